@@ -1,0 +1,370 @@
+//! The C ABI between the process that owns a request (an Apache child, a daemon) and the Python layer.
+//!
+//! Both sides are built from this file but are two shared objects with two copies of `std`, so nothing
+//! owned crosses: only numbers, function pointers and borrowed memory. Every structure is append-only and
+//! starts with its `size`; a change of meaning raises [`ABI`]. Both sides stop panics at each function.
+//!
+//! The *host* is the side that knows httpd or the wire; the *layer* is the side that knows CPython.
+
+use core::ffi::{c_int, c_void};
+
+/// The version both sides compare before anything else is used.
+pub const ABI: u32 = 1;
+
+/// The one symbol that the host looks up in `rsgi_python.so`; its type is [`Entry`].
+pub const ENTRY_SYMBOL: &core::ffi::CStr = c"rsgi_python_layer";
+
+/// Returns the layer's table, or null where the layer does not speak the host's `ABI`.
+pub type Entry = unsafe extern "C" fn(host_abi: u32) -> *const Layer;
+
+/// Borrowed bytes. `ptr` may be anything when `len` is 0.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes {
+    /// First byte.
+    pub ptr: *const u8,
+    /// Length in bytes.
+    pub len: usize,
+}
+
+impl Bytes {
+    /// No bytes.
+    pub const EMPTY: Self = Self {
+        ptr: core::ptr::NonNull::dangling().as_ptr(),
+        len: 0,
+    };
+
+    /// Borrows a slice; the caller keeps it alive for as long as the other side may look.
+    #[must_use]
+    pub const fn new(bytes: &[u8]) -> Self {
+        Self {
+            ptr: bytes.as_ptr(),
+            len: bytes.len(),
+        }
+    }
+
+    /// The bytes as a slice.
+    ///
+    /// # Safety
+    /// The memory given to [`Bytes::new`] is alive and unchanged for `'a`.
+    #[must_use]
+    pub const unsafe fn as_slice<'a>(self) -> &'a [u8] {
+        if self.len == 0 {
+            return &[];
+        }
+        // SAFETY: the caller vouches for pointer, length and lifetime.
+        unsafe { core::slice::from_raw_parts(self.ptr, self.len) }
+    }
+}
+
+/// One environ entry: a well-known key by its `rsgi_core::name::NameId`, or id 0 and a spelled name.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// `NameId` of the key, 0 when `name` spells it.
+    pub id: u32,
+    /// The key when `id` is 0 (latin-1).
+    pub name: Bytes,
+    /// The value (latin-1; file system encoding for DOCUMENT_ROOT and SCRIPT_FILENAME).
+    pub value: Bytes,
+}
+
+/// Environ entries shared by many requests (of one server and mount): the layer makes one dict of them per
+/// interpreter and copies it. Two blocks with the same `id` have the same contents for the process's life.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Constants {
+    /// Unique in the process, never reused, not 0.
+    pub id: u64,
+    /// The entries.
+    pub fields: *const Field,
+    /// How many.
+    pub count: usize,
+}
+
+/// What is to be run, in which interpreter.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Application group: empty is the main interpreter.
+    pub application_group: Bytes,
+    /// Path of the script that is loaded (WSGI script, handler script or import script).
+    pub script: Bytes,
+    /// Name of the callable in the script's module; empty for import scripts.
+    pub callable: Bytes,
+    /// Path handed to `reload_required(resource_path)`: the requested file.
+    pub resource: Bytes,
+    /// Modification time of `script` in microseconds since the epoch as the host saw it, or
+    /// [`MTIME_UNKNOWN`]: then the layer looks itself when it needs it.
+    pub mtime: i64,
+    /// `TARGET_*` bits.
+    pub flags: u32,
+}
+
+/// See [`Target::mtime`].
+pub const MTIME_UNKNOWN: i64 = i64::MIN;
+/// `WSGIScriptReloading` is on for this request.
+pub const TARGET_RELOADING: u32 = 1;
+
+/// One request.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Request {
+    /// `size_of::<Request>()` of the host.
+    pub size: usize,
+    /// What to run.
+    pub target: Target,
+    /// Entries shared with other requests, or null.
+    pub constants: *const Constants,
+    /// Entries of this request; a later entry wins over an earlier one and over `constants`.
+    pub fields: *const Field,
+    /// How many.
+    pub count: usize,
+    /// The part of the body that was there before Python was entered; `read` continues after it.
+    pub body: Bytes,
+    /// `REQUEST_*` bits.
+    pub flags: u32,
+    /// Microseconds since the epoch when Apache read the request line.
+    pub request_start: i64,
+    /// Microseconds since the epoch when the request was queued for a daemon; 0 in embedded mode.
+    pub queue_start: i64,
+    /// Microseconds since the epoch when a daemon took it; 0 in embedded mode.
+    pub daemon_start: i64,
+}
+
+/// `body` is all of the request body; `read` need not be called.
+pub const REQUEST_BODY_COMPLETE: u32 = 1;
+/// The client asked with HEAD (whatever REQUEST_METHOD says): no body goes out.
+pub const REQUEST_HEAD: u32 = 2;
+/// `wsgi.url_scheme` is `https`.
+pub const REQUEST_HTTPS: u32 = 4;
+
+/// One response header; name and value are latin-1 and already validated by the layer.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Header {
+    /// Field name as the application spelled it.
+    pub name: Bytes,
+    /// Field value.
+    pub value: Bytes,
+}
+
+/// Status and headers, given with the first thing that is sent.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Head {
+    /// Status code, 200..=999 (the layer refuses 1xx).
+    pub status: u32,
+    /// The application's whole status string, for instance `404 Not Found`.
+    pub line: Bytes,
+    /// Headers in the application's order, duplicates kept, without Content-Length.
+    pub headers: *const Header,
+    /// How many.
+    pub count: usize,
+    /// Declared or known length of the body in bytes, -1 when unknown.
+    pub content_length: i64,
+}
+
+/// `send`: what was given ends the response.
+pub const SEND_END: u32 = 1;
+/// `send`: bring it to the network before returning.
+pub const SEND_FLUSH: u32 = 2;
+/// `send`: the caller holds the GIL; return [`SEND_WOULD_BLOCK`] untouched unless certain not to wait.
+pub const SEND_TRY: u32 = 4;
+/// `send_file`: the kernel may send the file itself (`WSGIEnableSendfile On`).
+pub const SEND_SENDFILE: u32 = 8;
+
+/// `send`: everything was taken.
+pub const SEND_OK: c_int = 0;
+/// `send` with [`SEND_TRY`]: nothing was taken, detach and call again without it.
+pub const SEND_WOULD_BLOCK: c_int = 1;
+/// `send`: the client is gone; there is no use in producing more.
+pub const SEND_GONE: c_int = 2;
+/// `send`: refused for another reason, already logged by the host.
+pub const SEND_FAILED: c_int = 3;
+
+/// `read`: the client went away.
+pub const READ_GONE: isize = -1;
+/// `read`: the client was too slow.
+pub const READ_TIMEOUT: isize = -2;
+/// `read`: the body is larger than `LimitRequestBody`.
+pub const READ_TOO_LARGE: isize = -3;
+/// `read`: the framing of the body is broken.
+pub const READ_BAD: isize = -4;
+/// `read`: anything else.
+pub const READ_FAILED: isize = -5;
+
+/// Levels of log lines, with httpd's numbers (http_log.h APLOG_*).
+pub mod level {
+    /// APLOG_CRIT
+    pub const CRIT: u32 = 2;
+    /// APLOG_ERR
+    pub const ERROR: u32 = 3;
+    /// APLOG_WARNING
+    pub const WARN: u32 = 4;
+    /// APLOG_NOTICE
+    pub const NOTICE: u32 = 5;
+    /// APLOG_INFO
+    pub const INFO: u32 = 6;
+    /// APLOG_DEBUG
+    pub const DEBUG: u32 = 7;
+    /// APLOG_TRACE1
+    pub const TRACE1: u32 = 8;
+}
+
+/// What the host does for one request. `ctx` is the value given to [`Layer::handle`]. No function unwinds, and
+/// all are called on the thread that called `handle`, detached from Python except `log` and `SEND_TRY` sends.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Host {
+    /// `size_of::<Host>()` of the host.
+    pub size: usize,
+    /// Sends `count` blocks as one unit. `head` is given exactly once, with the first send, and null after it.
+    /// Returns a `SEND_*` code.
+    pub send: extern "C" fn(
+        ctx: *mut c_void,
+        head: *const Head,
+        blocks: *const Bytes,
+        count: usize,
+        flags: u32,
+    ) -> c_int,
+    /// Sends `length` bytes of the regular file `fd` from `offset`; same rules as `send`. The descriptor stays the caller's and
+    /// its file position is not moved.
+    pub send_file: extern "C" fn(
+        ctx: *mut c_void,
+        head: *const Head,
+        fd: c_int,
+        offset: i64,
+        length: i64,
+        flags: u32,
+    ) -> c_int,
+    /// Reads at least one byte of the body unless it has ended: the count, 0 at the end, or a `READ_*` code.
+    pub read: extern "C" fn(ctx: *mut c_void, buffer: *mut u8, capacity: usize) -> isize,
+    /// Logs one line for the request (its virtual host's log). Never fails; never waits for Python.
+    pub log: extern "C" fn(ctx: *mut c_void, level: u32, text: Bytes),
+}
+
+/// What the host does for the process.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Process {
+    /// `size_of::<Process>()` of the host.
+    pub size: usize,
+    /// Logs one line outside of any request.
+    pub log: extern "C" fn(level: u32, text: Bytes),
+    /// Whether a line of this level would be written.
+    pub log_enabled: extern "C" fn(level: u32) -> c_int,
+}
+
+/// How Python is to be started in this process.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Start {
+    /// `size_of::<Start>()` of the host.
+    pub size: usize,
+    /// Program name and executable: the environment's `bin/python`. Empty: Python's own default.
+    pub executable: Bytes,
+    /// Minor version expected (3.*minor*); start is refused when the loaded libpython is another one.
+    pub minor: u32,
+    /// `START_*` bits.
+    pub flags: u32,
+    /// `WSGIPythonOptimize`: 0, 1 or 2.
+    pub optimize: c_int,
+    /// `WSGIPythonHashSeed`: 0..=4294967295, or -1 for random.
+    pub hash_seed: i64,
+    /// `WSGIPythonWarnings`, in order.
+    pub warnings: *const Bytes,
+    /// How many.
+    pub warnings_count: usize,
+    /// `WSGIPythonPath`, split, in order.
+    pub python_path: *const Bytes,
+    /// How many.
+    pub python_path_count: usize,
+    /// `mod_wsgi.process_group`: empty in embedded mode.
+    pub process_group: Bytes,
+    /// `mod_wsgi.maximum_processes` and `.threads_per_process`.
+    pub processes: i32,
+    /// See `processes`.
+    pub threads: i32,
+    /// `apache.maximum_processes` and `.threads_per_process`: always the MPM's.
+    pub mpm_processes: i32,
+    /// See `mpm_processes`.
+    pub mpm_threads: i32,
+    /// `apache.version`.
+    pub apache_version: [u32; 3],
+    /// `mod_wsgi.version`: the version of mod_wsgi whose behaviour is kept.
+    pub wsgi_version: [u32; 3],
+    /// The version of mod_rsgi.
+    pub rsgi_version: [u32; 3],
+    /// `apache.description`.
+    pub description: Bytes,
+    /// `apache.mpm_name`.
+    pub mpm_name: Bytes,
+    /// `apache.build_date`.
+    pub build_date: Bytes,
+}
+
+/// `WSGIDontWriteBytecode On`.
+pub const START_DONT_WRITE_BYTECODE: u32 = 1;
+/// `WSGIRestrictStdin On`.
+pub const START_RESTRICT_STDIN: u32 = 2;
+/// `WSGIRestrictStdout On`.
+pub const START_RESTRICT_STDOUT: u32 = 4;
+/// `WSGIRestrictSignal On` (the default).
+pub const START_RESTRICT_SIGNAL: u32 = 8;
+/// `WSGIDestroyInterpreter On` (the default).
+pub const START_DESTROY: u32 = 16;
+/// `httpd -X`: leave stdin and stdout alone so that debuggers work.
+pub const START_SINGLE_PROCESS: u32 = 32;
+/// `WSGICaseSensitivity Off`.
+pub const START_CASE_INSENSITIVE: u32 = 64;
+/// `wsgi.multithread`.
+pub const START_MULTITHREAD: u32 = 128;
+/// `wsgi.multiprocess`.
+pub const START_MULTIPROCESS: u32 = 256;
+/// `wsgi.run_once`.
+pub const START_RUN_ONCE: u32 = 512;
+/// The calling thread is, and stays, Python's main thread (else the layer makes one for it).
+pub const START_MAIN_THREAD: u32 = 1024;
+
+/// Where the layer writes why something failed: one sentence, UTF-8, cut to fit.
+#[repr(C)]
+pub struct ErrorText {
+    /// Bytes used of `text`.
+    pub len: usize,
+    /// The sentence.
+    pub text: [u8; 1016],
+}
+
+/// `handle`: the response is complete; the last send carried `SEND_END`.
+pub const HANDLED: c_int = 0;
+/// `handle`: the head was sent but the response cannot be completed: cut the connection.
+pub const HANDLED_TRUNCATED: c_int = -1;
+/// `handle`: the client went away before the response was complete.
+pub const HANDLED_GONE: c_int = -2;
+/// `handle`: a panic was stopped in the layer; nothing is known about what was sent.
+pub const HANDLED_PANIC: c_int = -3;
+// A positive result is an HTTP status to answer with; nothing was sent.
+
+/// The layer's table. No function unwinds.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Layer {
+    /// [`ABI`] of the layer.
+    pub abi: u32,
+    /// `size_of::<Layer>()` of the layer.
+    pub size: usize,
+    /// Starts Python in this process, once. 0, or -1 with the reason in `error`.
+    pub start:
+        extern "C" fn(start: *const Start, process: *const Process, error: *mut ErrorText) -> c_int,
+    /// Runs one request on the calling thread: `HANDLED*` or an HTTP status.
+    pub handle:
+        extern "C" fn(request: *const Request, host: *const Host, ctx: *mut c_void) -> c_int,
+    /// Loads a script ahead of requests (`WSGIImportScript`, preloading). 0, or -1; the failure is logged.
+    pub load: extern "C" fn(target: *const Target) -> c_int,
+    /// Waits up to `patience` milliseconds for running requests, then ends the interpreters and Python (unless
+    /// `WSGIDestroyInterpreter Off`). Later calls of `handle` answer 503.
+    pub stop: extern "C" fn(patience: u32),
+    /// Injects a fault (tests): 0 a formatted panic, 1 a panic whose payload panics when dropped. Returns `HANDLED_PANIC`.
+    pub fault: extern "C" fn(kind: c_int) -> c_int,
+}

@@ -1,0 +1,1 @@
+//! The Python layer of mod_rsgi (see ARCHITECTURE.md).
