@@ -1,0 +1,85 @@
+//! What the end-to-end tests stand on: a real httpd with a fresh server root per test, a client that
+//! sees single bytes, and assertions over the error log. Nothing in here knows mod_rsgi's sources.
+
+mod client;
+mod config;
+mod curl;
+mod log;
+mod process;
+mod python;
+mod server;
+
+pub(crate) use client::{Connection, Reply, Request, reason_of};
+pub(crate) use config::{Builder, Check, Mpm};
+pub(crate) use curl::Curl;
+pub(crate) use log::LogLine;
+pub(crate) use process::{descendants, open_descriptors, resident_kib, status_field, wait_until};
+pub(crate) use python::{ENVIRON_APP, Environ};
+pub(crate) use server::Server;
+
+use std::path::PathBuf;
+
+/// The module that a run of the tests is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UnderTest {
+    /// Our own.
+    Rsgi,
+    /// The original, as the oracle: `RSGI_UNDER_TEST=mod_wsgi`.
+    ModWsgi,
+}
+
+/// Which module is tested.
+pub(crate) fn under_test() -> UnderTest {
+    match std::env::var("RSGI_UNDER_TEST").as_deref() {
+        Ok("mod_wsgi") => UnderTest::ModWsgi,
+        _ => UnderTest::Rsgi,
+    }
+}
+
+/// The file that `LoadModule` gets.
+pub(crate) fn module_path() -> PathBuf {
+    let Some(path) = std::env::var_os("RSGI_TEST_MODULE") else {
+        panic!("RSGI_TEST_MODULE is not set: run the end-to-end tests with ci/e2e");
+    };
+    PathBuf::from(path)
+}
+
+/// The id of a log line: modules share the numbers, not the prefix.
+pub(crate) fn id(number: &str) -> String {
+    match under_test() {
+        UnderTest::Rsgi => format!("RSGI{number}:"),
+        UnderTest::ModWsgi => format!("WSGI{number}:"),
+    }
+}
+
+/// Prints a line of the harness itself, such as a skipped test and why.
+#[expect(
+    clippy::print_stderr,
+    reason = "a test's only way to say why it was skipped"
+)]
+pub(crate) fn say(line: &str) {
+    let test = std::thread::current().name().unwrap_or("?").to_owned();
+    eprintln!("[{test}] {line}");
+}
+
+/// Leaves a test that the original cannot pass; the reason is printed.
+macro_rules! only_rsgi {
+    ($reason:expr) => {
+        if $crate::harness::under_test() == $crate::harness::UnderTest::ModWsgi {
+            $crate::harness::say(concat!("skipped under mod_wsgi: ", $reason));
+            return;
+        }
+    };
+}
+pub(crate) use only_rsgi;
+
+/// Leaves a test whose tool is missing on this machine; the reason is printed.
+macro_rules! needs {
+    ($condition:expr, $reason:expr) => {
+        if !$condition {
+            $crate::harness::say(concat!("skipped: ", $reason));
+            return;
+        }
+    };
+}
+pub(crate) use needs;

@@ -1,0 +1,105 @@
+//! What `/proc` tells about processes, and waiting for a condition with a deadline.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long a condition may take on a busy machine before a test gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Polls until `condition` holds; panics naming it when it does not in time.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < end, "waited in vain for: {what}");
+        std::thread::sleep(Duration::from_millis(3));
+    }
+}
+
+/// Like [`wait_until`], but says whether it came true.
+pub(crate) fn comes_true(within: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + within;
+    while !condition() {
+        if Instant::now() >= end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    true
+}
+
+/// Every process that has `marker` in its command line or environment: what a server root has alive.
+pub(crate) fn with_marker(marker: &str) -> Vec<i32> {
+    let own = std::process::id().cast_signed();
+    all_processes()
+        .filter(|&pid| pid != own && mentions(pid, marker) && !is_zombie(pid))
+        .collect()
+}
+
+/// The children of a process, their children and so on.
+pub(crate) fn descendants(pid: i32) -> Vec<i32> {
+    let pairs: Vec<(i32, i32)> = all_processes()
+        .filter_map(|child| Some((child, status_field(child, "PPid")?.parse().ok()?)))
+        .collect();
+    let mut found = vec![pid];
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        found.extend(pairs.iter().filter(|p| p.1 == parent).map(|p| p.0));
+        next += 1;
+    }
+    found.remove(0);
+    found
+}
+
+/// One field of `/proc/<pid>/status`, such as `VmRSS` or `Uid`.
+pub(crate) fn status_field(pid: i32, field: &str) -> Option<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        (name == field).then(|| value.trim().to_owned())
+    })
+}
+
+/// Resident memory in KiB.
+pub(crate) fn resident_kib(pid: i32) -> Option<u64> {
+    status_field(pid, "VmRSS")?
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
+}
+
+/// How many descriptors a process has open.
+pub(crate) fn open_descriptors(pid: i32) -> Option<usize> {
+    Some(std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count())
+}
+
+/// Sends a signal to one process that the tests started.
+pub(crate) fn signal(pid: i32, number: i32) {
+    // SAFETY: kill takes two integers and touches no memory of ours.
+    unsafe {
+        libc::kill(pid, number);
+    }
+}
+
+fn all_processes() -> impl Iterator<Item = i32> {
+    std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+fn mentions(pid: i32, marker: &str) -> bool {
+    ["cmdline", "environ"].iter().any(|file| {
+        let path = format!("/proc/{pid}/{file}");
+        std::fs::read(Path::new(&path)).is_ok_and(|bytes| contains(&bytes, marker.as_bytes()))
+    })
+}
+
+fn is_zombie(pid: i32) -> bool {
+    status_field(pid, "State").is_none_or(|state| state.starts_with('Z'))
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|part| part == needle)
+}
