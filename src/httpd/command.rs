@@ -1,0 +1,168 @@
+//! Configuration directives (http_config.h): the command table and its one setter.
+//!
+//! Every directive is registered as RAW_ARGS: the module parses its own words and gives its own messages.
+
+use std::ffi::{CStr, c_char, c_void};
+use std::marker::PhantomData;
+use std::ptr;
+
+use super::boundary::enter;
+use super::hooks::Module;
+use super::server::Server;
+use crate::apr::Pool;
+use crate::ffi;
+
+/// Where a directive may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Main server only (`GLOBAL_ONLY` is checked by the setter, with httpd's own message).
+    Global,
+    /// Main server and virtual hosts.
+    Server,
+    /// Servers, and directory sections, never `.htaccess`.
+    ServerAndDirectory,
+    /// Servers, directory sections, and `.htaccess` with `AllowOverride FileInfo`.
+    FileInfo,
+}
+
+impl Scope {
+    const fn to_raw(self) -> i32 {
+        match self {
+            Self::Global | Self::Server => ffi::RSRC_CONF as i32,
+            Self::ServerAndDirectory => (ffi::RSRC_CONF | ffi::ACCESS_CONF) as i32,
+            Self::FileInfo => ffi::OR_FILEINFO as i32,
+        }
+    }
+}
+
+/// One directive of a module.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Command {
+    /// Its name.
+    pub(crate) name: &'static CStr,
+    /// Where it may stand.
+    pub(crate) scope: Scope,
+    /// One line of help (`httpd -L`).
+    pub(crate) help: &'static CStr,
+}
+
+/// Makes httpd's table, ended by an empty entry; `N` is one more than the number of commands.
+pub(crate) const fn command_table<M: Module, const N: usize>(
+    commands: &[Command],
+) -> [ffi::command_rec; N] {
+    assert!(
+        commands.len() + 1 == N,
+        "one entry a command, and the empty one"
+    );
+    let mut table = [EMPTY; N];
+    let mut at = 0;
+    while at < commands.len() {
+        table[at] = ffi::command_rec {
+            name: commands[at].name.as_ptr(),
+            func: ffi::cmd_func {
+                raw_args: Some(set::<M>),
+            },
+            cmd_data: ptr::without_provenance_mut(at),
+            req_override: commands[at].scope.to_raw(),
+            args_how: ffi::RAW_ARGS,
+            errmsg: commands[at].help.as_ptr(),
+        };
+        at += 1;
+    }
+    table
+}
+
+const EMPTY: ffi::command_rec = ffi::command_rec {
+    name: ptr::null(),
+    func: ffi::cmd_func { raw_args: None },
+    cmd_data: ptr::null_mut(),
+    req_override: 0,
+    args_how: 0,
+    errmsg: ptr::null(),
+};
+
+/// Where a directive was found, and what it may change.
+pub(crate) struct CommandContext<'c, M: Module> {
+    raw: &'c ffi::cmd_parms,
+    /// Index into the module's commands.
+    pub(crate) index: usize,
+    /// The pool of the configuration.
+    pub(crate) pool: Pool<'c>,
+    /// The server's configuration.
+    pub(crate) server: &'c mut M::ServerConfig,
+    /// The directory section's configuration; `None` directly in a server.
+    pub(crate) directory: Option<&'c mut M::DirectoryConfig>,
+    life: PhantomData<M>,
+}
+
+impl<M: Module> CommandContext<'_, M> {
+    /// Whether the directive stands in a virtual host.
+    pub(crate) fn is_virtual(&self) -> bool {
+        // SAFETY: httpd sets the server of every cmd_parms (http_config.h).
+        unsafe { Server::from_raw(self.raw.server) }.is_some_and(|server| server.is_virtual())
+    }
+
+    /// httpd's own refusal when the directive stands anywhere but in the main server.
+    fn global_only(&self) -> Option<*const c_char> {
+        // SAFETY: the live cmd_parms of this call.
+        let message = unsafe {
+            ffi::ap_check_cmd_context(ptr::from_ref(self.raw).cast_mut(), ffi::GLOBAL_ONLY as _)
+        };
+        (!message.is_null()).then_some(message)
+    }
+}
+
+unsafe extern "C" fn set<M: Module>(
+    cmd: *mut ffi::cmd_parms,
+    directory: *mut c_void,
+    args: *const c_char,
+) -> *const c_char {
+    let fallback = c"an internal error of mod_rsgi was stopped while this directive was read: the log says where".as_ptr();
+    enter("directive", fallback, || {
+        // SAFETY: httpd calls setters with live parameters of this configuration.
+        let Some(raw) = (unsafe { cmd.as_ref() }) else {
+            return fallback;
+        };
+        // SAFETY: the pool of the configuration being read.
+        let Some(pool) = (unsafe { Pool::from_raw(raw.pool) }) else {
+            return fallback;
+        };
+        // SAFETY: the command that httpd looked up is an entry of our table, whose data is its index.
+        let index = unsafe { (*raw.cmd).cmd_data }.addr();
+        // SAFETY: the server's slot was made by `create_server` before any directive is read.
+        let Some(server) = (unsafe { super::hooks::server_config_mut::<M>(raw.server) }) else {
+            return fallback;
+        };
+        let directory = if raw.path.is_null() {
+            None
+        } else {
+            // SAFETY: httpd passes the section's slot, made by `create_directory`.
+            unsafe { directory.cast::<M::DirectoryConfig>().as_mut() }
+        };
+        let mut context = CommandContext {
+            raw,
+            index,
+            pool,
+            server,
+            directory,
+            life: PhantomData,
+        };
+        if M::COMMANDS
+            .get(index)
+            .is_some_and(|command| command.scope == Scope::Global)
+            && let Some(message) = context.global_only()
+        {
+            return message;
+        }
+        let words: &[u8] = if args.is_null() {
+            &[]
+        } else {
+            // SAFETY: httpd passes the rest of the line as a C string.
+            unsafe { CStr::from_ptr(args) }.to_bytes()
+        };
+        match M::directive(&mut context, words) {
+            Ok(()) => ptr::null(),
+            Err(message) => pool.copy_c(message.as_bytes()).as_ptr(),
+        }
+    })
+}

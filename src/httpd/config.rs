@@ -1,0 +1,90 @@
+//! A module's typed configuration in httpd's per-server and per-directory slots (http_config.h).
+//!
+//! Values live in the configuration's pool: a restart drops them with it, nothing stays in a static.
+
+use std::ffi::{c_char, c_void};
+use std::ptr;
+
+use super::boundary::enter;
+use super::hooks::Module;
+use crate::apr::Pool;
+use crate::ffi;
+
+/// A configuration value that httpd keeps for a module and merges from outer to inner contexts.
+pub(crate) trait Slot: Default + 'static {
+    /// The value for an inner context: `over` where it says something, else `base`.
+    fn merged(base: &Self, over: &Self) -> Self;
+}
+
+fn create<T: Slot>(pool: *mut ffi::apr_pool_t) -> *mut c_void {
+    // SAFETY: httpd hands the live pool of the configuration being read.
+    let Some(pool) = (unsafe { Pool::from_raw(pool) }) else {
+        return ptr::null_mut();
+    };
+    ptr::from_mut(pool.keep(T::default())).cast()
+}
+
+/// Merges two slots of one type into the pool.
+///
+/// # Safety
+/// `base` and `over` are null or were made by [`create`] or [`merge`] for the same `T`.
+unsafe fn merge<T: Slot>(
+    pool: *mut ffi::apr_pool_t,
+    base: *mut c_void,
+    over: *mut c_void,
+) -> *mut c_void {
+    // SAFETY: null or a live `T` (caller).
+    let base = unsafe { base.cast::<T>().as_ref() };
+    // SAFETY: null or a live `T` (caller).
+    let over = unsafe { over.cast::<T>().as_ref() };
+    let merged = match (base, over) {
+        (Some(base), Some(over)) => T::merged(base, over),
+        (None, Some(one)) | (Some(one), None) => T::merged(&T::default(), one),
+        (None, None) => T::default(),
+    };
+    // SAFETY: httpd hands the live pool that the merged configuration belongs to.
+    let Some(pool) = (unsafe { Pool::from_raw(pool) }) else {
+        return ptr::null_mut();
+    };
+    ptr::from_mut(pool.keep(merged)).cast()
+}
+
+pub(super) unsafe extern "C" fn create_server<M: Module>(
+    pool: *mut ffi::apr_pool_t,
+    _server: *mut ffi::server_rec,
+) -> *mut c_void {
+    enter("create_server_config", ptr::null_mut(), || {
+        create::<M::ServerConfig>(pool)
+    })
+}
+
+pub(super) unsafe extern "C" fn create_directory<M: Module>(
+    pool: *mut ffi::apr_pool_t,
+    _directory: *mut c_char,
+) -> *mut c_void {
+    enter("create_dir_config", ptr::null_mut(), || {
+        create::<M::DirectoryConfig>(pool)
+    })
+}
+
+pub(super) unsafe extern "C" fn merge_server<M: Module>(
+    pool: *mut ffi::apr_pool_t,
+    base: *mut c_void,
+    over: *mut c_void,
+) -> *mut c_void {
+    enter("merge_server_config", base, || {
+        // SAFETY: httpd gives back what `create_server` or this function made for this module.
+        unsafe { merge::<M::ServerConfig>(pool, base, over) }
+    })
+}
+
+pub(super) unsafe extern "C" fn merge_directory<M: Module>(
+    pool: *mut ffi::apr_pool_t,
+    base: *mut c_void,
+    over: *mut c_void,
+) -> *mut c_void {
+    enter("merge_dir_config", base, || {
+        // SAFETY: httpd gives back what `create_directory` or this function made for this module.
+        unsafe { merge::<M::DirectoryConfig>(pool, base, over) }
+    })
+}

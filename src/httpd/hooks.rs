@@ -1,0 +1,259 @@
+//! The module record and the hooks (http_config.h): one trait, fenced functions that httpd calls.
+
+use std::ffi::{c_char, c_int};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use super::boundary::{self, enter};
+use super::command::{Command, CommandContext};
+use super::config::{self, Slot};
+use super::log;
+use super::phase::{Phase, Refused};
+use super::request::Request;
+use super::server::Server;
+use crate::apr::Pool;
+use crate::ffi;
+
+/// What a module is to httpd.
+pub(crate) trait Module: Sized + 'static {
+    /// Its configuration of a server.
+    type ServerConfig: Slot;
+    /// Its configuration of a directory section.
+    type DirectoryConfig: Slot;
+    /// Its directives.
+    const COMMANDS: &'static [Command];
+
+    /// Reads one directive: `words` is the rest of its line.
+    fn directive(context: &mut CommandContext<'_, Self>, words: &[u8]) -> Result<(), String>;
+    /// The modules are loaded, the directives not yet read.
+    fn pre_config(phase: Phase<'_>) -> Result<(), Refused>;
+    /// The directives are read; also under `httpd -t`.
+    fn check_config(phase: Phase<'_>) -> Result<(), Refused>;
+    /// The configuration is about to serve.
+    fn post_config(phase: Phase<'_>) -> Result<(), Refused>;
+    /// A child process starts; its pool is cleared when it ends.
+    fn child_init(phase: Phase<'_>);
+    /// Maps a URI to a file.
+    fn translate_name(request: Request<'_>) -> Verdict;
+    /// Answers a request.
+    fn handler(request: Request<'_>) -> Verdict;
+}
+
+/// A hook's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Not ours: others may.
+    Declined,
+    /// Done.
+    Ok,
+    /// httpd answers with this status and its error page.
+    Status(u16),
+}
+
+impl Verdict {
+    fn to_raw(self) -> c_int {
+        match self {
+            Self::Declined => ffi::DECLINED as c_int,
+            Self::Ok => ffi::OK as c_int,
+            Self::Status(status) => c_int::from(status),
+        }
+    }
+}
+
+/// The record through which httpd loaded the module, while a configuration that loads it is alive.
+static ACTIVE: AtomicPtr<ffi::module> = AtomicPtr::new(ptr::null_mut());
+
+/// Builds a module's record; `register` calls [`register`] with the address of the record.
+pub(crate) const fn record<M: Module>(
+    name: &'static std::ffi::CStr,
+    commands: *const ffi::command_rec,
+    register: unsafe extern "C" fn(*mut ffi::apr_pool_t),
+) -> ffi::module {
+    ffi::module {
+        version: ffi::MODULE_MAGIC_NUMBER_MAJOR as c_int,
+        minor_version: ffi::MODULE_MAGIC_NUMBER_MINOR as c_int,
+        module_index: -1,
+        name: name.as_ptr(),
+        dynamic_load_handle: ptr::null_mut(),
+        next: ptr::null_mut(),
+        magic: ffi::MODULE_MAGIC_COOKIE as _,
+        rewrite_args: None,
+        create_dir_config: Some(config::create_directory::<M>),
+        merge_dir_config: Some(config::merge_directory::<M>),
+        create_server_config: Some(config::create_server::<M>),
+        merge_server_config: Some(config::merge_server::<M>),
+        cmds: commands,
+        register_hooks: Some(register),
+        flags: 0,
+    }
+}
+
+/// Registers the hooks of the module behind `record`.
+///
+/// # Safety
+/// Called by httpd while it loads the module: `record` is the module's exported record, `pool` the configuration's.
+pub(crate) unsafe fn register<M: Module>(record: *mut ffi::module, pool: *mut ffi::apr_pool_t) {
+    boundary::install();
+    enter("register_hooks", (), || {
+        ACTIVE.store(record, Ordering::Release);
+        // SAFETY: the configuration's pool (caller).
+        if let Some(pool) = unsafe { Pool::from_raw(pool) } {
+            pool.on_cleanup(|| {
+                ACTIVE.store(ptr::null_mut(), Ordering::Release);
+                log::set_main_server(ptr::null_mut());
+            });
+        }
+        let none = ptr::null();
+        let after: [*const c_char; 2] = [c"mod_alias.c".as_ptr(), none];
+        let before: [*const c_char; 3] = [
+            c"mod_userdir.c".as_ptr(),
+            c"mod_vhost_alias.c".as_ptr(),
+            none,
+        ];
+        let middle = ffi::APR_HOOK_MIDDLE as c_int;
+        // SAFETY: httpd's registration functions, called while it loads the module; they keep the function, and
+        // read the ordering lists, which end with null, only until the hooks are sorted: they are leaked for that.
+        unsafe {
+            let after = ptr::from_ref::<[_; 2]>(Box::leak(Box::new(after))).cast();
+            let before = ptr::from_ref::<[_; 3]>(Box::leak(Box::new(before))).cast();
+            ffi::ap_hook_pre_config(Some(pre_config::<M>), none.cast(), none.cast(), middle);
+            ffi::ap_hook_check_config(Some(check_config::<M>), none.cast(), none.cast(), middle);
+            ffi::ap_hook_post_config(Some(post_config::<M>), none.cast(), none.cast(), middle);
+            ffi::ap_hook_child_init(Some(child_init::<M>), none.cast(), none.cast(), middle);
+            ffi::ap_hook_translate_name(Some(translate_name::<M>), after, before, middle);
+            ffi::ap_hook_handler(Some(handler::<M>), none.cast(), none.cast(), middle);
+        }
+    });
+}
+
+/// The record in use, null when the module is not loaded.
+pub(super) fn active_record() -> *mut ffi::module {
+    ACTIVE.load(Ordering::Acquire)
+}
+
+/// The module's index in httpd's configuration vectors and log levels (`APLOG_MODULE_INDEX`).
+pub(super) fn module_index() -> c_int {
+    let record = active_record();
+    if record.is_null() {
+        return ffi::APLOG_NO_MODULE as c_int;
+    }
+    // SAFETY: the exported record of this shared object, which is never unloaded (nodelete).
+    unsafe { (*record).module_index }
+}
+
+/// The server's slot of the module.
+///
+/// # Safety
+/// `server` is live for `'s`, and no other reference to the slot is used meanwhile.
+pub(super) unsafe fn server_config_mut<'s, M: Module>(
+    server: *mut ffi::server_rec,
+) -> Option<&'s mut M::ServerConfig> {
+    let record = active_record();
+    if record.is_null() {
+        return None;
+    }
+    // SAFETY: a live server (caller) and the record through which httpd made the slot.
+    let slot = unsafe { ffi::ap_get_module_config((*server).module_config, record) };
+    // SAFETY: null or made by `create_server::<M>` or `merge_server::<M>`.
+    unsafe { slot.cast::<M::ServerConfig>().as_mut() }
+}
+
+/// The slot of the directory sections that apply to a request.
+///
+/// # Safety
+/// `request` is live for `'r`.
+pub(super) unsafe fn directory_config<'r, M: Module>(
+    request: *mut ffi::request_rec,
+) -> Option<&'r M::DirectoryConfig> {
+    let record = active_record();
+    if record.is_null() {
+        return None;
+    }
+    // SAFETY: a live request (caller) and the record through which httpd made the slot.
+    let slot = unsafe { ffi::ap_get_module_config((*request).per_dir_config, record) };
+    // SAFETY: null or made by `create_directory::<M>` or `merge_directory::<M>`.
+    unsafe { slot.cast::<M::DirectoryConfig>().as_ref() }
+}
+
+/// Runs a configuration hook.
+fn phase(
+    name: &'static str,
+    pool: *mut ffi::apr_pool_t,
+    server: *mut ffi::server_rec,
+    run: impl FnOnce(Phase<'_>) -> Result<(), Refused>,
+) -> c_int {
+    enter(name, ffi::HTTP_INTERNAL_SERVER_ERROR as c_int, || {
+        // SAFETY: httpd passes the live pool of the configuration or the process.
+        let Some(pool) = (unsafe { Pool::from_raw(pool) }) else {
+            return ffi::HTTP_INTERNAL_SERVER_ERROR as c_int;
+        };
+        // SAFETY: null, or the main server of the configuration.
+        let server = unsafe { Server::from_raw(server) };
+        match run(Phase { pool, server }) {
+            Ok(()) => ffi::OK as c_int,
+            Err(Refused) => ffi::HTTP_INTERNAL_SERVER_ERROR as c_int,
+        }
+    })
+}
+
+unsafe extern "C" fn pre_config<M: Module>(
+    conf: *mut ffi::apr_pool_t,
+    _log: *mut ffi::apr_pool_t,
+    _temp: *mut ffi::apr_pool_t,
+) -> c_int {
+    phase("pre_config", conf, ptr::null_mut(), M::pre_config)
+}
+
+unsafe extern "C" fn check_config<M: Module>(
+    conf: *mut ffi::apr_pool_t,
+    _log: *mut ffi::apr_pool_t,
+    _temp: *mut ffi::apr_pool_t,
+    server: *mut ffi::server_rec,
+) -> c_int {
+    phase("check_config", conf, server, M::check_config)
+}
+
+unsafe extern "C" fn post_config<M: Module>(
+    conf: *mut ffi::apr_pool_t,
+    _log: *mut ffi::apr_pool_t,
+    _temp: *mut ffi::apr_pool_t,
+    server: *mut ffi::server_rec,
+) -> c_int {
+    log::set_main_server(server);
+    // SAFETY: looks optional functions up, on the thread that reads the configuration.
+    unsafe { ffi::rsgi_retrieve_optional() };
+    phase("post_config", conf, server, M::post_config)
+}
+
+unsafe extern "C" fn child_init<M: Module>(
+    pool: *mut ffi::apr_pool_t,
+    server: *mut ffi::server_rec,
+) {
+    phase("child_init", pool, server, |phase| {
+        M::child_init(phase);
+        Ok(())
+    });
+}
+
+/// Runs a request hook; a stopped panic is a 500.
+fn request_hook(
+    name: &'static str,
+    request: *mut ffi::request_rec,
+    run: impl FnOnce(Request<'_>) -> Verdict,
+) -> c_int {
+    enter(name, ffi::HTTP_INTERNAL_SERVER_ERROR as c_int, || {
+        // SAFETY: httpd passes the live request that this thread serves.
+        let Some(request) = (unsafe { Request::from_raw(request) }) else {
+            return ffi::DECLINED as c_int;
+        };
+        run(request).to_raw()
+    })
+}
+
+unsafe extern "C" fn translate_name<M: Module>(request: *mut ffi::request_rec) -> c_int {
+    request_hook("translate_name", request, M::translate_name)
+}
+
+unsafe extern "C" fn handler<M: Module>(request: *mut ffi::request_rec) -> c_int {
+    request_hook("handler", request, M::handler)
+}

@@ -1,0 +1,29 @@
+//! A safe view of httpd for modules: hooks, commands, configuration, servers, requests, logs.
+//!
+//! Wraps httpd.h, http_config.h, http_core.h, http_log.h, http_protocol.h and ap_mpm.h. A module implements
+//! [`Module`] and puts [`record`] into its exported symbol; what C calls is generated here, and fenced.
+
+mod body;
+mod boundary;
+mod command;
+mod config;
+mod hooks;
+pub(crate) mod log;
+mod mpm;
+mod phase;
+mod regex;
+mod request;
+mod response;
+mod server;
+
+pub(crate) use body::{Body, BodyError};
+pub(crate) use command::{Command, CommandContext, Scope, command_table};
+pub(crate) use config::Slot;
+pub(crate) use hooks::{Module, Verdict, record, register};
+pub(crate) use log::Level;
+pub(crate) use mpm::{Mpm, web_identity};
+pub(crate) use phase::{Phase, Refused};
+pub(crate) use regex::Regex;
+pub(crate) use request::{FileKind, Request};
+pub(crate) use response::{Delivery, Response};
+pub(crate) use server::{Server, ServerFacts};

@@ -1,0 +1,56 @@
+//! What the MPM says of itself (ap_mpm.h), and as whom it serves (unixd.h).
+
+use std::ffi::CStr;
+
+use crate::ffi;
+
+/// Figures of the running MPM.
+#[derive(Clone, Debug)]
+pub(crate) struct Mpm {
+    /// `event`, `worker`, `prefork`.
+    pub(crate) name: String,
+    /// Most processes at a time, at least 1.
+    pub(crate) processes: i32,
+    /// Most threads of a process, at least 1.
+    pub(crate) threads: i32,
+}
+
+impl Mpm {
+    /// Asks the MPM.
+    pub(crate) fn ask() -> Self {
+        // SAFETY: returns a static C string.
+        let name = unsafe { CStr::from_ptr(ffi::ap_show_mpm()) }
+            .to_string_lossy()
+            .into_owned();
+        Self {
+            name,
+            processes: query(ffi::AP_MPMQ_MAX_DAEMONS as i32).max(1),
+            threads: query(ffi::AP_MPMQ_MAX_THREADS as i32).max(1),
+        }
+    }
+}
+
+fn query(what: i32) -> i32 {
+    let mut answer = 0;
+    // SAFETY: a number to ask for and a place for the answer.
+    let status = unsafe { ffi::ap_mpm_query(what, &raw mut answer) };
+    if status == ffi::APR_SUCCESS as i32 {
+        answer
+    } else {
+        0
+    }
+}
+
+/// The user and group ids that Apache's children run as, when this process may change to them.
+pub(crate) fn web_identity() -> Option<(u32, u32)> {
+    // SAFETY: asks the kernel for a number.
+    if unsafe { libc::geteuid() } != 0 {
+        return None;
+    }
+    let config = &raw const ffi::ap_unixd_config;
+    // SAFETY: httpd's own record, written while the configuration is read, on this thread.
+    let user = unsafe { (*config).user_id };
+    // SAFETY: as above.
+    let group = unsafe { (*config).group_id };
+    Some((user, group))
+}

@@ -1,0 +1,80 @@
+//! The phases of reading a configuration: which servers there are, which other modules are loaded, refusals.
+
+use std::ffi::CStr;
+use std::ptr;
+
+use super::hooks::active_record;
+use super::log::{self, Level};
+use super::server::Server;
+use crate::apr::Pool;
+use crate::ffi;
+
+/// The configuration was refused; the reason has been logged.
+#[derive(Debug)]
+pub(crate) struct Refused;
+
+impl Refused {
+    /// Logs the reason where the administrator sees it at start, and stands for the refusal.
+    pub(crate) fn because(sentence: &str) -> Self {
+        log::startup(Level::Emergency, sentence);
+        Self
+    }
+}
+
+/// A hook that runs while or after the configuration is read.
+#[derive(Clone, Copy)]
+pub(crate) struct Phase<'p> {
+    /// The configuration's pool: cleared at the next restart.
+    pub(crate) pool: Pool<'p>,
+    /// The main server; `None` in `pre_config`.
+    pub(crate) server: Option<Server<'p>>,
+}
+
+impl Phase<'_> {
+    /// Names of the loaded modules (their source file, by httpd's convention) other than this one.
+    pub(crate) fn other_modules(&self) -> Vec<String> {
+        let mine = active_record().cast_const();
+        let mut names = Vec::new();
+        // SAFETY: httpd's list of modules, read on the thread that reads the configuration.
+        let mut module: *const ffi::module = unsafe { ffi::ap_top_module };
+        // SAFETY: null or an entry of the list.
+        while let Some(record) = unsafe { module.as_ref() } {
+            if !ptr::eq(record, mine) && !record.name.is_null() {
+                // SAFETY: the name of a module is a C string.
+                names.push(
+                    unsafe { CStr::from_ptr(record.name) }
+                        .to_string_lossy()
+                        .into_owned(),
+                );
+            }
+            module = record.next;
+        }
+        names
+    }
+
+    /// Whether this is the pass that serves, not the one that only checks the syntax (`AP_SQ_MS_*`, http_core.h).
+    pub(crate) fn serves(&self) -> bool {
+        // SAFETY: asks for a number.
+        let state = unsafe { ffi::ap_state_query(ffi::AP_SQ_MAIN_STATE as i32) };
+        state != ffi::AP_SQ_MS_CREATE_PRE_CONFIG as i32
+    }
+
+    /// Whether httpd only checks the configuration (`httpd -t`).
+    pub(crate) fn checks_only(&self) -> bool {
+        // SAFETY: asks for a number.
+        let mode = unsafe { ffi::ap_state_query(ffi::AP_SQ_RUN_MODE as i32) };
+        mode == ffi::AP_SQ_RM_CONFIG_TEST as i32 || mode == ffi::AP_SQ_RM_CONFIG_DUMP as i32
+    }
+
+    /// Whether httpd runs as one process (`httpd -X`).
+    pub(crate) fn is_single_process() -> bool {
+        // SAFETY: looks a name up in the list of -D definitions.
+        unsafe { ffi::ap_exists_config_define(c"ONE_PROCESS".as_ptr()) != 0 }
+    }
+
+    /// Adds `name/version` to httpd's banner.
+    pub(crate) fn add_version(&self, component: &CStr) {
+        // SAFETY: the live pool of the configuration and a C string.
+        unsafe { ffi::ap_add_version_component(self.pool.as_ptr(), component.as_ptr()) };
+    }
+}

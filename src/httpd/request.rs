@@ -1,0 +1,321 @@
+//! A request (`request_rec`, httpd.h) as values: bytes that live as long as the request.
+
+use std::ffi::{CStr, c_char};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use super::hooks::{Module, directory_config};
+use super::log;
+use super::server::Server;
+use crate::apr::{Pool, Table};
+use crate::ffi;
+
+/// The request that the calling thread serves.
+///
+/// # Invariants
+/// `raw` is live for `'r` and used by this thread only; so are its connection, server, pool and tables.
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'r> {
+    raw: NonNull<ffi::request_rec>,
+    life: PhantomData<&'r ffi::request_rec>,
+}
+
+/// What a request's file is, as httpd's directory walk found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    /// Nothing is there.
+    Missing,
+    /// A folder.
+    Directory,
+    /// A file, or something else that can be read; its modification time in microseconds since the epoch.
+    File(i64),
+}
+
+/// A C string of httpd's as bytes; `None` for null.
+///
+/// # Safety
+/// `raw` is null or a C string that lives for `'r`.
+unsafe fn bytes<'r>(raw: *const c_char) -> Option<&'r [u8]> {
+    // SAFETY: not null, and a C string for `'r` (caller).
+    (!raw.is_null()).then(|| unsafe { CStr::from_ptr(raw) }.to_bytes())
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident = $($field:ident).+;)*) => {
+        $($(#[$doc])*
+        pub(crate) fn $name(self) -> Option<&'r [u8]> {
+            // SAFETY: string fields of a live request are null or C strings in pools that outlive it (httpd.h).
+            unsafe { bytes(texts!(@read self.record(), $($field).+)) }
+        })*
+    };
+    (@read $record:expr, connection.$field:ident) => { (*$record.connection).$field };
+    (@read $record:expr, server.$field:ident) => { (*$record.server).$field };
+    (@read $record:expr, $field:ident) => { $record.$field };
+}
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        $($(#[$doc])*
+        pub(crate) fn $name(self) -> Option<Table<'r>> {
+            // SAFETY: the tables of a live request are made with it, in its pool (httpd.h).
+            unsafe { Table::from_raw(self.record().$name) }
+        })*
+    };
+}
+
+impl<'r> Request<'r> {
+    /// Wraps the request that httpd passed to a hook.
+    ///
+    /// # Safety
+    /// `raw` is null or the live request that this thread serves, for `'r`.
+    pub(crate) unsafe fn from_raw(raw: *mut ffi::request_rec) -> Option<Self> {
+        // INVARIANT: the caller's promise, and not null.
+        NonNull::new(raw).map(|raw| Self {
+            raw,
+            life: PhantomData,
+        })
+    }
+
+    /// The request, for calls of httpd.
+    pub(super) fn as_ptr(self) -> *mut ffi::request_rec {
+        self.raw.as_ptr()
+    }
+
+    pub(super) fn record(self) -> &'r ffi::request_rec {
+        // SAFETY: live for `'r` (type invariant).
+        unsafe { self.raw.as_ref() }
+    }
+
+    texts! {
+        /// The name of the handler chosen for it.
+        handler_name = handler;
+        /// `GET`, `POST`...
+        method = method;
+        /// The decoded path.
+        uri = uri;
+        /// The path and query as the client sent them.
+        unparsed_uri = unparsed_uri;
+        /// The request line.
+        request_line = the_request;
+        /// The query string.
+        args = args;
+        /// What follows the script in the path.
+        path_info = path_info;
+        /// `HTTP/1.1`...
+        protocol = protocol;
+        /// The file it maps to.
+        filename = filename;
+        /// The authenticated user.
+        user = user;
+        /// How the user was authenticated.
+        auth_type = ap_auth_type;
+        /// The client's address (mod_remoteip may have set it).
+        remote_addr = useragent_ip;
+        /// The name of the host asked for.
+        hostname = hostname;
+        /// The server's address of this connection.
+        local_addr = connection.local_ip;
+        /// The connection's id in the error log, once it has one.
+        connection_log_id = connection.log_id;
+        /// ServerAdmin.
+        server_admin = server.server_admin;
+        /// ServerName as configured.
+        server_hostname = server.server_hostname;
+    }
+
+    tables! {
+        /// Headers of the request.
+        headers_in;
+        /// Headers of the response.
+        headers_out;
+        /// Headers that error pages keep.
+        err_headers_out;
+        /// SetEnv and its kin.
+        subprocess_env;
+        /// Notes between modules.
+        notes;
+    }
+
+    /// Its pool.
+    pub(crate) fn pool(self) -> Option<Pool<'r>> {
+        // SAFETY: the pool of a live request (type invariant).
+        unsafe { Pool::from_raw(self.record().pool) }
+    }
+
+    /// Its server.
+    pub(crate) fn server(self) -> Option<Server<'r>> {
+        // SAFETY: the server outlives the request (httpd.h).
+        unsafe { Server::from_raw(self.record().server) }
+    }
+
+    /// The configuration of the directory sections that apply to it.
+    pub(crate) fn directory_config<M: Module>(self) -> Option<&'r M::DirectoryConfig> {
+        // SAFETY: a live request (type invariant).
+        unsafe { directory_config::<M>(self.as_ptr()) }
+    }
+
+    /// The request that was internally redirected to this one.
+    pub(crate) fn previous(self) -> Option<Self> {
+        // SAFETY: null, or a request whose pool outlives this one (httpd.h).
+        unsafe { Self::from_raw(self.record().prev) }
+    }
+
+    /// Whether the client asked with HEAD.
+    pub(crate) fn is_head(self) -> bool {
+        self.record().header_only != 0
+    }
+
+    /// Whether this is a subrequest.
+    pub(crate) fn is_subrequest(self) -> bool {
+        !self.record().main.is_null()
+    }
+
+    /// Microseconds since the epoch when the request line was read.
+    pub(crate) fn start_time(self) -> i64 {
+        self.record().request_time
+    }
+
+    /// Whether the connection is encrypted (mod_ssl).
+    pub(crate) fn is_https(self) -> bool {
+        // SAFETY: the live connection of the request.
+        unsafe { ffi::rsgi_connection_is_https(self.record().connection) != 0 }
+    }
+
+    /// `http` or `https`.
+    pub(crate) fn scheme(self) -> Option<&'r [u8]> {
+        // SAFETY: a live request; the hook answers with a C string.
+        unsafe { bytes(ffi::ap_run_http_scheme(self.as_ptr())) }
+    }
+
+    /// The server's name by UseCanonicalName.
+    pub(crate) fn server_name(self) -> Option<&'r [u8]> {
+        // SAFETY: a live request; the answer is a C string of the request or the server.
+        unsafe { bytes(ffi::ap_get_server_name(self.as_ptr())) }
+    }
+
+    /// The server's port by UseCanonicalPhysicalPort.
+    pub(crate) fn server_port(self) -> u16 {
+        // SAFETY: a live request.
+        unsafe { ffi::ap_get_server_port(self.as_ptr()) }
+    }
+
+    /// The client's port.
+    pub(crate) fn remote_port(self) -> u16 {
+        // SAFETY: the connection of a live request has the client's address (httpd.h).
+        unsafe { (*(*self.record().connection).client_addr).port }
+    }
+
+    /// The server's port of this connection.
+    pub(crate) fn local_port(self) -> u16 {
+        // SAFETY: the connection of a live request has its local address (httpd.h).
+        unsafe { (*(*self.record().connection).local_addr).port }
+    }
+
+    /// DocumentRoot, or what a module made of it.
+    pub(crate) fn document_root(self) -> Option<&'r [u8]> {
+        // SAFETY: a live request; the answer is a C string.
+        unsafe { bytes(ffi::ap_document_root(self.as_ptr())) }
+    }
+
+    /// The URI prefix of the Alias in effect.
+    pub(crate) fn context_prefix(self) -> Option<&'r [u8]> {
+        // SAFETY: a live request; the answer is a C string.
+        unsafe { bytes(ffi::ap_context_prefix(self.as_ptr())) }
+    }
+
+    /// The folder of the Alias in effect.
+    pub(crate) fn context_document_root(self) -> Option<&'r [u8]> {
+        // SAFETY: a live request; the answer is a C string.
+        unsafe { bytes(ffi::ap_context_document_root(self.as_ptr())) }
+    }
+
+    /// httpd's banner as ServerTokens allows it.
+    pub(crate) fn server_banner(self) -> &'static [u8] {
+        // SAFETY: a C string that lives as long as the configuration.
+        unsafe { bytes(ffi::ap_get_server_banner()) }.unwrap_or_default()
+    }
+
+    /// The request's id in the error log, made now if it has none.
+    pub(crate) fn log_id(self) -> Option<&'r [u8]> {
+        if self.record().log_id.is_null() {
+            // SAFETY: a field of a live request.
+            let slot = unsafe { &raw mut (*self.as_mut_ref()).log_id };
+            // SAFETY: a live connection and request, and the request's own place for the id.
+            unsafe { ffi::ap_run_generate_log_id(self.record().connection, self.as_ptr(), slot) };
+        }
+        // SAFETY: null or a C string of the request.
+        unsafe { bytes((*self.as_ptr()).log_id) }
+    }
+
+    /// `LimitRequestBody` in bytes; `None` when unlimited.
+    pub(crate) fn body_limit(self) -> Option<u64> {
+        // SAFETY: a live request.
+        let limit = unsafe { ffi::ap_get_limit_req_body(self.as_ptr()) };
+        u64::try_from(limit).ok().filter(|&limit| limit > 0)
+    }
+
+    /// Whether `Options ExecCGI` holds.
+    pub(crate) fn may_execute(self) -> bool {
+        // SAFETY: a live request.
+        unsafe { ffi::ap_allow_options(self.as_ptr()) & ffi::OPT_EXECCGI as i32 != 0 }
+    }
+
+    /// Whether `AcceptPathInfo Off` holds.
+    pub(crate) fn refuses_path_info(self) -> bool {
+        self.record().used_path_info == ffi::AP_REQ_REJECT_PATH_INFO as i32
+    }
+
+    /// Whether the client waits for `100 Continue`.
+    pub(crate) fn expects_continue(self) -> bool {
+        // SAFETY: a live request.
+        unsafe { ffi::rsgi_expects_continue(self.as_ptr()) != 0 }
+    }
+
+    /// Whether the first output filter changes the content (mod_deflate...), by ap_filter_type.
+    pub(crate) fn has_content_filter(self) -> bool {
+        // SAFETY: a live request's filter chain; its entries and their records live as long as it.
+        let first = unsafe { self.record().output_filters.as_ref() };
+        // SAFETY: as above.
+        first
+            .and_then(|filter| unsafe { filter.frec.as_ref() })
+            .is_some_and(|record| record.ftype < ffi::AP_FTYPE_PROTOCOL)
+    }
+
+    /// What its file is.
+    pub(crate) fn file_kind(self) -> FileKind {
+        let info = &self.record().finfo;
+        match info.filetype {
+            ffi::APR_NOFILE => FileKind::Missing,
+            ffi::APR_DIR => FileKind::Directory,
+            _ => FileKind::File(info.mtime),
+        }
+    }
+
+    fn as_mut_ref(self) -> *mut ffi::request_rec {
+        self.raw.as_ptr()
+    }
+
+    /// Maps it to a file; the walk through the folders follows.
+    pub(crate) fn set_filename(self, filename: &'r CStr) {
+        // SAFETY: a live request that this thread alone uses; httpd changes nothing in the string.
+        unsafe { (*self.as_mut_ref()).filename = filename.as_ptr().cast_mut() };
+    }
+
+    /// Chooses its handler.
+    pub(crate) fn set_handler(self, handler: &'r CStr) {
+        // SAFETY: a live request that this thread alone uses.
+        unsafe { (*self.as_mut_ref()).handler = handler.as_ptr() };
+    }
+
+    /// Reads and drops what is left of the body; httpd's own status when that fails (413 and the like).
+    pub(crate) fn discard_body(self) -> i32 {
+        // SAFETY: a live request.
+        unsafe { ffi::ap_discard_request_body(self.as_ptr()) }
+    }
+
+    /// Logs one line for it.
+    pub(crate) fn log(self, level: u32, text: &[u8]) {
+        // SAFETY: a live request of this thread (type invariant).
+        unsafe { log::request(self.as_ptr(), level, text) };
+    }
+}

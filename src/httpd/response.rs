@@ -1,0 +1,196 @@
+//! The response, through httpd's output filters (util_filter.h): they encrypt, compress, chunk, count and log.
+
+use std::ffi::CStr;
+use std::os::fd::BorrowedFd;
+
+use super::request::Request;
+use crate::apr::{Brigade, Status};
+use crate::ffi;
+
+/// What became of a piece of the response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// The filters took it.
+    Taken,
+    /// The client is gone.
+    Gone,
+    /// A filter refused it.
+    Failed,
+}
+
+/// Sends a request's response in pieces.
+pub(crate) struct Response<'r> {
+    request: Request<'r>,
+    brigade: Brigade<'r>,
+}
+
+/// Headers that httpd keeps in fields of its own or that error pages have to carry.
+impl<'r> Response<'r> {
+    /// A response to which nothing was given yet; `None` when the request has no pool (httpd never does that).
+    pub(crate) fn new(request: Request<'r>) -> Option<Self> {
+        let pool = request.pool()?;
+        // SAFETY: the connection of a live request has the allocator for its buckets.
+        let brigade = unsafe { Brigade::new(pool, (*request.record().connection).bucket_alloc)? };
+        Some(Self { request, brigade })
+    }
+
+    /// Sets status and status line.
+    pub(crate) fn set_status(&mut self, status: u16, line: &[u8]) {
+        let Some(pool) = self.request.pool() else {
+            return;
+        };
+        let line = pool.copy_c(line);
+        let record = self.request.as_ptr();
+        // SAFETY: a live request that this thread alone uses; the line is in its pool.
+        unsafe {
+            (*record).status = i32::from(status);
+            (*record).status_line = line.as_ptr();
+        }
+    }
+
+    /// Sets the content type, so that AddOutputFilterByType applies (`ap_set_content_type`).
+    pub(crate) fn set_content_type(&mut self, value: &[u8]) {
+        let Some(pool) = self.request.pool() else {
+            return;
+        };
+        // SAFETY: a live request; the string is in its pool.
+        unsafe { ffi::ap_set_content_type(self.request.as_ptr(), pool.copy_c(value).as_ptr()) };
+    }
+
+    /// Announces the length of the body.
+    pub(crate) fn set_content_length(&mut self, length: u64) {
+        // SAFETY: a live request.
+        unsafe {
+            ffi::ap_set_content_length(
+                self.request.as_ptr(),
+                i64::try_from(length).unwrap_or(i64::MAX),
+            )
+        };
+    }
+
+    /// Adds a header; `survives_errors` keeps it on error pages.
+    pub(crate) fn add_header(&mut self, name: &[u8], value: &[u8], survives_errors: bool) {
+        let Some(pool) = self.request.pool() else {
+            return;
+        };
+        let table = if survives_errors {
+            self.request.err_headers_out()
+        } else {
+            self.request.headers_out()
+        };
+        if let Some(table) = table {
+            table.add(pool.copy_c(name), pool.copy_c(value));
+        }
+    }
+
+    /// Keeps httpd from slicing the body by the client's Range header: that is the application's matter.
+    pub(crate) fn leave_ranges_alone(&mut self) {
+        let mut filter = self.request.record().output_filters;
+        // SAFETY: the filter chain of a live request, used by this thread.
+        while let Some(entry) = unsafe { filter.as_ref() } {
+            let next = entry.next;
+            // SAFETY: the record of a live filter.
+            let name = unsafe { entry.frec.as_ref() }.map(|record| record.name);
+            // SAFETY: the name of a filter is a C string.
+            if name.is_some_and(|name| {
+                !name.is_null() && unsafe { CStr::from_ptr(name) } == c"byterange"
+            }) {
+                // SAFETY: a live filter of this chain; `next` was read before.
+                unsafe { ffi::ap_remove_output_filter(filter) };
+            }
+            filter = next;
+        }
+    }
+
+    /// No `100 Continue` any more: an answer is on its way.
+    pub(crate) fn stop_expecting(&mut self) {
+        // SAFETY: a live request that this thread alone uses.
+        unsafe { ffi::rsgi_stop_expecting(self.request.as_ptr()) };
+    }
+
+    /// Bytes the kernel takes without waiting; 0 when that is not known.
+    pub(crate) fn room(&self) -> usize {
+        // SAFETY: the connection of a live request.
+        unsafe { ffi::rsgi_connection_room(self.request.record().connection) as usize }
+    }
+
+    /// Sends borrowed blocks; they are not looked at any more when this returns.
+    pub(crate) fn send<'b>(
+        &mut self,
+        blocks: impl Iterator<Item = &'b [u8]>,
+        end: bool,
+        flush: bool,
+    ) -> Delivery {
+        for block in blocks.filter(|block| !block.is_empty()) {
+            self.brigade.append_transient(block);
+        }
+        self.pass(end, flush)
+    }
+
+    /// Sends part of a regular file.
+    pub(crate) fn send_file(
+        &mut self,
+        file: BorrowedFd<'_>,
+        offset: u64,
+        length: u64,
+        sendfile: bool,
+        end: bool,
+    ) -> Delivery {
+        if length > 0
+            && self
+                .brigade
+                .append_file(file, offset, length, sendfile)
+                .is_err()
+        {
+            self.brigade.clear();
+            return Delivery::Failed;
+        }
+        self.pass(end, true)
+    }
+
+    /// Ends a response that cannot be completed in a way that the client notices: no last chunk, RST_STREAM, a
+    /// connection that closes at once.
+    pub(crate) fn cut(&mut self) {
+        let connection = self.request.record().connection;
+        // SAFETY: the live connection of the request, used by this thread.
+        let secondary = unsafe { !(*connection).master.is_null() };
+        self.brigade.append_error(ffi::HTTP_BAD_GATEWAY as i32);
+        if secondary {
+            // mod_http2 turns the error bucket into RST_STREAM.
+            self.pass(false, true);
+        } else {
+            self.brigade.append_eos();
+            self.pass(false, true);
+        }
+        // SAFETY: as above.
+        unsafe { ffi::rsgi_connection_abort(connection) };
+    }
+
+    fn pass(&mut self, end: bool, flush: bool) -> Delivery {
+        if end {
+            self.brigade.append_eos();
+        }
+        // httpd: a flush behind the last bytes lets the worker look for the client's next request at once,
+        // without going through the listener.
+        if flush {
+            self.brigade.append_flush();
+        }
+        let request = self.request.as_ptr();
+        // SAFETY: the output filters of a live request and a brigade of its connection.
+        let code =
+            unsafe { ffi::ap_pass_brigade((*request).output_filters, self.brigade.as_ptr()) };
+        self.brigade.clear();
+        if end {
+            // SAFETY: a live request; the end went down above.
+            unsafe { ffi::rsgi_mark_eos_sent(request) };
+        }
+        // SAFETY: the live connection of the request.
+        let aborted = unsafe { ffi::rsgi_connection_aborted((*request).connection) } != 0;
+        match Status::check(code) {
+            Ok(()) if !aborted => Delivery::Taken,
+            _ if aborted => Delivery::Gone,
+            Err(status) if status.is_filter_error() => Delivery::Failed,
+            _ => Delivery::Failed,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! A server of the configuration: the main one or a virtual host (`server_rec`, httpd.h).
+
+use std::ffi::CStr;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use super::hooks::{Module, server_config_mut};
+use crate::ffi;
+
+/// A server whose configuration lives for `'s`.
+///
+/// # Invariants
+/// `raw` is a live server_rec for `'s`.
+#[derive(Clone, Copy)]
+pub(crate) struct Server<'s> {
+    raw: NonNull<ffi::server_rec>,
+    life: PhantomData<&'s ffi::server_rec>,
+}
+
+/// What httpd says of itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ServerFacts {
+    /// `2.4.x` as numbers.
+    pub(crate) version: [u32; 3],
+    /// The full banner, whatever ServerTokens says.
+    pub(crate) description: String,
+    /// When httpd was built.
+    pub(crate) built: String,
+}
+
+impl ServerFacts {
+    /// Asks httpd.
+    pub(crate) fn ask() -> Self {
+        let mut version = ffi::ap_version_t {
+            major: 0,
+            minor: 0,
+            patch: 0,
+            add_string: std::ptr::null(),
+        };
+        // SAFETY: a place for the answer.
+        unsafe { ffi::ap_get_server_revision(&raw mut version) };
+        // SAFETY: httpd returns a C string.
+        let description = text(unsafe { ffi::ap_get_server_description() });
+        // SAFETY: httpd returns a C string.
+        let built = text(unsafe { ffi::ap_get_server_built() });
+        Self {
+            version: [version.major, version.minor, version.patch]
+                .map(|part| u32::try_from(part).unwrap_or(0)),
+            description,
+            built,
+        }
+    }
+}
+
+fn text(raw: *const std::ffi::c_char) -> String {
+    if raw.is_null() {
+        return String::new();
+    }
+    // SAFETY: the callers pass C strings of httpd.
+    unsafe { CStr::from_ptr(raw) }
+        .to_string_lossy()
+        .into_owned()
+}
+
+impl<'s> Server<'s> {
+    /// Wraps a server of httpd's.
+    ///
+    /// # Safety
+    /// `raw` is null or a live server for `'s`.
+    pub(crate) unsafe fn from_raw(raw: *mut ffi::server_rec) -> Option<Self> {
+        // INVARIANT: the caller's promise, and not null.
+        NonNull::new(raw).map(|raw| Self {
+            raw,
+            life: PhantomData,
+        })
+    }
+
+    /// The server, for calls of httpd.
+    pub(super) fn as_ptr(self) -> *mut ffi::server_rec {
+        self.raw.as_ptr()
+    }
+
+    fn record(self) -> &'s ffi::server_rec {
+        // SAFETY: live for `'s` (type invariant).
+        unsafe { self.raw.as_ref() }
+    }
+
+    /// Whether it is a virtual host.
+    pub(crate) fn is_virtual(self) -> bool {
+        self.record().is_virtual != 0
+    }
+
+    /// Its configuration of the module `M`.
+    pub(crate) fn config<M: Module>(self) -> Option<&'s M::ServerConfig> {
+        // SAFETY: a live server (type invariant); only directives change the slot, and they are done.
+        unsafe { server_config_mut::<M>(self.as_ptr()) }.map(|config| &*config)
+    }
+
+    /// This server and those after it: from the main server, all.
+    pub(crate) fn all(self) -> impl Iterator<Item = Server<'s>> {
+        std::iter::successors(Some(self), |server| {
+            // SAFETY: the list of servers is part of the same configuration.
+            unsafe { Self::from_raw(server.record().next) }
+        })
+    }
+}

@@ -1,0 +1,88 @@
+/* The C that cannot be Rust: httpd's and APR's function-like macros, as functions. No decisions are made here.
+ * Called by the rooms src/apr and src/httpd only. */
+#include "ffi.h"
+
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#if defined(__linux__)
+#include <linux/sockios.h>
+#endif
+
+APR_DECLARE_OPTIONAL_FN(int, ssl_is_https, (conn_rec *));
+
+static APR_OPTIONAL_FN_TYPE(ssl_is_https) *optional_ssl_is_https;
+
+apr_bucket *rsgi_brigade_first(apr_bucket_brigade *bb) { return APR_BRIGADE_FIRST(bb); }
+
+apr_bucket *rsgi_brigade_sentinel(apr_bucket_brigade *bb) { return APR_BRIGADE_SENTINEL(bb); }
+
+apr_bucket *rsgi_bucket_next(apr_bucket *e) { return APR_BUCKET_NEXT(e); }
+
+void rsgi_brigade_insert_tail(apr_bucket_brigade *bb, apr_bucket *e) { APR_BRIGADE_INSERT_TAIL(bb, e); }
+
+apr_status_t rsgi_bucket_read(apr_bucket *e, const char **data, apr_size_t *length, apr_read_type_e block)
+{
+    return apr_bucket_read(e, data, length, block);
+}
+
+void rsgi_bucket_delete(apr_bucket *e) { apr_bucket_delete(e); }
+
+void rsgi_bucket_split(apr_bucket *e, apr_size_t point) { apr_bucket_split(e, point); }
+
+int rsgi_bucket_is_eos(const apr_bucket *e) { return APR_BUCKET_IS_EOS(e); }
+
+int rsgi_bucket_is_metadata(const apr_bucket *e) { return APR_BUCKET_IS_METADATA(e); }
+
+int rsgi_status_is_eagain(apr_status_t status) { return APR_STATUS_IS_EAGAIN(status); }
+
+int rsgi_status_is_timeup(apr_status_t status) { return APR_STATUS_IS_TIMEUP(status); }
+
+void rsgi_retrieve_optional(void) { optional_ssl_is_https = APR_RETRIEVE_OPTIONAL_FN(ssl_is_https); }
+
+int rsgi_connection_is_https(conn_rec *c)
+{
+    return optional_ssl_is_https != NULL && optional_ssl_is_https(c);
+}
+
+apr_size_t rsgi_connection_room(conn_rec *c)
+{
+#if defined(SIOCOUTQ)
+    apr_socket_t *socket;
+    apr_os_sock_t fd;
+    int queued = 0;
+    int size = 0;
+    socklen_t length = sizeof(size);
+
+    if (c->master != NULL || c->data_in_output_filters || rsgi_connection_is_https(c)) {
+        return 0;
+    }
+    socket = ap_get_conn_socket(c);
+    if (socket == NULL || apr_os_sock_get(&fd, socket) != APR_SUCCESS) {
+        return 0;
+    }
+    if (ioctl(fd, SIOCOUTQ, &queued) != 0 || getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length) != 0) {
+        return 0;
+    }
+    /* The kernel counts its own overhead against SO_SNDBUF: only half of it holds payload. */
+    return size / 2 > queued ? (apr_size_t)(size / 2 - queued) : 0;
+#else
+    (void)c;
+    return 0;
+#endif
+}
+
+void rsgi_mark_eos_sent(request_rec *r) { r->eos_sent = 1; }
+
+int rsgi_expects_continue(const request_rec *r) { return r->expecting_100 != 0; }
+
+void rsgi_stop_expecting(request_rec *r) { r->expecting_100 = 0; }
+
+int rsgi_connection_aborted(const conn_rec *c) { return c->aborted != 0; }
+
+void rsgi_connection_abort(conn_rec *c)
+{
+    c->keepalive = AP_CONN_CLOSE;
+    c->aborted = 1;
+}
+
+int rsgi_regex_flags(void) { return AP_REG_EXTENDED; }
