@@ -2,4 +2,10 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod alias;
+pub mod directive;
+pub mod environ;
+pub mod group;
 pub mod name;
+pub mod options;
+pub mod words;

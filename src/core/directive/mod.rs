@@ -1,0 +1,117 @@
+//! The directives: their names, contexts and help texts, and how their arguments become typed values.
+//!
+//! The module builds httpd's command table from [`DIRECTIVES`] and calls [`parse`] in each setter; what comes out
+//! goes to `options`. A refused value ends in one line that names the directive, the value and the cure.
+
+use std::ffi::CStr;
+
+mod error;
+mod parse;
+mod table;
+
+pub use error::{DirectiveError, Shown};
+pub use parse::parse;
+pub use table::DIRECTIVES;
+
+use crate::alias::{Alias, Import};
+use crate::options::{GlobalSetting, Setting};
+
+/// Which directive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is WSGI and its own name")]
+pub enum Kind {
+    ScriptAlias,
+    ScriptAliasMatch,
+    CallableObject,
+    ApplicationGroup,
+    HandlerScript,
+    ImportScript,
+    PythonHome,
+    PythonPath,
+    PythonOptimize,
+    PythonHashSeed,
+    PythonWarnings,
+    DontWriteBytecode,
+    DestroyInterpreter,
+    RestrictStdin,
+    RestrictStdout,
+    RestrictSignal,
+    CaseSensitivity,
+    ScriptReloading,
+    PassAuthorization,
+    ChunkedRequest,
+    MapHeadToGet,
+    EnableSendfile,
+}
+
+/// Where a directive may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// Outside of every section only, not even in a virtual host (RSRC_CONF and a GLOBAL_ONLY check).
+    Global,
+    /// In the main server and in virtual hosts (RSRC_CONF).
+    Server,
+    /// There, in directory sections, and in .htaccess with `AllowOverride FileInfo` (OR_FILEINFO).
+    FileInfo,
+    /// There and in directory sections, never in .htaccess (RSRC_CONF | ACCESS_CONF).
+    ServerDirectory,
+}
+
+/// How httpd is to hand the arguments over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arguments {
+    /// One word, `On` or `Off`. To be taken as one word, so that [`parse`] can refuse it in its own words.
+    Flag,
+    /// One word.
+    Take1,
+    /// The line as it stands.
+    Raw,
+}
+
+/// What is known about a directive.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// Which one.
+    pub kind: Kind,
+    /// Its name, as httpd wants it.
+    pub name: &'static CStr,
+    /// Where it may stand.
+    pub context: Context,
+    /// How its arguments come.
+    pub arguments: Arguments,
+    /// One line of help.
+    pub usage: &'static CStr,
+}
+
+/// A parsed directive, by the place its value goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Directive {
+    /// An alias, for the server it stands in. [`Alias::preload`] may add an import.
+    Alias(Alias),
+    /// A script loaded at the start of processes.
+    Import(Import),
+    /// A setting, for the server or the section it stands in.
+    Setting(Setting),
+    /// A setting of the whole server.
+    Global(GlobalSetting),
+}
+
+impl Kind {
+    /// What is known about it.
+    #[must_use]
+    pub const fn spec(self) -> &'static Spec {
+        &DIRECTIVES[self as usize]
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self.spec().name.to_str() {
+            Ok(name) => name,
+            Err(_) => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

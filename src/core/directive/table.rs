@@ -1,0 +1,173 @@
+//! The table of directives, in the order of [`Kind`].
+
+use std::ffi::CStr;
+
+use super::{Arguments, Context, Kind, Spec};
+
+/// Every directive; the index is its [`Kind`].
+pub static DIRECTIVES: [Spec; 22] = [
+    spec(
+        Kind::ScriptAlias,
+        c"WSGIScriptAlias",
+        Context::Server,
+        Arguments::Raw,
+        c"a URL path, a WSGI script or folder of scripts, and options: process-group= application-group= callable-object= pass-authorization=On|Off",
+    ),
+    spec(
+        Kind::ScriptAliasMatch,
+        c"WSGIScriptAliasMatch",
+        Context::Server,
+        Arguments::Raw,
+        c"a regular expression for URL paths, a WSGI script with $0 to $9, and options: process-group= application-group= callable-object= pass-authorization=On|Off",
+    ),
+    spec(
+        Kind::CallableObject,
+        c"WSGICallableObject",
+        Context::FileInfo,
+        Arguments::Take1,
+        c"the name of the application in the WSGI script (default: application)",
+    ),
+    spec(
+        Kind::ApplicationGroup,
+        c"WSGIApplicationGroup",
+        Context::ServerDirectory,
+        Arguments::Take1,
+        c"the interpreter that applications run in: a name, %{GLOBAL}, %{SERVER}, %{RESOURCE}, %{HOST} or %{ENV:variable} (default: %{RESOURCE})",
+    ),
+    spec(
+        Kind::HandlerScript,
+        c"WSGIHandlerScript",
+        Context::ServerDirectory,
+        Arguments::Raw,
+        c"a handler name, a script that handles it, and options: process-group= application-group= pass-authorization=On|Off",
+    ),
+    spec(
+        Kind::ImportScript,
+        c"WSGIImportScript",
+        Context::Server,
+        Arguments::Raw,
+        c"a script to load when processes start, with process-group= and application-group=",
+    ),
+    spec(
+        Kind::PythonHome,
+        c"WSGIPythonHome",
+        Context::Global,
+        Arguments::Take1,
+        c"the folder of the Python installation or virtual environment",
+    ),
+    spec(
+        Kind::PythonPath,
+        c"WSGIPythonPath",
+        Context::Global,
+        Arguments::Take1,
+        c"folders for Python's module search path, joined by colons",
+    ),
+    spec(
+        Kind::PythonOptimize,
+        c"WSGIPythonOptimize",
+        Context::Global,
+        Arguments::Take1,
+        c"Python's optimisation level: 0, 1 or 2 (default: 0)",
+    ),
+    spec(
+        Kind::PythonHashSeed,
+        c"WSGIPythonHashSeed",
+        Context::Global,
+        Arguments::Take1,
+        c"the seed of Python's hashes: random, or a number up to 4294967295 (default: random)",
+    ),
+    spec(
+        Kind::PythonWarnings,
+        c"WSGIPythonWarnings",
+        Context::Global,
+        Arguments::Take1,
+        c"a warning filter as python -W takes it; may be repeated",
+    ),
+    flag(
+        Kind::DontWriteBytecode,
+        c"WSGIDontWriteBytecode",
+        Context::Global,
+        c"On to write no .pyc files (default: Off)",
+    ),
+    flag(
+        Kind::DestroyInterpreter,
+        c"WSGIDestroyInterpreter",
+        Context::Global,
+        c"Off to leave interpreters as they are when a process ends (default: On)",
+    ),
+    flag(
+        Kind::RestrictStdin,
+        c"WSGIRestrictStdin",
+        Context::Global,
+        c"On to make any use of sys.stdin an error (default: Off)",
+    ),
+    flag(
+        Kind::RestrictStdout,
+        c"WSGIRestrictStdout",
+        Context::Global,
+        c"On to make any use of sys.stdout an error (default: Off)",
+    ),
+    flag(
+        Kind::RestrictSignal,
+        c"WSGIRestrictSignal",
+        Context::Global,
+        c"Off to let applications register signal handlers (default: On)",
+    ),
+    flag(
+        Kind::CaseSensitivity,
+        c"WSGICaseSensitivity",
+        Context::Global,
+        c"Off where upper and lower case name the same file",
+    ),
+    flag(
+        Kind::ScriptReloading,
+        c"WSGIScriptReloading",
+        Context::FileInfo,
+        c"Off to keep a script although its file changes (default: On)",
+    ),
+    flag(
+        Kind::PassAuthorization,
+        c"WSGIPassAuthorization",
+        Context::FileInfo,
+        c"On to give applications the Authorization header (default: Off)",
+    ),
+    flag(
+        Kind::ChunkedRequest,
+        c"WSGIChunkedRequest",
+        Context::FileInfo,
+        c"On to accept chunked request bodies (default: Off)",
+    ),
+    spec(
+        Kind::MapHeadToGet,
+        c"WSGIMapHEADToGET",
+        Context::FileInfo,
+        Arguments::Take1,
+        c"whether applications see GET in place of HEAD: On, Off or Auto (default: Auto)",
+    ),
+    flag(
+        Kind::EnableSendfile,
+        c"WSGIEnableSendfile",
+        Context::FileInfo,
+        c"On to let the kernel send files of wsgi.file_wrapper (default: Off)",
+    ),
+];
+
+const fn spec(
+    kind: Kind,
+    name: &'static CStr,
+    context: Context,
+    arguments: Arguments,
+    usage: &'static CStr,
+) -> Spec {
+    Spec {
+        kind,
+        name,
+        context,
+        arguments,
+        usage,
+    }
+}
+
+const fn flag(kind: Kind, name: &'static CStr, context: Context, usage: &'static CStr) -> Spec {
+    spec(kind, name, context, Arguments::Flag, usage)
+}

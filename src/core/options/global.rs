@@ -1,0 +1,123 @@
+//! Settings of the whole server: they stand outside of every section and are read from the main server only.
+
+use std::sync::Arc;
+
+use crate::alias::Import;
+use crate::group::Case;
+
+/// `WSGIPythonHashSeed`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HashSeed {
+    /// Another one in each process.
+    #[default]
+    Random,
+    /// Always this one.
+    Fixed(u32),
+}
+
+/// One value of [`GlobalOptions`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GlobalSetting {
+    /// `WSGIPythonHome`
+    PythonHome(Arc<[u8]>),
+    /// `WSGIPythonPath`, split
+    PythonPath(Vec<Arc<[u8]>>),
+    /// `WSGIPythonOptimize`
+    PythonOptimize(u8),
+    /// `WSGIPythonHashSeed`
+    PythonHashSeed(HashSeed),
+    /// `WSGIPythonWarnings`
+    PythonWarnings(Arc<[u8]>),
+    /// `WSGIDontWriteBytecode`
+    DontWriteBytecode(bool),
+    /// `WSGIRestrictStdin`
+    RestrictStdin(bool),
+    /// `WSGIRestrictStdout`
+    RestrictStdout(bool),
+    /// `WSGIRestrictSignal`
+    RestrictSignal(bool),
+    /// `WSGICaseSensitivity`
+    CaseSensitivity(bool),
+    /// `WSGIDestroyInterpreter`
+    DestroyInterpreter(bool),
+}
+
+/// The settings of the whole server, each with its default until set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GlobalOptions {
+    /// The environment whose Python is used; the system's python3 otherwise.
+    pub python_home: Option<Arc<[u8]>>,
+    /// Folders for the front of `sys.path`, in order.
+    pub python_path: Vec<Arc<[u8]>>,
+    /// Optimisation level: 0, 1 or 2.
+    pub optimize: u8,
+    /// Seed of hashes.
+    pub hash_seed: HashSeed,
+    /// Warning filters in the syntax of `python -W`, in order.
+    pub warnings: Vec<Arc<[u8]>>,
+    /// Whether no .pyc files are written.
+    pub dont_write_bytecode: bool,
+    /// Whether `sys.stdin` refuses to be used.
+    pub restrict_stdin: bool,
+    /// Whether `sys.stdout` refuses to be used.
+    pub restrict_stdout: bool,
+    /// Whether `signal.signal` does nothing.
+    pub restrict_signal: bool,
+    /// Whether case matters in script paths.
+    pub case_sensitivity: Case,
+    /// Whether interpreters are destroyed when a process ends.
+    pub destroy_interpreter: bool,
+    /// Scripts loaded when a process starts: of every server, in the order of the configuration.
+    pub imports: Vec<Import>,
+}
+
+impl Default for GlobalOptions {
+    fn default() -> Self {
+        Self {
+            python_home: None,
+            python_path: Vec::new(),
+            optimize: 0,
+            hash_seed: HashSeed::Random,
+            warnings: Vec::new(),
+            dont_write_bytecode: false,
+            restrict_stdin: false,
+            restrict_stdout: false,
+            restrict_signal: true,
+            case_sensitivity: if cfg!(any(target_os = "macos", windows)) {
+                Case::Insensitive
+            } else {
+                Case::Sensitive
+            },
+            destroy_interpreter: true,
+            imports: Vec::new(),
+        }
+    }
+}
+
+impl GlobalOptions {
+    /// Takes one value in; warnings add up, of everything else a later value replaces an earlier one.
+    pub fn apply(&mut self, setting: GlobalSetting) {
+        match setting {
+            GlobalSetting::PythonHome(value) => self.python_home = Some(value),
+            GlobalSetting::PythonPath(value) => self.python_path = value,
+            GlobalSetting::PythonOptimize(value) => self.optimize = value,
+            GlobalSetting::PythonHashSeed(value) => self.hash_seed = value,
+            GlobalSetting::PythonWarnings(value) => self.warnings.push(value),
+            GlobalSetting::DontWriteBytecode(value) => self.dont_write_bytecode = value,
+            GlobalSetting::RestrictStdin(value) => self.restrict_stdin = value,
+            GlobalSetting::RestrictStdout(value) => self.restrict_stdout = value,
+            GlobalSetting::RestrictSignal(value) => self.restrict_signal = value,
+            GlobalSetting::DestroyInterpreter(value) => self.destroy_interpreter = value,
+            GlobalSetting::CaseSensitivity(true) => self.case_sensitivity = Case::Sensitive,
+            GlobalSetting::CaseSensitivity(false) => self.case_sensitivity = Case::Insensitive,
+        }
+    }
+
+    /// Whether Apache's children load anything at their start, so that they need Python before any request.
+    #[must_use]
+    pub fn imports_into_children(&self) -> bool {
+        self.imports
+            .iter()
+            .any(|import| import.process_group.is_empty())
+    }
+}

@@ -1,0 +1,171 @@
+//! What the configuration says, merged: per directory, per server, and for the whole of httpd.
+//!
+//! The module keeps these values in pools and fills them through `directive`; merging follows httpd's order, so
+//! the value of the innermost section wins. [`Effective`] answers for one request. Values are shared, since
+//! httpd merges directory sections for every request.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::alias::{Alias, ScriptOptions};
+use crate::environ::HeadMapping;
+use crate::group::{Callable, GroupName};
+
+mod effective;
+mod global;
+
+pub use effective::{Effective, Origin};
+pub use global::{GlobalOptions, GlobalSetting, HashSeed};
+
+/// A `WSGIHandlerScript`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandlerScript {
+    /// The name that SetHandler and AddHandler use.
+    pub name: Arc<[u8]>,
+    /// The script.
+    pub script: Arc<[u8]>,
+    /// What its requests get; the callable is always `handle_request`.
+    pub options: ScriptOptions,
+}
+
+/// Handler scripts by name.
+pub type HandlerScripts = BTreeMap<Arc<[u8]>, Arc<HandlerScript>>;
+
+/// Settings that a server or a directory section may make; `None` where it makes none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// `WSGIProcessGroup`
+    pub process_group: Option<GroupName>,
+    /// `WSGIApplicationGroup`
+    pub application_group: Option<GroupName>,
+    /// `WSGICallableObject`
+    pub callable_object: Option<Callable>,
+    /// `WSGIScriptReloading`
+    pub script_reloading: Option<bool>,
+    /// `WSGIPassAuthorization`
+    pub pass_authorization: Option<bool>,
+    /// `WSGIChunkedRequest`
+    pub chunked_request: Option<bool>,
+    /// `WSGIMapHEADToGET`
+    pub map_head_to_get: Option<HeadMapping>,
+    /// `WSGIEnableSendfile`
+    pub enable_sendfile: Option<bool>,
+    /// `WSGIHandlerScript`
+    pub handler_scripts: Option<Arc<HandlerScripts>>,
+}
+
+/// One value of [`Settings`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// `WSGIApplicationGroup`
+    ApplicationGroup(GroupName),
+    /// `WSGICallableObject`
+    CallableObject(Callable),
+    /// `WSGIScriptReloading`
+    ScriptReloading(bool),
+    /// `WSGIPassAuthorization`
+    PassAuthorization(bool),
+    /// `WSGIChunkedRequest`
+    ChunkedRequest(bool),
+    /// `WSGIMapHEADToGET`
+    MapHeadToGet(HeadMapping),
+    /// `WSGIEnableSendfile`
+    EnableSendfile(bool),
+    /// `WSGIHandlerScript`
+    HandlerScript(HandlerScript),
+}
+
+impl Settings {
+    /// Takes one value in; a later one replaces an earlier one.
+    pub fn apply(&mut self, setting: Setting) {
+        match setting {
+            Setting::ApplicationGroup(value) => self.application_group = Some(value),
+            Setting::CallableObject(value) => self.callable_object = Some(value),
+            Setting::ScriptReloading(value) => self.script_reloading = Some(value),
+            Setting::PassAuthorization(value) => self.pass_authorization = Some(value),
+            Setting::ChunkedRequest(value) => self.chunked_request = Some(value),
+            Setting::MapHeadToGet(value) => self.map_head_to_get = Some(value),
+            Setting::EnableSendfile(value) => self.enable_sendfile = Some(value),
+            Setting::HandlerScript(value) => {
+                let scripts = self.handler_scripts.get_or_insert_default();
+                Arc::make_mut(scripts).insert(value.name.clone(), Arc::new(value));
+            }
+        }
+    }
+
+    /// The settings of a section `over` inside of `base`.
+    #[must_use]
+    pub fn merge(base: &Self, over: &Self) -> Self {
+        Self {
+            process_group: inner(&base.process_group, &over.process_group),
+            application_group: inner(&base.application_group, &over.application_group),
+            callable_object: inner(&base.callable_object, &over.callable_object),
+            script_reloading: over.script_reloading.or(base.script_reloading),
+            pass_authorization: over.pass_authorization.or(base.pass_authorization),
+            chunked_request: over.chunked_request.or(base.chunked_request),
+            map_head_to_get: over.map_head_to_get.or(base.map_head_to_get),
+            enable_sendfile: over.enable_sendfile.or(base.enable_sendfile),
+            handler_scripts: overlay(&base.handler_scripts, &over.handler_scripts),
+        }
+    }
+}
+
+/// An alias and its compiled regular expression, which belongs to the room that can run it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount<R> {
+    /// The alias.
+    pub alias: Arc<Alias>,
+    /// The compiled expression of an alias with `Pattern::Regex`.
+    pub regex: Option<R>,
+}
+
+/// What a server or virtual host has: settings, and aliases in the order in which they are tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerOptions<R = ()> {
+    /// The server's own level of settings.
+    pub settings: Settings,
+    /// Its aliases; the first that matches wins.
+    pub aliases: Vec<Mount<R>>,
+}
+
+impl<R> Default for ServerOptions<R> {
+    fn default() -> Self {
+        Self {
+            settings: Settings::default(),
+            aliases: Vec::new(),
+        }
+    }
+}
+
+impl<R: Clone> ServerOptions<R> {
+    /// The options of the virtual host `host` of the main server `main`: its aliases come first.
+    #[must_use]
+    pub fn merge(main: &Self, host: &Self) -> Self {
+        Self {
+            settings: Settings::merge(&main.settings, &host.settings),
+            aliases: [host.aliases.as_slice(), main.aliases.as_slice()].concat(),
+        }
+    }
+}
+
+fn inner<T: Clone>(base: &Option<T>, over: &Option<T>) -> Option<T> {
+    over.as_ref().or(base.as_ref()).cloned()
+}
+
+fn overlay(
+    base: &Option<Arc<HandlerScripts>>,
+    over: &Option<Arc<HandlerScripts>>,
+) -> Option<Arc<HandlerScripts>> {
+    let (Some(outer), Some(over)) = (base, over) else {
+        return inner(base, over);
+    };
+    let mut merged = HandlerScripts::clone(outer);
+    merged.extend(
+        over.iter()
+            .map(|(name, script)| (name.clone(), script.clone())),
+    );
+    Some(Arc::new(merged))
+}
+
+#[cfg(test)]
+mod tests;
