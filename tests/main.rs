@@ -12,3 +12,5 @@
 mod harness;
 
 mod environ;
+mod groups;
+mod mapping;

@@ -10,7 +10,7 @@ mod python;
 mod server;
 
 pub(crate) use client::{Connection, Reply, Request, reason_of};
-pub(crate) use config::{Builder, Check, Mpm};
+pub(crate) use config::{Builder, Check, Mpm, allow, httpd, is_root, web_user};
 pub(crate) use curl::Curl;
 pub(crate) use log::LogLine;
 pub(crate) use process::{descendants, open_descriptors, resident_kib, status_field, wait_until};
