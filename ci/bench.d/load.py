@@ -1,0 +1,104 @@
+"""One measurement: the answer is checked, wrk runs, the server's processor time is read.
+
+A broken answer is never counted: the cell then holds the reason instead of figures.
+"""
+
+import http.client
+import json
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import process
+from workloads import Workload
+
+HERE = Path(__file__).resolve().parent
+WRK_THREADS = 2
+
+
+@dataclass
+class Sample:
+    """The figures of one round, or the reason why there are none."""
+
+    error: str = ""
+    requests: int = 0
+    rate: float = 0.0
+    p50_us: float = 0.0
+    p99_us: float = 0.0
+    cpu_us: float = 0.0
+
+    def as_json(self) -> dict:
+        """What goes into the JSON file."""
+        return asdict(self)
+
+
+def fetch(port: int, workload: Workload, timeout: float = 30.0) -> str:
+    """Asks once and compares the whole answer; says what is wrong with it, or nothing."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        body = workload.body or None
+        connection.request(workload.method, workload.path, body)
+        response = connection.getresponse()
+        answer = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        return f"no answer: {error!r}"
+    finally:
+        connection.close()
+    if response.status != 200:
+        return f"status {response.status}"
+    if not workload.is_right(answer):
+        return f"wrong body of {len(answer)} bytes"
+    return ""
+
+
+def run_wrk(port: int, workload: Workload, seconds: int) -> dict:
+    """Runs wrk once; answers what load.lua printed."""
+    threads = min(WRK_THREADS, workload.connections)
+    command = ["wrk", f"-t{threads}", f"-c{workload.connections}", f"-d{seconds}s"]
+    command += ["--timeout", "10s", "-s", str(HERE / "load.lua")]
+    command += [f"http://127.0.0.1:{port}{workload.path}", "--", workload.method]
+    command += [str(workload.post_size), "keep" if workload.keep_alive else "close"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=seconds + 60, stdin=subprocess.DEVNULL
+    )
+    for line in done.stdout.splitlines():
+        if line.startswith("RESULT "):
+            return json.loads(line.removeprefix("RESULT "))
+    detail = (done.stderr or done.stdout).strip()[-200:]
+    raise RuntimeError(f"wrk ended with code {done.returncode}: {detail}")
+
+
+def faults(result: dict, workload: Workload) -> str:
+    """What was wrong with the answers under load, or nothing."""
+    kinds = ("status", "connect", "read", "write", "timeout")
+    found = [f"{result[kind]} {kind} errors" for kind in kinds if result[kind]]
+    if not result["requests"]:
+        found.append("no request was answered")
+    elif result["bytes"] < result["requests"] * len(workload.expected):
+        found.append("answers are too short")
+    return ", ".join(found)
+
+
+def measure(pid: int, port: int, workload: Workload, seconds: int) -> Sample:
+    """Measures one workload on the server with process `pid`, once."""
+    if wrong := fetch(port, workload):
+        return Sample(error=wrong)
+    before = process.tree(pid)
+    cpu_before = process.cpu_seconds(before)
+    try:
+        result = run_wrk(port, workload, seconds)
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
+        return Sample(error=str(error))
+    after = process.tree(pid)
+    if not set(before) <= set(after):
+        return Sample(error="a server process ended under load")
+    if wrong := faults(result, workload):
+        return Sample(error=wrong)
+    cpu = process.cpu_seconds(after) - cpu_before
+    return Sample(
+        requests=result["requests"],
+        rate=result["requests"] / (result["duration_us"] / 1e6),
+        p50_us=result["p50_us"],
+        p99_us=result["p99_us"],
+        cpu_us=cpu * 1e6 / result["requests"],
+    )

@@ -1,0 +1,100 @@
+"""The command line of ci/bench."""
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from workloads import BY_NAME, WORKLOADS
+
+SERVERS = (
+    "c-handler",
+    "static",
+    "rsgi",
+    "mod_wsgi-6",
+    "mod_wsgi-4",
+    "gunicorn-sync",
+    "gunicorn-gthread",
+    "granian",
+)
+
+ABOUT = """\
+Compares mod_rsgi with what else serves WSGI applications, side by side in one run: the rounds
+are interleaved and their medians reported, ratios first. Figures: requests a second, median and
+99th percentile latency, processor time of the server's processes per request, memory."""
+
+ENVIRONMENT = """\
+environment:
+  RSGI_BENCH_PYTHON  the Python of all servers (default: /usr/bin/python3)
+  RSGI_MODULE        the folder or file of mod_rsgi.so (default: target/dist/modules)
+  RSGI_BENCH_DIR     where servers to compare with are built (default: target/bench)"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for."""
+
+    workloads: tuple[str, ...]
+    servers: tuple[str, ...]
+    rounds: int
+    seconds: int
+    is_short: bool
+    has_memory: bool
+    is_check: bool
+    json_path: Path | None
+    python: str
+
+
+def _names(known: tuple[str, ...]):
+    """A converter for lists of names with commas; a name's beginning is enough."""
+
+    def convert(text: str) -> tuple[str, ...]:
+        found: list[str] = []
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            exact = [name for name in known if name == part]
+            matches = exact or [name for name in known if name.startswith(part)]
+            if not matches:
+                raise argparse.ArgumentTypeError(f"{part}: not one of {', '.join(known)}")
+            found += [name for name in matches if name not in found]
+        return tuple(found)
+
+    return convert
+
+
+def _at_least_one(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text}: must be 1 or more")
+    return value
+
+
+def parse(arguments: list[str]) -> Options:
+    """Reads the command line; ends the program on a wrong one."""
+    parser = argparse.ArgumentParser(
+        prog="ci/bench",
+        description=ABOUT,
+        epilog=ENVIRONMENT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    names = tuple(BY_NAME)
+    add("--short", action="store_true", help="under three minutes: fewer and shorter rounds")
+    add("--only", type=_names(names), metavar="NAMES", help=f"workloads: {', '.join(names)}")
+    add("--servers", type=_names(SERVERS), metavar="NAMES", help=f"{', '.join(SERVERS)}")
+    add("--rounds", type=_at_least_one, metavar="N", help="rounds (default: 5; short: 2)")
+    add("--seconds", type=_at_least_one, metavar="N", help="per measurement (2; short: 1)")
+    add("--no-memory", action="store_true", help="leave out memory of children and growth")
+    add("--check", action="store_true", help="end with code 1 if a required ratio is missed")
+    add("--json", type=Path, metavar="PATH", help="where the JSON goes (result.json)")
+    given = parser.parse_args(arguments)
+    return Options(
+        workloads=given.only or tuple(workload.name for workload in WORKLOADS),
+        servers=given.servers or SERVERS,
+        rounds=given.rounds or (2 if given.short else 5),
+        seconds=given.seconds or (1 if given.short else 2),
+        is_short=given.short,
+        has_memory=not given.no_memory and given.only is None,
+        is_check=given.check,
+        json_path=given.json,
+        python=os.environ.get("RSGI_BENCH_PYTHON", "/usr/bin/python3"),
+    )
