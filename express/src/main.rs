@@ -1,2 +1,69 @@
-//! The launcher.
-fn main() {}
+//! rsgi-express: serves a WSGI application through a throwaway Apache configuration.
+//!
+//! The way of a command: `cli` (what was typed) → `settings` (what is meant) → `privileges`, `apache`, `module`,
+//! `python` (what there is) → `check`, `port` (whether it can work) → `context`, `render`, `tree` (the files) →
+//! `process` (Apache), with `watch` beside it.
+
+#![forbid(unsafe_code)]
+
+mod apache;
+mod check;
+mod cli;
+mod commands;
+mod context;
+mod error;
+mod expand;
+mod message;
+mod module;
+mod port;
+mod privileges;
+mod process;
+mod python;
+mod reach;
+mod render;
+mod server;
+mod settings;
+mod tree;
+mod watch;
+
+use std::env;
+use std::ffi::OsString;
+use std::process::ExitCode as ProcessExit;
+
+use clap::Parser as _;
+
+use crate::cli::{Command, CommandLine};
+use crate::error::{Error, ExitCode};
+
+fn main() -> ProcessExit {
+    let mut args: Vec<OsString> = env::args_os().collect();
+    let result = match args.get(1).and_then(|arg| arg.to_str()) {
+        Some(privileges::AS_USER) => {
+            privileges::become_and_run(args.drain(2..)).map(|()| ExitCode::Success as u8)
+        }
+        Some(process::TETHERED) => Err(process::run_tethered(args.drain(2..))),
+        _ => run(args),
+    };
+    match result {
+        Ok(code) => ProcessExit::from(code),
+        Err(error) => {
+            message::error(&error);
+            ProcessExit::from(error.exit_code() as u8)
+        }
+    }
+}
+
+fn run(args: Vec<OsString>) -> Result<u8, Error> {
+    let expanded = args.into_iter().enumerate().map(|(at, arg)| match at {
+        0 | 1 => arg,
+        _ => expand::expand_from_environment(arg),
+    });
+    match CommandLine::parse_from(expanded).command {
+        Command::StartServer(args) => return server::start(*args),
+        Command::SetupServer(args) => return server::setup(*args),
+        Command::ModuleConfig(args) => commands::module_config(&args)?,
+        Command::ModuleLocation => commands::module_location()?,
+        Command::InstallModule(args) => commands::install_module(&args)?,
+    }
+    Ok(ExitCode::Success as u8)
+}

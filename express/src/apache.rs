@@ -1,0 +1,264 @@
+//! The Apache that is installed: its program, what is compiled into it, its modules, its MPM.
+//!
+//! Knows the places of the usual distributions; asks nothing of apxs, which belongs to development packages.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::error::Error;
+use crate::render::Module;
+
+/// Names of Apache's program.
+const PROGRAMS: [&str; 2] = ["apache2", "httpd"];
+/// Where it is when PATH does not lead to it.
+const PROGRAM_DIRECTORIES: [&str; 5] = [
+    "/usr/sbin",
+    "/usr/local/sbin",
+    "/usr/local/apache2/bin",
+    "/opt/homebrew/bin",
+    "/usr/local/bin",
+];
+/// Where distributions keep the modules: Debian, Fedora (64 and 32 bits), SUSE, Alpine, source, macOS, Homebrew.
+const MODULE_DIRECTORIES: [&str; 9] = [
+    "/usr/lib/apache2/modules",
+    "/usr/lib64/httpd/modules",
+    "/usr/lib/httpd/modules",
+    "/usr/lib64/apache2",
+    "/usr/lib/apache2",
+    "/usr/local/apache2/modules",
+    "/usr/libexec/apache2",
+    "/opt/homebrew/lib/httpd/modules",
+    "/usr/local/lib/httpd/modules",
+];
+/// Where distributions keep the list of media types.
+const MIME_TYPES: [&str; 6] = [
+    "/etc/mime.types",
+    "/etc/httpd/conf/mime.types",
+    "/etc/apache2/mime.types",
+    "/etc/httpd/mime.types",
+    "/usr/local/apache2/conf/mime.types",
+    "/opt/homebrew/etc/httpd/mime.types",
+];
+/// The modules that the generated configuration uses; the last is only there for included files.
+const NEEDED: [&str; 12] = [
+    "unixd",
+    "log_config",
+    "authn_core",
+    "authz_core",
+    "authz_host",
+    "mime",
+    "alias",
+    "dir",
+    "env",
+    "filter",
+    "reqtimeout",
+    "rewrite",
+];
+const OPTIONAL: [&str; 2] = ["headers", "access_compat"];
+
+/// An installed Apache.
+#[derive(Debug)]
+pub(crate) struct Apache {
+    /// Its program.
+    pub(crate) program: PathBuf,
+    /// Where its modules are.
+    pub(crate) modules_directory: PathBuf,
+    /// Source names of the modules compiled in, such as `mod_so.c` and `event.c`.
+    built_in: Vec<String>,
+}
+
+impl Apache {
+    /// Finds Apache and its modules.
+    ///
+    /// # Errors
+    /// There is none, or it does not run.
+    pub(crate) fn find(program: Option<&Path>, modules: Option<&Path>) -> Result<Self, Error> {
+        let program = find_program(program)?;
+        let built_in = built_in(&program)?;
+        let modules_directory = match modules {
+            Some(directory) => directory.to_path_buf(),
+            None => find_modules(&program)?,
+        };
+        Ok(Self {
+            program,
+            modules_directory,
+            built_in,
+        })
+    }
+
+    /// The first of `wanted` MPMs that this Apache has.
+    ///
+    /// # Errors
+    /// It has none of them.
+    pub(crate) fn choose_mpm(&self, wanted: &[String]) -> Result<String, Error> {
+        let has =
+            |name: &&String| self.has_built_in(name) || self.file(&format!("mpm_{name}")).is_file();
+        let fixed = ["event", "worker", "prefork"]
+            .into_iter()
+            .find(|name| self.has_built_in(name));
+        let found = match fixed {
+            Some(fixed) => wanted.iter().find(|name| *name == fixed),
+            None => wanted.iter().find(has),
+        };
+        found.cloned().ok_or_else(|| {
+            let wanted = wanted.join("`, `");
+            Error::Installation(match fixed {
+                Some(fixed) => format!(
+                    "`--server-mpm`: `{wanted}` cannot be loaded: `{}` has the MPM `{fixed}` built in",
+                    self.program.display()
+                ),
+                None => format!(
+                    "`--server-mpm`: `{wanted}` cannot be loaded: there is no such file as `{}`",
+                    self.file("mpm_NAME").display()
+                ),
+            })
+        })
+    }
+
+    /// The modules to load for the configuration, the MPM first.
+    ///
+    /// # Errors
+    /// Some that are needed are not installed.
+    pub(crate) fn modules(&self, mpm: &str) -> Result<Vec<Module>, Error> {
+        let mut modules = vec![];
+        let mut missing = vec![];
+        if !self.has_built_in(mpm) {
+            modules.push(self.module(&format!("mpm_{mpm}")));
+        }
+        let needed = NEEDED.iter().map(|name| (name, true));
+        let optional = OPTIONAL.iter().map(|name| (name, false));
+        for (name, is_needed) in needed.chain(optional) {
+            if self.has_built_in(&format!("mod_{name}")) {
+                continue;
+            }
+            if self.file(name).is_file() {
+                modules.push(self.module(name));
+            } else if is_needed {
+                missing.push(format!("`mod_{name}.so`"));
+            }
+        }
+        if missing.is_empty() {
+            return Ok(modules);
+        }
+        Err(Error::Installation(format!(
+            "Apache's modules {} are not in `{}`: name the right directory with `--modules-directory`",
+            missing.join(", "),
+            self.modules_directory.display()
+        )))
+    }
+
+    fn has_built_in(&self, name: &str) -> bool {
+        self.built_in
+            .iter()
+            .any(|file| file.strip_suffix(".c").is_some_and(|stem| stem == name))
+    }
+
+    fn module(&self, name: &str) -> Module {
+        Module {
+            name: format!("{name}_module"),
+            path: self.file(name).to_string_lossy().into_owned(),
+        }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.modules_directory.join(format!("mod_{name}.so"))
+    }
+}
+
+/// The list of media types, or an empty file.
+pub(crate) fn mime_types() -> &'static str {
+    let exists = |path: &&&str| Path::new(path).is_file();
+    MIME_TYPES
+        .iter()
+        .find(exists)
+        .copied()
+        .unwrap_or("/dev/null")
+}
+
+/// The first program called one of `names` on PATH, then in `more` directories.
+pub(crate) fn find_in_path(names: &[&str], more: &[&str]) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let directories: Vec<_> = env::split_paths(&path)
+        .chain(more.iter().map(PathBuf::from))
+        .collect();
+    names
+        .iter()
+        .flat_map(|name| {
+            directories
+                .iter()
+                .map(move |directory| directory.join(name))
+        })
+        .find(|file| file.is_absolute() && file.is_file())
+}
+
+fn find_program(asked: Option<&Path>) -> Result<PathBuf, Error> {
+    let from_environment = env::var_os("HTTPD").filter(|value| !value.is_empty());
+    match (from_environment, asked) {
+        (Some(value), _) => existing("HTTPD", Path::new(&value)),
+        (None, Some(path)) => existing("--httpd-executable", path),
+        (None, None) => find_in_path(&PROGRAMS, &PROGRAM_DIRECTORIES).ok_or_else(|| {
+            Error::Installation(
+                "Apache is not installed: `apt install apache2` (Debian, Ubuntu), `dnf install httpd` \
+                 (Fedora, RHEL), `apk add apache2` (Alpine), `brew install httpd` (macOS), \
+                 or name it with `--httpd-executable`"
+                    .into(),
+            )
+        }),
+    }
+}
+
+fn existing(origin: &str, path: &Path) -> Result<PathBuf, Error> {
+    let found = if path.components().count() == 1 {
+        path.to_str()
+            .and_then(|name| find_in_path(&[name], &PROGRAM_DIRECTORIES))
+    } else {
+        path.is_file().then(|| path.to_path_buf())
+    };
+    found.ok_or_else(|| {
+        Error::Installation(format!(
+            "`{origin}`: there is no program `{}`",
+            path.display()
+        ))
+    })
+}
+
+fn built_in(program: &Path) -> Result<Vec<String>, Error> {
+    let output = Command::new(program)
+        .arg("-l")
+        .output()
+        .map_err(Error::file("run", program))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let names: Vec<_> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.ends_with(".c"))
+        .map(str::to_owned)
+        .collect();
+    if names.iter().any(|name| name == "mod_so.c") {
+        return Ok(names);
+    }
+    Err(Error::Installation(format!(
+        "`{}` is no Apache that can load modules: `-l` does not name mod_so.c",
+        program.display()
+    )))
+}
+
+fn find_modules(program: &Path) -> Result<PathBuf, Error> {
+    let real = program.canonicalize().unwrap_or_else(|_| program.into());
+    let beside = real
+        .parent()
+        .and_then(Path::parent)
+        .map(|prefix| prefix.join("modules"));
+    beside
+        .into_iter()
+        .chain(MODULE_DIRECTORIES.iter().map(PathBuf::from))
+        .find(|directory| directory.join("mod_rewrite.so").is_file())
+        .ok_or_else(|| {
+            Error::Installation(format!(
+                "the modules of `{}` are in none of the usual places: name their directory with \
+                 `--modules-directory`",
+                program.display()
+            ))
+        })
+}

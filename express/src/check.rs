@@ -1,0 +1,200 @@
+//! Whether the application can be served: its files, and whether it loads, found out before Apache starts.
+
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::cli::{ApplicationType, LogLevel};
+use crate::error::Error;
+use crate::message;
+use crate::privileges::{self, Identity};
+use crate::python::Python;
+use crate::reach;
+use crate::settings::Settings;
+
+/// The program that loads the application the way the handler script does in Apache.
+const PROGRAM: &str = include_str!("../templates/check.py");
+/// How long the application may take to load before Apache is started without knowing.
+const LOAD_LIMIT: Duration = Duration::from_secs(10);
+
+/// Checks that everything named on the command line is there, and readable by the user who serves.
+///
+/// # Errors
+/// The first thing that is not.
+pub(crate) fn files(settings: &Settings, identity: Option<&Identity>) -> Result<(), Error> {
+    if settings.application.kind == ApplicationType::Script {
+        script(Path::new(&settings.application.entry), identity)?;
+    }
+    let user = identity.map_or_else(privileges::current_user, |identity| identity.user.clone());
+    let directories = [
+        ("--working-directory", Some(&settings.working_directory)),
+        ("--document-root", settings.document_root.as_ref()),
+    ];
+    for (option, path) in directories {
+        let Some(path) = path.map(Path::new) else {
+            continue;
+        };
+        if let Some(obstacle) = reach::first_obstacle(identity, &[path])? {
+            return Err(Error::Application(format!(
+                "`{option}`: {}",
+                obstacle.sentence(&user)
+            )));
+        }
+        if !path.is_dir() {
+            return Err(Error::Usage(format!(
+                "`{option}`: `{}` is no directory",
+                path.display()
+            )));
+        }
+    }
+    for path in &settings.python_path {
+        if let Some(obstacle) = reach::first_obstacle(identity, &[Path::new(path)])? {
+            message::warning(&format!("`--python-path`: {}", obstacle.sentence(&user)));
+        }
+    }
+    let missing = |path: &&String| !Path::new(path).is_file();
+    match settings.include_files.iter().find(missing) {
+        Some(path) => Err(Error::Usage(format!(
+            "`--include-file`: there is no file `{path}`"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn script(path: &Path, identity: Option<&Identity>) -> Result<(), Error> {
+    if path.is_dir() {
+        let inside = ["wsgi.py", "app.py", "application.py", "app.wsgi"];
+        let likely = inside
+            .iter()
+            .map(|name| path.join(name))
+            .find(|path| path.is_file());
+        let hint = likely.map_or_else(
+            || "name the script in it".to_owned(),
+            |file| format!("did you mean `{}`", file.display()),
+        );
+        let path = path.display();
+        return Err(Error::Application(format!(
+            "`{path}` is a directory: {hint}"
+        )));
+    }
+    let user = identity.map_or_else(privileges::current_user, |identity| identity.user.clone());
+    match reach::first_obstacle(identity, &[path])? {
+        None => Ok(()),
+        Some(obstacle) if obstacle.is_missing => Err(Error::Application(format!(
+            "script `{}` does not exist",
+            path.display()
+        ))),
+        Some(obstacle) => {
+            let cure = if identity.is_some() {
+                ": move it to where that user can read it, or name another user with `--user`"
+            } else {
+                ""
+            };
+            Err(Error::Application(obstacle.sentence(&user) + cure))
+        }
+    }
+}
+
+/// Loads the application once, as the user who serves and with the Python that serves.
+///
+/// # Errors
+/// It raises, or there is no such callable.
+pub(crate) fn loads(
+    settings: &Settings,
+    handler: &Path,
+    python: &Python,
+    identity: Option<&Identity>,
+) -> Result<(), Error> {
+    let mut command = privileges::command_as(identity, &python.executable)?;
+    let child = command
+        .args(["-c", PROGRAM])
+        .arg(handler)
+        .arg(&settings.working_directory)
+        .args(&settings.python_path)
+        .env("LC_ALL", crate::context::locale())
+        .current_dir(&settings.working_directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map_err(Error::file("run", &python.executable))?;
+    let Some(answer) = answer(child) else {
+        message::note(
+            "the application takes more than 10 seconds to load: starting without waiting for it",
+        );
+        return Ok(());
+    };
+    judge(settings, python, &answer)
+}
+
+/// What the program says; `None` when it takes too long.
+fn answer(mut child: Child) -> Option<String> {
+    let mut stdout = child.stdout.take()?;
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = vec![];
+        let result = stdout.read_to_end(&mut bytes);
+        // Nobody listens any more once the time is over.
+        sender.send(result.map(|_| bytes)).ok();
+    });
+    let answer = receiver.recv_timeout(LOAD_LIMIT);
+    // Whatever the application has started goes as well; that nothing is left to kill is no failure.
+    killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL).ok();
+    child.wait().ok();
+    let bytes = answer.ok()?.unwrap_or_default();
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn judge(settings: &Settings, python: &Python, answer: &str) -> Result<(), Error> {
+    let entry = &settings.application.entry;
+    let callable = &settings.application.callable;
+    let lines: Vec<_> = answer.lines().collect();
+    match lines.as_slice() {
+        ["loads", "True", ..] | ["unknown", ..] => Ok(()),
+        ["loads", ..] => Err(Error::Application(format!(
+            "`{callable}` in `{entry}` cannot be called: name the application with `--callable-object`"
+        ))),
+        ["missing", likely, ..] => {
+            let hint = match likely.split(',').next() {
+                Some(name) if !name.is_empty() => format!("try `--callable-object {name}`"),
+                _ => "name the application with `--callable-object`".to_owned(),
+            };
+            Err(Error::Application(format!(
+                "`{entry}` has no `{callable}`: {hint}"
+            )))
+        }
+        ["raises", exception, file, line, traceback @ ..] => {
+            if settings.log_level >= LogLevel::Info {
+                message::note(&traceback.join("\n"));
+            }
+            let hint = if exception.starts_with("ModuleNotFoundError") {
+                format!(" (the Python is `{}`)", python.executable.display())
+            } else {
+                String::new()
+            };
+            Err(Error::Application(format!(
+                "`{entry}` does not load: `{exception}` at `{file}` line {line}{hint}"
+            )))
+        }
+        _ => Err(Error::Application(format!(
+            "`{entry}` ends the Python that loads it (`{}`) without an exception",
+            python.executable.display()
+        ))),
+    }
+}
+
+/// Whether a file can be read by everybody who can reach it; used for the module's own layer.
+pub(crate) fn is_reachable(identity: Option<&Identity>, path: &Path) -> Result<bool, Error> {
+    if fs::metadata(path).is_err() {
+        return Ok(false);
+    }
+    Ok(reach::first_obstacle(identity, &[path])?.is_none())
+}

@@ -1,0 +1,172 @@
+//! Brings settings and findings together into what the templates know.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+
+use crate::apache::{Apache, mime_types};
+use crate::cli::{ApplicationType, LogLevel};
+use crate::error::Error;
+use crate::module::ModuleFiles;
+use crate::privileges::Identity;
+use crate::python::Python;
+use crate::render::{Alias, Capacity, Context, RunAs};
+use crate::settings::{Settings, UrlAlias, printable};
+
+/// Connections for each idle thread that the event MPM takes on, at least and in all of a process's threads.
+const CONNECTIONS: (u32, u32) = (2, 100);
+
+/// What was found on this machine.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    pub(crate) apache: Apache,
+    pub(crate) mpm: String,
+    pub(crate) module: ModuleFiles,
+    pub(crate) python: Python,
+    pub(crate) identity: Option<Identity>,
+    /// `--document-root`, or the empty directory that stands in for it.
+    pub(crate) document_root: String,
+}
+
+impl Context {
+    /// Makes the templates' values.
+    ///
+    /// # Errors
+    /// A path found cannot be written into a configuration, or a module is missing.
+    pub(crate) fn new(settings: &Settings, findings: &Findings) -> Result<Self, Error> {
+        let root = &settings.server_root;
+        Ok(Self {
+            version: env!("CARGO_PKG_VERSION"),
+            server_root: root.clone(),
+            server_name: settings.server_name().to_owned(),
+            host: settings.host.clone().unwrap_or_default(),
+            port: settings.port,
+            listen: settings.listen(),
+            run_as: findings.identity.as_ref().map(|identity| RunAs {
+                user: identity.user.clone(),
+                group: identity.group.clone(),
+            }),
+            modules: findings.apache.modules(&findings.mpm)?,
+            module: text("the module", &findings.module.module)?,
+            modules_directory: text("--modules-directory", &findings.apache.modules_directory)?,
+            mime_types: mime_types().to_owned(),
+            capacity: capacity(settings, &findings.mpm),
+            python_home: text("--python", &findings.python.home)?,
+            python_path: python_path(settings),
+            is_module: settings.application.kind == ApplicationType::Module,
+            entry: settings.application.entry.clone(),
+            callable: settings.application.callable.clone(),
+            mount: settings.application.mount.clone(),
+            working_directory: settings.working_directory.clone(),
+            document_root: findings.document_root.clone(),
+            aliases: settings.aliases.iter().map(alias).collect(),
+            include_files: settings.include_files.clone(),
+            reload_on_changes: settings.reload_on_changes,
+            error_log: error_log(settings),
+            access_log: access_log(settings),
+            log_level: log_level(settings.log_level),
+            httpd: text("--httpd-executable", &findings.apache.program)?,
+            locale: locale(),
+        })
+    }
+}
+
+/// Apache's name of a level.
+pub(crate) fn log_level(level: LogLevel) -> String {
+    format!("{level:?}").to_lowercase()
+}
+
+/// The locale of the environment, or one with UTF-8 where that is C or POSIX.
+pub(crate) fn locale() -> String {
+    let value = |name| {
+        env::var(name)
+            .ok()
+            .filter(|value: &String| !value.is_empty())
+    };
+    let usual = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(value);
+    match usual {
+        Some(locale)
+            if locale != "C" && locale != "POSIX" && !locale.contains(char::is_control) =>
+        {
+            locale
+        }
+        _ if cfg!(target_vendor = "apple") => "en_US.UTF-8".to_owned(),
+        _ => "C.UTF-8".to_owned(),
+    }
+}
+
+fn text(option: &str, path: &Path) -> Result<String, Error> {
+    match path.to_str() {
+        Some(text) => printable(option, text.to_owned()),
+        None => Err(Error::Usage(format!(
+            "{option}: `{}` is not valid UTF-8",
+            path.display()
+        ))),
+    }
+}
+
+fn capacity(settings: &Settings, mpm: &str) -> Capacity {
+    let (least, all) = CONNECTIONS;
+    Capacity {
+        mpm: mpm.to_owned(),
+        processes: settings.processes,
+        threads: settings.threads,
+        total: settings.processes.saturating_mul(settings.threads),
+        connections: (all / settings.threads).max(least),
+    }
+}
+
+fn python_path(settings: &Settings) -> String {
+    let mut path = vec![settings.working_directory.as_str()];
+    for directory in &settings.python_path {
+        if !path.contains(&directory.as_str()) {
+            path.push(directory);
+        }
+    }
+    path.join(":")
+}
+
+/// An alias for an existing file grants that file, any other the directory, which may come later.
+fn alias(alias: &UrlAlias) -> Alias {
+    let path = Path::new(&alias.path);
+    let single = path
+        .is_file()
+        .then(|| path.file_name().zip(path.parent()))
+        .flatten();
+    let (directory, file) = match single {
+        Some((name, parent)) => (parent, Some(name.to_string_lossy().into_owned())),
+        None => (path, None),
+    };
+    Alias {
+        url: alias.url.clone(),
+        path: alias.path.clone(),
+        directory: directory.to_string_lossy().into_owned(),
+        file,
+    }
+}
+
+/// Where errors are logged.
+pub(crate) fn error_log(settings: &Settings) -> String {
+    if settings.log_to_terminal {
+        terminal("/dev/stderr", "|$exec cat >&2")
+    } else {
+        format!("{}/error_log", settings.server_root)
+    }
+}
+
+/// Where accesses are logged, if they are.
+pub(crate) fn access_log(settings: &Settings) -> Option<String> {
+    settings.access_log.then(|| {
+        if settings.log_to_terminal {
+            terminal("/dev/stdout", "|$exec cat")
+        } else {
+            format!("{}/access_log", settings.server_root)
+        }
+    })
+}
+
+/// The stream's file, or a pipe to it where it has none that can be opened: a socket, or a terminal after `su`.
+fn terminal(device: &str, pipe: &str) -> String {
+    let opened = fs::OpenOptions::new().append(true).open(device);
+    if opened.is_ok() { device } else { pipe }.to_owned()
+}

@@ -1,0 +1,114 @@
+//! Why the launcher refuses: one enum for all of it, each variant one clear line, and the exit code it ends with.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What the process ends with; an Apache that was started ends it with its own code instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExitCode {
+    /// The command did what it says.
+    Success = 0,
+    /// A file or a process could not be handled.
+    Failure = 1,
+    /// The options do not make sense (clap uses the same code).
+    Usage = 2,
+    /// The application is missing, cannot be read or does not load.
+    Application = 3,
+    /// Apache, its modules, mod_rsgi or Python is missing or does not fit.
+    Installation = 4,
+    /// The port cannot be had.
+    Port = 5,
+}
+
+/// A reason not to go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// An option, or options together, make no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The application cannot be served as it is.
+    #[error("{0}")]
+    Application(String),
+    /// Something that has to be installed is not, or does not fit.
+    #[error("{0}")]
+    Installation(String),
+    /// The port cannot be listened on.
+    #[error("{0}")]
+    Port(String),
+    /// The server root is not one that can be trusted.
+    #[error("server root `{}` {problem}", path.display())]
+    ServerRoot {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong, and the cure.
+        problem: String,
+    },
+    /// Apache does not accept the configuration written for it.
+    #[error("Apache refuses the configuration `{}`:\n{text}", path.display())]
+    Configuration {
+        /// The generated file.
+        path: PathBuf,
+        /// What `httpd -t` says.
+        text: String,
+    },
+    /// A template does not render: a mistake of ours.
+    #[error("cannot generate `{name}`: {source}")]
+    Template {
+        /// The template's name.
+        name: &'static str,
+        /// Why.
+        source: minijinja::Error,
+    },
+    /// A system call on a file or process failed.
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    File {
+        /// What was attempted, as a verb.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A system call that concerns no file failed.
+    #[error("cannot {action}: {source}")]
+    System {
+        /// What was attempted.
+        action: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// Turns an I/O error into one that says what was attempted on which file.
+    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::File {
+            action,
+            path,
+            source,
+        }
+    }
+
+    /// Turns a failed system call into an error that says what was attempted.
+    pub(crate) fn system<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::System {
+            action,
+            source: source.into(),
+        }
+    }
+
+    /// The code to exit with.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::Usage,
+            Self::Application(_) => ExitCode::Application,
+            Self::Installation(_) | Self::Configuration { .. } => ExitCode::Installation,
+            Self::Port(_) => ExitCode::Port,
+            Self::ServerRoot { .. }
+            | Self::Template { .. }
+            | Self::File { .. }
+            | Self::System { .. } => ExitCode::Failure,
+        }
+    }
+}

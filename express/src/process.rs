@@ -1,0 +1,191 @@
+//! Runs Apache in the foreground as a child, passes signals on to it, and leaves nothing behind.
+//!
+//! Apache is its own process group, so Ctrl-C reaches only the launcher, which then stops it in order. Should the
+//! launcher itself be killed, the kernel ends Apache ([`run_tethered`]).
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
+
+use crate::error::Error;
+use crate::message;
+
+/// The first argument of the program when it is about to become Apache.
+pub(crate) const TETHERED: &str = "__tethered";
+
+/// How long Apache may take to stop; it gives its own children ten seconds.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+/// How long what Apache started, such as piped loggers, may take to end after it.
+const LEFTOVER_LIMIT: Duration = Duration::from_secs(2);
+
+/// Apache, running.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    signals: Signals,
+    /// Whether a hang-up means that the terminal is gone, rather than that somebody wants a restart.
+    has_terminal: bool,
+    is_stopping: bool,
+}
+
+impl Server {
+    /// Starts Apache by its control script.
+    ///
+    /// # Errors
+    /// The script cannot be executed, or signals cannot be received.
+    pub(crate) fn start(apachectl: &Path) -> Result<Self, Error> {
+        let mut wanted = vec![SIGINT, SIGTERM, SIGUSR1, SIGCHLD];
+        // nohup: hang-ups stay ignored.
+        if !is_ignored(SIGHUP) {
+            wanted.push(SIGHUP);
+        }
+        let signals = Signals::new(wanted).map_err(Error::system("receive signals"))?;
+        let own = std::env::current_exe().map_err(Error::system("find this program's file"))?;
+        let child = Command::new(own)
+            .arg(TETHERED)
+            .arg(std::process::id().to_string())
+            .arg(apachectl)
+            .args(["start", "-DFOREGROUND"])
+            .process_group(0)
+            .spawn()
+            .map_err(Error::file("run", apachectl))?;
+        Ok(Self {
+            child,
+            signals,
+            has_terminal: fs::File::open("/dev/tty").is_ok(),
+            is_stopping: false,
+        })
+    }
+
+    /// Passes signals on until Apache has ended, then clears away what it left.
+    ///
+    /// # Errors
+    /// Apache's end cannot be waited for.
+    pub(crate) fn supervise(mut self, pid_file: &Path) -> Result<ExitStatus, Error> {
+        loop {
+            let arrived: Vec<_> = self.signals.wait().collect();
+            for signal in arrived {
+                self.handle(signal);
+            }
+            let ended = self.child.try_wait();
+            if let Some(status) = ended.map_err(Error::system("wait for Apache"))? {
+                end_group(self.pid());
+                remove_stale(pid_file, self.pid());
+                return Ok(status);
+            }
+        }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+
+    fn handle(&mut self, signal: i32) {
+        match signal {
+            SIGINT | SIGTERM => self.stop(),
+            SIGHUP if self.has_terminal && fs::File::open("/dev/tty").is_err() => self.stop(),
+            SIGHUP => self.send(Signal::SIGHUP),
+            SIGUSR1 => self.send(Signal::SIGUSR1),
+            _ => {}
+        }
+    }
+
+    /// The first request stops Apache in order, the next one at once.
+    fn stop(&mut self) {
+        if self.is_stopping {
+            end(killpg(self.pid(), Signal::SIGKILL));
+            return;
+        }
+        self.is_stopping = true;
+        self.send(Signal::SIGTERM);
+        let group = self.pid();
+        // The thread ends with the process, which ends as soon as Apache has.
+        std::thread::spawn(move || {
+            std::thread::sleep(STOP_LIMIT);
+            message::warning("Apache does not stop: killing it");
+            end(killpg(group, Signal::SIGKILL));
+        });
+    }
+
+    /// The child has not been waited for, so its number is still its own.
+    fn send(&self, signal: Signal) {
+        end(kill(self.pid(), signal));
+    }
+}
+
+/// Something that has ended already needs no signal.
+fn end(result: Result<(), Errno>) {
+    if let Err(errno) = result
+        && errno != Errno::ESRCH
+    {
+        message::warning(&format!("cannot signal Apache: {errno}"));
+    }
+}
+
+/// Waits for what is left of Apache's process group, and kills what does not end.
+fn end_group(group: Pid) {
+    let deadline = Instant::now() + LEFTOVER_LIMIT;
+    while killpg(group, None).is_ok() {
+        if Instant::now() > deadline {
+            end(killpg(group, Signal::SIGKILL));
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// An Apache that was killed leaves its pid file.
+fn remove_stale(pid_file: &Path, pid: Pid) {
+    let names_it = fs::read_to_string(pid_file).is_ok_and(|text| text.trim() == pid.to_string());
+    if names_it && let Err(error) = fs::remove_file(pid_file) {
+        message::warning(&format!("cannot remove `{}`: {error}", pid_file.display()));
+    }
+}
+
+/// What the launcher exits with for an Apache that ended so: its code, or 128 and the signal.
+pub(crate) fn exit_code(status: ExitStatus) -> u8 {
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+/// The child's side of [`Server::start`]: asks to be ended with the launcher, and becomes Apache.
+///
+/// # Errors
+/// Always returns one: on success the process is another program.
+pub(crate) fn run_tethered(mut args: impl Iterator<Item = OsString>) -> Error {
+    let launcher = args.next();
+    #[cfg(target_os = "linux")]
+    if let Err(errno) = nix::sys::prctl::set_pdeathsig(Signal::SIGTERM) {
+        return Error::system("tie Apache to the launcher")(errno);
+    }
+    // The launcher may have ended before the kernel was asked.
+    if launcher.is_none_or(|pid| pid != nix::unistd::getppid().to_string().as_str()) {
+        return Error::Usage("the launcher is gone".into());
+    }
+    let Some(program) = args.next() else {
+        return Error::Usage("no program to run".into());
+    };
+    let failure = Command::new(&program).args(args).exec();
+    Error::file("execute", Path::new(&program))(failure)
+}
+
+/// Whether this process was started with the signal ignored.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}

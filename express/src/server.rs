@@ -1,0 +1,259 @@
+//! `start-server` and `setup-server`: finds everything, checks it, writes the server root, runs Apache.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::apache::Apache;
+use crate::check;
+use crate::cli::{ApplicationType, ServerArgs};
+use crate::context::{self, Findings};
+use crate::error::Error;
+use crate::message;
+use crate::module::ModuleFiles;
+use crate::port;
+use crate::privileges::{self, Identity};
+use crate::process::{self, Server};
+use crate::python::Python;
+use crate::render::Context;
+use crate::settings::Settings;
+use crate::tree::ServerRoot;
+use crate::watch::Watch;
+
+/// Sets up and serves until told to stop; returns what to exit with.
+///
+/// # Errors
+/// Something is in the way, told before Apache starts where it can be known.
+pub(crate) fn start(args: ServerArgs) -> Result<u8, Error> {
+    let settings = Settings::resolve(args)?;
+    let is_serving = !settings.setup_only;
+    let (root, findings) = set_up(&settings, is_serving)?;
+    if !is_serving {
+        return Ok(0);
+    }
+    let server = Server::start(&root.file("apachectl"))?;
+    if settings.reload_on_changes {
+        watch(&settings);
+    }
+    let status = server.supervise(&root.file("httpd.pid"))?;
+    let code = process::exit_code(status);
+    if code != 0 {
+        report_end(&settings, &findings, code);
+    }
+    Ok(code)
+}
+
+/// Only sets up.
+///
+/// # Errors
+/// As [`start`].
+pub(crate) fn setup(args: ServerArgs) -> Result<u8, Error> {
+    let settings = Settings::resolve(args)?;
+    set_up(&settings, false).map(|_| 0)
+}
+
+fn set_up(settings: &Settings, is_serving: bool) -> Result<(ServerRoot, Findings), Error> {
+    let identity = Identity::resolve(settings.user.as_deref(), settings.group.as_deref())?;
+    check::files(settings, identity.as_ref())?;
+    let apache = Apache::find(
+        settings.httpd_executable.as_deref(),
+        settings.modules_directory.as_deref(),
+    )?;
+    let mpm = apache.choose_mpm(&settings.mpms)?;
+    let module = ModuleFiles::find()?;
+    let python = Python::choose(settings.python.as_deref(), identity.as_ref())?;
+    if is_serving {
+        port::check(settings)?;
+    }
+    let root = ServerRoot::prepare(&settings.server_root)?;
+    let empty = root.directory("htdocs")?;
+    let findings = Findings {
+        apache,
+        mpm,
+        module: reachable(module, &root, identity.as_ref())?,
+        python,
+        identity,
+        document_root: settings
+            .document_root
+            .clone()
+            .unwrap_or_else(|| empty.to_string_lossy().into_owned()),
+    };
+    root.write(&Context::new(settings, &findings)?)?;
+    verify(settings, &findings, &root, is_serving)?;
+    message::output(&summary(settings, &findings, &root));
+    Ok((root, findings))
+}
+
+/// Checks that need the generated files: the serving user reaches them, the application loads, Apache agrees.
+fn verify(
+    settings: &Settings,
+    findings: &Findings,
+    root: &ServerRoot,
+    is_serving: bool,
+) -> Result<(), Error> {
+    let handler = root.file("handler.wsgi");
+    if !check::is_reachable(findings.identity.as_ref(), &handler)? {
+        return Err(Error::ServerRoot {
+            path: settings.server_root.clone().into(),
+            problem:
+                "cannot be entered by the user who serves: choose another one with `--server-root`"
+                    .into(),
+        });
+    }
+    if is_serving {
+        check::loads(
+            settings,
+            &handler,
+            &findings.python,
+            findings.identity.as_ref(),
+        )?;
+    }
+    let apachectl = root.file("apachectl");
+    let output = Command::new(&apachectl)
+        .arg("configtest")
+        .output()
+        .map_err(Error::file("run", &apachectl))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    Err(Error::Configuration {
+        path: root.file("httpd.conf"),
+        text: text.trim().to_owned(),
+    })
+}
+
+/// The layer is opened by the serving user: where that user cannot read it, a copy in the server root is used.
+fn reachable(
+    module: ModuleFiles,
+    root: &ServerRoot,
+    identity: Option<&Identity>,
+) -> Result<ModuleFiles, Error> {
+    match &module.layer {
+        Some(layer) if !check::is_reachable(identity, layer)? => {
+            module.copy_to(&root.directory("modules")?)
+        }
+        _ => Ok(module),
+    }
+}
+
+/// Starts the watcher, which asks this process for a graceful restart as anybody could: with SIGUSR1.
+fn watch(settings: &Settings) {
+    let mut directories = vec![PathBuf::from(&settings.working_directory)];
+    directories.extend(settings.python_path.iter().map(PathBuf::from));
+    let mut files = vec![];
+    if settings.application.kind == ApplicationType::Script {
+        files.push(PathBuf::from(&settings.application.entry));
+    }
+    let watch = Watch::new(directories, files);
+    if watch.is_truncated() {
+        message::warning(&format!(
+            "`--reload-on-changes`: too many files below `{}`, not all of them are watched",
+            settings.working_directory
+        ));
+    }
+    let own = Pid::this();
+    std::thread::spawn(move || {
+        watch.run(|path: &Path| {
+            message::note(&format!("`{}` has changed: restarting", path.display()));
+            kill(own, Signal::SIGUSR1).is_ok()
+        });
+    });
+}
+
+/// Says why Apache ended, as far as its log tells.
+fn report_end(settings: &Settings, findings: &Findings, code: u8) {
+    let program = findings.apache.program.display();
+    let log = context::error_log(settings);
+    let text = if settings.log_to_terminal {
+        String::new()
+    } else {
+        fs::read(&log).map_or_else(|_| String::new(), |bytes| last_lines(&bytes))
+    };
+    let text = if text.is_empty() {
+        format!("`{program}` ended with code {code}")
+    } else {
+        format!("`{program}` ended with code {code}; the end of `{log}`:\n{text}")
+    };
+    message::error(&text);
+}
+
+fn last_lines(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(5)..].join("\n")
+}
+
+/// What is about to run, and where its files are.
+fn summary(settings: &Settings, findings: &Findings, root: &ServerRoot) -> String {
+    let capacity = match findings.mpm.as_str() {
+        "prefork" => format!(
+            "{} processes",
+            settings.processes.saturating_mul(settings.threads)
+        ),
+        _ => format!(
+            "{} × {}",
+            counted(settings.processes, "process", "processes"),
+            counted(settings.threads, "thread", "threads"),
+        ),
+    };
+    let user = findings
+        .identity
+        .as_ref()
+        .map_or_else(privileges::current_user, |identity| identity.user.clone());
+    let application = &settings.application;
+    let python = &findings.python;
+    let mut rows = vec![
+        ("Server URL", settings.url()),
+        (
+            "Application",
+            format!("{} ({})", application.entry, application.callable),
+        ),
+        (
+            "Operating Mode",
+            format!("embedded, {} MPM, as user {user}", findings.mpm),
+        ),
+        ("Request Capacity", capacity),
+        (
+            "Python",
+            format!("{} ({})", python.version, python.executable.display()),
+        ),
+        ("Server Root", settings.server_root.clone()),
+        ("Server Conf", root.file("httpd.conf").display().to_string()),
+        (
+            "Error Log File",
+            format!(
+                "{} ({})",
+                context::error_log(settings),
+                context::log_level(settings.log_level)
+            ),
+        ),
+    ];
+    if let Some(log) = context::access_log(settings) {
+        rows.push(("Access Log File", log));
+    }
+    rows.push((
+        "Rewrite Rules",
+        root.file("rewrite.conf").display().to_string(),
+    ));
+    rows.push((
+        "Environ Variables",
+        root.file("envvars").display().to_string(),
+    ));
+    rows.push((
+        "Control Script",
+        root.file("apachectl").display().to_string(),
+    ));
+    let lines: Vec<_> = rows
+        .iter()
+        .map(|(label, value)| format!("{label:<17} : {value}"))
+        .collect();
+    lines.join("\n")
+}
+
+fn counted(number: u32, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}

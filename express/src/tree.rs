@@ -1,0 +1,187 @@
+//! The server root: a directory only its owner can change, and the files written into it.
+//!
+//! Its default place is under /tmp, where anybody may have put something before: a directory of somebody else or
+//! a link is refused, because Apache, perhaps started as root, does what the files in it say.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Pid, Uid};
+
+use crate::error::Error;
+use crate::render::{Context, TEMPLATES, Template};
+
+/// A server root that can be trusted.
+#[derive(Debug)]
+pub(crate) struct ServerRoot {
+    path: PathBuf,
+}
+
+impl ServerRoot {
+    /// Makes the directory, or takes one that is there if nobody else can write to it.
+    ///
+    /// # Errors
+    /// It cannot be made or trusted, or a server runs in it.
+    pub(crate) fn prepare(path: &str) -> Result<Self, Error> {
+        let root = Self { path: path.into() };
+        let mut builder = fs::DirBuilder::new();
+        match builder.mode(0o755).create(&root.path) {
+            Ok(()) => root.set_mode(&root.path, 0o755)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => root.trust()?,
+            Err(error) => {
+                return Err(Error::file("make the directory", &root.path)(error));
+            }
+        }
+        root.refuse_running()?;
+        Ok(root)
+    }
+
+    /// The path of a file in it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Makes a directory in it that everybody can read.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(crate) fn directory(&self, name: &str) -> Result<PathBuf, Error> {
+        let path = self.file(name);
+        match fs::create_dir(&path) {
+            Ok(()) => self.set_mode(&path, 0o755)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::file("make the directory", &path)(error)),
+        }
+        Ok(path)
+    }
+
+    /// Writes all generated files, leaving the user's own ones alone.
+    ///
+    /// # Errors
+    /// A file cannot be generated or written.
+    pub(crate) fn write(&self, context: &Context) -> Result<(), Error> {
+        for template in &TEMPLATES {
+            let path = self.file(template.name);
+            if template.is_users && path.exists() {
+                continue;
+            }
+            let text = template.render(context)?;
+            self.replace(template, &path, &text)
+                .map_err(Error::file("write", &path))?;
+        }
+        Ok(())
+    }
+
+    /// The process that the pid file names, if it is alive.
+    pub(crate) fn running(&self) -> Option<Pid> {
+        let text = fs::read_to_string(self.file("httpd.pid")).ok()?;
+        let pid = Pid::from_raw(text.trim().parse().ok().filter(|pid| *pid > 1)?);
+        // A signal that may not be sent was still addressed to somebody.
+        let is_alive = nix::sys::signal::kill(pid, None) != Err(nix::errno::Errno::ESRCH);
+        is_alive.then_some(pid)
+    }
+
+    /// The whole file is there under its name or the old one is.
+    fn replace(&self, template: &Template, path: &Path, text: &str) -> io::Result<()> {
+        let fresh = self.file(&format!(".{}.new", template.name));
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        let mut file = options.mode(template.mode).open(&fresh)?;
+        io::Write::write_all(&mut file, text.as_bytes())?;
+        file.set_permissions(fs::Permissions::from_mode(template.mode))?;
+        fs::rename(&fresh, path)
+    }
+
+    fn set_mode(&self, path: &Path, mode: u32) -> Result<(), Error> {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))
+            .map_err(Error::file("set the permissions of", path))
+    }
+
+    fn trust(&self) -> Result<(), Error> {
+        let metadata =
+            fs::symlink_metadata(&self.path).map_err(Error::file("look at", &self.path))?;
+        let others_write = if Uid::effective().is_root() {
+            0o022
+        } else {
+            0o002
+        };
+        let problem = if metadata.is_symlink() {
+            "is a link: remove it or name the directory itself".to_owned()
+        } else if !metadata.is_dir() {
+            "is no directory".to_owned()
+        } else if metadata.uid() != Uid::effective().as_raw() {
+            format!(
+                "belongs to user number {}: choose another one with `--server-root`",
+                metadata.uid()
+            )
+        } else if metadata.mode() & others_write != 0 {
+            "can be written to by others: `chmod go-w` it or choose another one with `--server-root`"
+                .to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(self.refused(problem))
+    }
+
+    fn refuse_running(&self) -> Result<(), Error> {
+        let Some(pid) = self.running() else {
+            return Ok(());
+        };
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        if !matches!(name.trim(), "httpd" | "apache2") {
+            return Ok(());
+        }
+        Err(self.refused(format!(
+            "is in use by process {pid}: stop it with `{} stop`",
+            self.file("apachectl").display()
+        )))
+    }
+
+    fn refused(&self, problem: String) -> Error {
+        Error::ServerRoot {
+            path: self.path.clone(),
+            problem,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(path: &Path) -> String {
+        ServerRoot::prepare(path.to_str().unwrap())
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn a_link_a_file_and_a_directory_others_can_write_are_refused() {
+        let here = tempfile::tempdir().unwrap();
+        let link = here.path().join("link");
+        std::os::unix::fs::symlink(here.path(), &link).unwrap();
+        assert!(problem(&link).contains("is a link"));
+
+        let file = here.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(problem(&file).contains("is no directory"));
+
+        let open = here.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(problem(&open).contains("written to by others"));
+    }
+
+    #[test]
+    fn a_directory_of_our_own_is_used_again() {
+        let here = tempfile::tempdir().unwrap();
+        let path = here.path().join("root");
+        for _ in 0..2 {
+            assert!(ServerRoot::prepare(path.to_str().unwrap()).is_ok());
+        }
+    }
+}
