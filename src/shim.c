@@ -77,6 +77,37 @@ int rsgi_expects_continue(const request_rec *r) { return r->expecting_100 != 0; 
 
 void rsgi_stop_expecting(request_rec *r) { r->expecting_100 = 0; }
 
+/* CGIPassAuth On, CGIVar REQUEST_URI current-uri and QualifyRedirectURL: bit fields of core's configuration. */
+int rsgi_passes_credentials(const request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    return core->cgi_pass_auth == AP_CGI_PASS_AUTH_ON;
+}
+
+int rsgi_uses_current_uri(const request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const char *rule;
+
+    if (core->cgi_var_rules == NULL) {
+        return 0;
+    }
+    rule = apr_hash_get(core->cgi_var_rules, "REQUEST_URI", APR_HASH_KEY_STRING);
+    return rule != NULL && strcmp(rule, "current-uri") == 0;
+}
+
+const char *rsgi_redirect_url(const request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+
+    if (r->prev == NULL) {
+        return NULL;
+    }
+    return core->qualify_redirect_url == AP_CORE_CONFIG_ON
+        ? ap_construct_url(r->pool, r->prev->uri, r->prev)
+        : r->prev->uri;
+}
+
 int rsgi_connection_aborted(const conn_rec *c) { return c->aborted != 0; }
 
 void rsgi_connection_abort(conn_rec *c)

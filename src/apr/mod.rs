@@ -8,7 +8,7 @@ mod pool;
 mod status;
 mod table;
 
-pub(crate) use brigade::{Block, Brigade, Bucket};
+pub(crate) use brigade::{Block, Brigade};
 pub(crate) use pool::Pool;
-pub(crate) use status::{Status, now};
+pub(crate) use status::Status;
 pub(crate) use table::Table;

@@ -51,24 +51,6 @@ impl<'p> Pool<'p> {
         unsafe { CStr::from_ptr(copy) }
     }
 
-    /// Joins parts into the pool, as [`Pool::copy`] does for one.
-    pub(crate) fn concat(self, parts: &[&[u8]]) -> &'p [u8] {
-        let length: usize = parts.iter().map(|part| part.len()).sum();
-        // SAFETY: the pool is live (type invariant); room for the parts and a NUL.
-        let memory: *mut u8 = unsafe { ffi::apr_palloc(self.as_ptr(), (length + 1) as _) }.cast();
-        let mut at = memory;
-        for part in parts {
-            // SAFETY: the parts together fill `length` bytes of the fresh block, which overlaps none of them.
-            unsafe { ptr::copy_nonoverlapping(part.as_ptr(), at, part.len()) };
-            // SAFETY: stays within the block of `length + 1` bytes.
-            at = unsafe { at.add(part.len()) };
-        }
-        // SAFETY: the last byte of the block.
-        unsafe { at.write(0) };
-        // SAFETY: `length` bytes were written above and live as long as the pool.
-        unsafe { slice::from_raw_parts(memory, length) }
-    }
-
     /// Moves a value into the pool's care: it is dropped when the pool is cleared or destroyed.
     pub(crate) fn keep<T: 'static>(self, value: T) -> &'p mut T {
         let raw = Box::into_raw(Box::new(value));

@@ -1,4 +1,4 @@
-//! APR's status codes (apr_errno.h) and its clock (apr_time.h).
+//! APR's status codes (apr_errno.h).
 
 use crate::ffi;
 
@@ -47,10 +47,4 @@ impl Status {
     pub(crate) fn is_filter_error(self) -> bool {
         self.0 == ffi::AP_FILTER_ERROR as i32
     }
-}
-
-/// Microseconds since the epoch (`apr_time_now`).
-pub(crate) fn now() -> i64 {
-    // SAFETY: takes nothing and only reads the clock.
-    unsafe { ffi::apr_time_now() }
 }

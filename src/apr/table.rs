@@ -50,12 +50,6 @@ impl<'r> Table<'r> {
         unsafe { ffi::apr_table_addn(self.raw.as_ptr(), key.as_ptr(), value.as_ptr()) };
     }
 
-    /// Removes all values of a key.
-    pub(crate) fn unset(self, key: &CStr) {
-        // SAFETY: a live table (type invariant) and a C string.
-        unsafe { ffi::apr_table_unset(self.raw.as_ptr(), key.as_ptr()) };
-    }
-
     /// All entries in order, as bytes without their NULs.
     pub(crate) fn iter(self) -> impl Iterator<Item = (&'r [u8], &'r [u8])> {
         // SAFETY: a live table (type invariant); apr_table_elts returns its own array header.

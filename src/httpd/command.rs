@@ -96,12 +96,6 @@ pub(crate) struct CommandContext<'c, M: Module> {
 }
 
 impl<M: Module> CommandContext<'_, M> {
-    /// Whether the directive stands in a virtual host.
-    pub(crate) fn is_virtual(&self) -> bool {
-        // SAFETY: httpd sets the server of every cmd_parms (http_config.h).
-        unsafe { Server::from_raw(self.raw.server) }.is_some_and(|server| server.is_virtual())
-    }
-
     /// httpd's own refusal when the directive stands anywhere but in the main server.
     fn global_only(&self) -> Option<*const c_char> {
         // SAFETY: the live cmd_parms of this call.

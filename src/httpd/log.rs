@@ -40,6 +40,11 @@ static MAIN: AtomicPtr<ffi::server_rec> = AtomicPtr::new(ptr::null_mut());
 /// Longest text handed to httpd in one record; it cuts at 8 KiB itself, prefix included.
 const LONGEST: usize = 7936;
 
+/// The main server of the running configuration, null before there is one.
+pub(super) fn main_server() -> *mut ffi::server_rec {
+    MAIN.load(Ordering::Acquire)
+}
+
 /// Remembers the main server; null when its configuration goes away.
 pub(super) fn set_main_server(server: *mut ffi::server_rec) {
     MAIN.store(server, Ordering::Release);

@@ -41,8 +41,19 @@ fn query(what: i32) -> i32 {
     }
 }
 
-/// The user and group ids that Apache's children run as, when this process may change to them.
-pub(crate) fn web_identity() -> Option<(u32, u32)> {
+/// Whom Apache's children run as.
+#[derive(Clone, Debug)]
+pub(crate) struct WebIdentity {
+    /// `User`
+    pub(crate) user: u32,
+    /// `Group`
+    pub(crate) group: u32,
+    /// All groups of that user, as `initgroups` gives them.
+    pub(crate) groups: Vec<u32>,
+}
+
+/// Whom Apache's children run as, when this process may change to them.
+pub(crate) fn web_identity() -> Option<WebIdentity> {
     // SAFETY: asks the kernel for a number.
     if unsafe { libc::geteuid() } != 0 {
         return None;
@@ -52,5 +63,28 @@ pub(crate) fn web_identity() -> Option<(u32, u32)> {
     let user = unsafe { (*config).user_id };
     // SAFETY: as above.
     let group = unsafe { (*config).group_id };
-    Some((user, group))
+    // SAFETY: as above.
+    let name = unsafe { (*config).user_name };
+    Some(WebIdentity {
+        user,
+        group,
+        groups: groups(name, group),
+    })
+}
+
+/// The groups of a user.
+fn groups(name: *const std::ffi::c_char, group: u32) -> Vec<u32> {
+    if name.is_null() {
+        return vec![group];
+    }
+    let mut groups = vec![0; 256];
+    let mut count = 256;
+    // SAFETY: a C string of httpd's configuration, and room for `count` groups.
+    let result = unsafe { libc::getgrouplist(name, group, groups.as_mut_ptr(), &raw mut count) };
+    groups.truncate(if result < 0 {
+        0
+    } else {
+        usize::try_from(count).unwrap_or(0)
+    });
+    groups
 }

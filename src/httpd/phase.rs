@@ -52,20 +52,6 @@ impl Phase<'_> {
         names
     }
 
-    /// Whether this is the pass that serves, not the one that only checks the syntax (`AP_SQ_MS_*`, http_core.h).
-    pub(crate) fn serves(&self) -> bool {
-        // SAFETY: asks for a number.
-        let state = unsafe { ffi::ap_state_query(ffi::AP_SQ_MAIN_STATE as i32) };
-        state != ffi::AP_SQ_MS_CREATE_PRE_CONFIG as i32
-    }
-
-    /// Whether httpd only checks the configuration (`httpd -t`).
-    pub(crate) fn checks_only(&self) -> bool {
-        // SAFETY: asks for a number.
-        let mode = unsafe { ffi::ap_state_query(ffi::AP_SQ_RUN_MODE as i32) };
-        mode == ffi::AP_SQ_RM_CONFIG_TEST as i32 || mode == ffi::AP_SQ_RM_CONFIG_DUMP as i32
-    }
-
     /// Whether httpd runs as one process (`httpd -X`).
     pub(crate) fn is_single_process() -> bool {
         // SAFETY: looks a name up in the list of -D definitions.

@@ -93,8 +93,6 @@ impl<'r> Request<'r> {
         method = method;
         /// The decoded path.
         uri = uri;
-        /// The path and query as the client sent them.
-        unparsed_uri = unparsed_uri;
         /// The request line.
         request_line = the_request;
         /// The query string.
@@ -119,8 +117,6 @@ impl<'r> Request<'r> {
         connection_log_id = connection.log_id;
         /// ServerAdmin.
         server_admin = server.server_admin;
-        /// ServerName as configured.
-        server_hostname = server.server_hostname;
     }
 
     tables! {
@@ -163,11 +159,6 @@ impl<'r> Request<'r> {
     /// Whether the client asked with HEAD.
     pub(crate) fn is_head(self) -> bool {
         self.record().header_only != 0
-    }
-
-    /// Whether this is a subrequest.
-    pub(crate) fn is_subrequest(self) -> bool {
-        !self.record().main.is_null()
     }
 
     /// Microseconds since the epoch when the request line was read.
@@ -247,6 +238,31 @@ impl<'r> Request<'r> {
         unsafe { bytes((*self.as_ptr()).log_id) }
     }
 
+    /// Whether `CGIPassAuth On` holds.
+    pub(crate) fn passes_credentials(self) -> bool {
+        // SAFETY: a live request.
+        unsafe { ffi::rsgi_passes_credentials(self.as_ptr()) != 0 }
+    }
+
+    /// Whether `CGIVar REQUEST_URI current-uri` holds.
+    pub(crate) fn uses_current_uri(self) -> bool {
+        // SAFETY: a live request.
+        unsafe { ffi::rsgi_uses_current_uri(self.as_ptr()) != 0 }
+    }
+
+    /// The URI, or by QualifyRedirectURL the URL, of the request that was internally redirected to this one.
+    pub(crate) fn redirect_url(self) -> Option<&'r [u8]> {
+        // SAFETY: a live request; the answer is null or a C string in its pool.
+        unsafe { bytes(ffi::rsgi_redirect_url(self.as_ptr())) }
+    }
+
+    /// The host name of the address that httpd listens on for this connection.
+    pub(crate) fn listener_host(self) -> Option<&'r [u8]> {
+        // SAFETY: the connection of a live request has its local address (httpd.h), whose host name is null or
+        // a C string.
+        unsafe { bytes((*(*self.record().connection).local_addr).hostname) }
+    }
+
     /// `LimitRequestBody` in bytes; `None` when unlimited.
     pub(crate) fn body_limit(self) -> Option<u64> {
         // SAFETY: a live request.
@@ -305,12 +321,6 @@ impl<'r> Request<'r> {
     pub(crate) fn set_handler(self, handler: &'r CStr) {
         // SAFETY: a live request that this thread alone uses.
         unsafe { (*self.as_mut_ref()).handler = handler.as_ptr() };
-    }
-
-    /// Reads and drops what is left of the body; httpd's own status when that fails (413 and the like).
-    pub(crate) fn discard_body(self) -> i32 {
-        // SAFETY: a live request.
-        unsafe { ffi::ap_discard_request_body(self.as_ptr()) }
     }
 
     /// Logs one line for it.

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use super::hooks::{Module, server_config_mut};
+use super::log;
 use crate::ffi;
 
 /// A server whose configuration lives for `'s`.
@@ -75,6 +76,12 @@ impl<'s> Server<'s> {
         })
     }
 
+    /// The main server of the configuration that this server belongs to.
+    pub(crate) fn main(self) -> Self {
+        // SAFETY: the main server lives as long as the virtual hosts of its configuration.
+        unsafe { Self::from_raw(log::main_server()) }.unwrap_or(self)
+    }
+
     /// The server, for calls of httpd.
     pub(super) fn as_ptr(self) -> *mut ffi::server_rec {
         self.raw.as_ptr()
@@ -83,11 +90,6 @@ impl<'s> Server<'s> {
     fn record(self) -> &'s ffi::server_rec {
         // SAFETY: live for `'s` (type invariant).
         unsafe { self.raw.as_ref() }
-    }
-
-    /// Whether it is a virtual host.
-    pub(crate) fn is_virtual(self) -> bool {
-        self.record().is_virtual != 0
     }
 
     /// Its configuration of the module `M`.

@@ -1,0 +1,155 @@
+//! The directives: httpd's table of them, the configuration they fill, and how it is merged.
+
+use std::sync::{Arc, OnceLock};
+
+use rsgi_bridge::facts::ConstantsBlock;
+use rsgi_bridge::locate::Found;
+use rsgi_core::alias::{Import, Pattern};
+use rsgi_core::directive::{Arguments, Context, DIRECTIVES, Directive, Spec, parse};
+use rsgi_core::environ::KnownSet;
+use rsgi_core::options::{GlobalOptions, Mount, ServerOptions, Settings};
+use rsgi_core::words::Words;
+
+use super::{Options, Rsgi};
+use crate::httpd::{Command, CommandContext, Regex, Scope, Slot};
+
+/// How many directives there are.
+pub(crate) const COUNT: usize = DIRECTIVES.len();
+
+/// The directives, as httpd's table wants them.
+pub(crate) const COMMANDS: [Command; COUNT] = commands();
+
+const fn commands() -> [Command; COUNT] {
+    let mut commands = [Command {
+        name: c"",
+        scope: Scope::Global,
+        help: c"",
+    }; COUNT];
+    let mut at = 0;
+    while at < COUNT {
+        let spec: &Spec = &DIRECTIVES[at];
+        commands[at] = Command {
+            name: spec.name,
+            scope: scope(spec.context),
+            help: spec.usage,
+        };
+        at += 1;
+    }
+    commands
+}
+
+const fn scope(context: Context) -> Scope {
+    match context {
+        Context::Global => Scope::Global,
+        Context::Server => Scope::Server,
+        Context::FileInfo => Scope::FileInfo,
+        Context::ServerDirectory => Scope::ServerAndDirectory,
+    }
+}
+
+/// The configuration of a server.
+#[derive(Default)]
+pub(crate) struct ServerConfig {
+    /// Settings and aliases.
+    pub(super) options: Options,
+    /// Settings of the whole of httpd; only the main server's count.
+    pub(super) global: GlobalOptions,
+    /// Scripts that this server wants loaded when a process starts, not those of other servers.
+    pub(super) imports: Vec<Import>,
+    /// Whether anything here runs applications in Apache's children.
+    pub(super) needs_python: bool,
+    /// The Python of the whole of httpd, once the configuration was checked; only the main server's counts.
+    pub(super) python: OnceLock<Found>,
+    /// The environ entries that all requests of this server share, made in the child that serves them.
+    pub(super) constants: OnceLock<(ConstantsBlock, KnownSet)>,
+}
+
+/// The configuration of a directory section.
+#[derive(Default)]
+pub(crate) struct DirectoryConfig {
+    /// What it sets.
+    pub(super) settings: Settings,
+}
+
+impl Slot for ServerConfig {
+    fn merged(base: &Self, over: &Self) -> Self {
+        Self {
+            options: ServerOptions::merge(&base.options, &over.options),
+            imports: over.imports.clone(),
+            needs_python: over.needs_python,
+            ..Self::default()
+        }
+    }
+}
+
+impl Slot for DirectoryConfig {
+    fn merged(base: &Self, over: &Self) -> Self {
+        Self {
+            settings: Settings::merge(&base.settings, &over.settings),
+        }
+    }
+}
+
+/// Reads one directive from the rest of its line.
+///
+/// # Errors
+/// The sentence for the administrator.
+pub(super) fn read(context: &mut CommandContext<'_, Rsgi>, line: &[u8]) -> Result<(), String> {
+    let spec = DIRECTIVES
+        .get(context.index)
+        .ok_or("a directive that the module does not know")?;
+    let directive = match spec.arguments {
+        Arguments::Raw => parse(spec.kind, line),
+        Arguments::Flag | Arguments::Take1 => parse(spec.kind, &one_word(spec, line)?),
+    };
+    store(context, directive.map_err(|error| error.to_string())?)
+}
+
+/// The only word of a line; empty when there is none, which `parse` refuses in its own words.
+fn one_word(spec: &Spec, line: &[u8]) -> Result<Vec<u8>, String> {
+    let mut words = Words::new(line);
+    let word = words
+        .next()
+        .map(|word| word.into_owned())
+        .unwrap_or_default();
+    match words.next() {
+        None => Ok(word),
+        Some(extra) => Err(format!(
+            "{} takes one argument; `{}` is one too many: put quotes round a value with blanks",
+            spec.kind.name(),
+            extra.escape_ascii()
+        )),
+    }
+}
+
+fn store(context: &mut CommandContext<'_, Rsgi>, directive: Directive) -> Result<(), String> {
+    match directive {
+        Directive::Alias(alias) => {
+            let regex = match &alias.pattern {
+                Pattern::Prefix(_) => None,
+                Pattern::Regex(pattern) => Some(Arc::new(Regex::compile(pattern).map_err(|reason| {
+                    format!(
+                        "WSGIScriptAliasMatch: the regular expression `{}` does not compile: {reason}",
+                        pattern.escape_ascii()
+                    )
+                })?)),
+            };
+            context.server.imports.extend(alias.preload());
+            context.server.needs_python = true;
+            context.server.options.aliases.push(Mount {
+                alias: Arc::new(alias),
+                regex,
+            });
+        }
+        Directive::Import(import) => {
+            context.server.imports.push(import);
+            context.server.needs_python = true;
+        }
+        Directive::Setting(setting) => match context.directory.as_deref_mut() {
+            Some(directory) => directory.settings.apply(setting),
+            None => context.server.options.settings.apply(setting),
+        },
+        Directive::Global(setting) => context.server.global.apply(setting),
+    }
+    Ok(())
+}

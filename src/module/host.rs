@@ -1,0 +1,153 @@
+//! An Apache request as the Python layer's host: its response goes through httpd's filters, its body comes from them.
+
+use std::os::fd::BorrowedFd;
+
+use rsgi_bridge::host::{Blocks, HeadView, ReadError, RequestHost, SendFlags, Sent};
+
+use crate::apr::Block;
+use crate::httpd::{Body, BodyError, Delivery, Request, Response};
+
+/// Bytes of headers that httpd adds, at most, beside those that the application gave: what a send that must not
+/// wait leaves room for.
+const HEAD_ROOM: usize = 4096;
+
+/// One request while an application runs for it.
+pub(super) struct ApacheHost<'r> {
+    request: Request<'r>,
+    response: Response<'r>,
+    body: Body<'r>,
+    is_committed: bool,
+    may_sendfile: bool,
+}
+
+impl<'r> ApacheHost<'r> {
+    /// A host for a request of which nothing was read and for which nothing was sent; `may_sendfile` is
+    /// `WSGIEnableSendfile`.
+    pub(super) fn new(request: Request<'r>, may_sendfile: bool) -> Option<Self> {
+        let response = Response::new(request)?;
+        Some(Self {
+            request,
+            response,
+            body: Body::new(request),
+            is_committed: false,
+            may_sendfile,
+        })
+    }
+
+    /// Whether status and headers went out.
+    pub(super) fn is_committed(&self) -> bool {
+        self.is_committed
+    }
+
+    /// Reads what is there of a body of `length` bytes without waiting, for the application to find it in memory.
+    pub(super) fn read_ahead(&mut self, length: usize) -> Vec<u8> {
+        let mut buffer = vec![0; length];
+        let mut filled = 0;
+        while filled < length {
+            match self.body.read(&mut buffer[filled..], Block::Try) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => filled += count,
+            }
+        }
+        buffer.truncate(filled);
+        buffer
+    }
+
+    /// Whether all of the body was read.
+    pub(super) fn body_is_complete(&self) -> bool {
+        self.body.is_complete()
+    }
+
+    /// Ends a response that cannot be completed, so that the client notices.
+    pub(super) fn cut(&mut self) {
+        self.response.cut();
+    }
+
+    /// Gives status and headers to httpd.
+    fn commit(&mut self, head: HeadView<'_>) {
+        self.is_committed = true;
+        self.response.set_status(head.status(), head.line());
+        for (name, value) in head.headers() {
+            if name.eq_ignore_ascii_case(b"Content-Type") {
+                self.response.set_content_type(value);
+            } else {
+                // Error pages keep the challenge, or the client could not answer it.
+                self.response.add_header(
+                    name,
+                    value,
+                    name.eq_ignore_ascii_case(b"WWW-Authenticate"),
+                );
+            }
+        }
+        if let Some(length) = head.content_length() {
+            self.response.set_content_length(length);
+        }
+        self.response.leave_ranges_alone();
+        self.response.stop_expecting();
+    }
+
+    fn would_wait(&self, head: Option<HeadView<'_>>, length: usize) -> bool {
+        let head: usize = head.map_or(0, |head| {
+            head.headers()
+                .map(|(name, value)| name.len() + value.len() + 4)
+                .sum::<usize>()
+                + HEAD_ROOM
+        });
+        self.response.room() < head.saturating_add(length)
+    }
+}
+
+fn sent(delivery: Delivery) -> Sent {
+    match delivery {
+        Delivery::Taken => Sent::Ok,
+        Delivery::Gone => Sent::Gone,
+        Delivery::Failed => Sent::Failed,
+    }
+}
+
+impl RequestHost for ApacheHost<'_> {
+    fn send(&mut self, head: Option<HeadView<'_>>, blocks: Blocks<'_>, flags: SendFlags) -> Sent {
+        if flags.is_try() && self.would_wait(head, blocks.total()) {
+            return Sent::WouldBlock;
+        }
+        if let Some(head) = head {
+            self.commit(head);
+        }
+        sent(
+            self.response
+                .send(blocks.iter(), flags.is_end(), flags.is_flush()),
+        )
+    }
+
+    fn send_file(
+        &mut self,
+        head: Option<HeadView<'_>>,
+        file: BorrowedFd<'_>,
+        offset: u64,
+        length: u64,
+        flags: SendFlags,
+    ) -> Sent {
+        if let Some(head) = head {
+            self.commit(head);
+        }
+        sent(
+            self.response
+                .send_file(file, offset, length, self.may_sendfile, flags.is_end()),
+        )
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        self.body
+            .read(buffer, Block::Wait)
+            .map_err(|error| match error {
+                BodyError::Gone => ReadError::Gone,
+                BodyError::Timeout => ReadError::Timeout,
+                BodyError::TooLarge => ReadError::TooLarge,
+                BodyError::Bad => ReadError::Bad,
+            })
+    }
+
+    fn log(&mut self, level: u32, text: &[u8]) {
+        self.request.log(level, text);
+    }
+}

@@ -1,0 +1,116 @@
+//! The module's life: the configuration is read and checked in the parent, children start and end.
+
+use std::ffi::CString;
+
+use rsgi_bridge::abi;
+use rsgi_bridge::facts::TargetFacts;
+use rsgi_bridge::readable::{Identity, check_readable};
+use rsgi_core::alias::Import;
+
+use super::embedded::{self, Starter};
+use super::{Rsgi, VERSION};
+use crate::httpd::{Phase, Refused, Server, web_identity};
+
+/// Refuses to be loaded beside mod_wsgi: its symbols and ours would be mixed up.
+pub(super) fn pre_config(phase: Phase<'_>) -> Result<(), Refused> {
+    if phase
+        .other_modules()
+        .iter()
+        .any(|name| name == "mod_wsgi.c")
+    {
+        return Err(Refused::because(
+            "RSGI0302: mod_wsgi is loaded as well, or mod_rsgi under both of its names: they cannot serve in one \
+             httpd. Remove one of the two LoadModule lines (on Debian: `a2dismod wsgi`)",
+        ));
+    }
+    Ok(())
+}
+
+/// Finds the Python that the configuration names, so that `httpd -t` says what is wrong with it.
+pub(super) fn check_config(phase: Phase<'_>) -> Result<(), Refused> {
+    let Some(main) = phase.server else {
+        return Ok(());
+    };
+    let Some(config) = main.config::<Rsgi>() else {
+        return Ok(());
+    };
+    let needs = needs_python(main);
+    if !needs && config.global.python_home.is_none() {
+        return Ok(());
+    }
+    let found = embedded::find(&config.global)
+        .map_err(|reason| Refused::because(&format!("RSGI0100: {reason}")))?;
+    if let Some(web) = web_identity() {
+        let identity = Identity {
+            uid: web.user,
+            gid: web.group,
+            groups: &web.groups,
+        };
+        check_readable(&found, &identity).map_err(|blocked| {
+            Refused::because(&format!(
+                "RSGI0102: Apache's children cannot read the Python they are to run: {blocked}"
+            ))
+        })?;
+    }
+    let _ = config.python.set(found);
+    Ok(())
+}
+
+/// Whether some server runs applications in Apache's children from what its configuration says.
+fn needs_python(main: Server<'_>) -> bool {
+    main.all()
+        .filter_map(|server| server.config::<Rsgi>())
+        .any(|config| config.needs_python)
+}
+
+/// Adds the versions to httpd's banner.
+pub(super) fn post_config(phase: Phase<'_>) {
+    let python = phase
+        .server
+        .and_then(|main| main.config::<Rsgi>())
+        .and_then(|config| config.python.get());
+    let components = [
+        Some(format!("mod_rsgi/{VERSION}")),
+        python.map(|found| format!("Python/3.{}", found.minor)),
+    ];
+    for component in components
+        .into_iter()
+        .flatten()
+        .filter_map(|text| CString::new(text).ok())
+    {
+        phase.add_version(&component);
+    }
+}
+
+/// Starts Python in a child whose configuration will need it, and loads what is to be loaded ahead of requests.
+pub(super) fn child_init(phase: Phase<'_>) {
+    let Some(main) = phase.server else { return };
+    // Also when a request starts Python later.
+    phase.pool.on_cleanup(embedded::stop);
+    if !needs_python(main) {
+        return;
+    }
+    let Some(layer) = embedded::start(main, Starter::MainThread) else {
+        return;
+    };
+    let imports = main
+        .all()
+        .filter_map(|server| server.config::<Rsgi>())
+        .flat_map(|config| &config.imports);
+    for Import {
+        script,
+        application_group,
+        ..
+    } in imports.filter(|import| import.process_group.is_empty())
+    {
+        // The layer logs a failure; the process serves on.
+        let _ = layer.load(&TargetFacts {
+            application_group,
+            script,
+            callable: b"",
+            resource: script,
+            mtime: None,
+            flags: abi::TARGET_RELOADING,
+        });
+    }
+}

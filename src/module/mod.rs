@@ -1,0 +1,68 @@
+//! mod_rsgi itself: its directives, its life in httpd's processes, and the way of a request through it.
+//!
+//! Wiring only: what can be decided without httpd is in `rsgi-core`, what knows httpd is in the room `httpd`,
+//! what knows Python is behind `rsgi-bridge`.
+#![forbid(unsafe_code)]
+
+mod directives;
+mod embedded;
+mod environ;
+mod handler;
+mod host;
+mod lifecycle;
+mod mapping;
+
+use rsgi_core::options::{ServerOptions, Settings};
+
+use crate::httpd::{Command, CommandContext, Module, Phase, Refused, Request, Verdict};
+
+pub(crate) use directives::{COMMANDS, COUNT};
+
+/// The module, as httpd sees it.
+pub(crate) struct Rsgi;
+
+impl Module for Rsgi {
+    type ServerConfig = directives::ServerConfig;
+    type DirectoryConfig = directives::DirectoryConfig;
+    const COMMANDS: &'static [Command] = &COMMANDS;
+
+    fn directive(context: &mut CommandContext<'_, Self>, words: &[u8]) -> Result<(), String> {
+        directives::read(context, words)
+    }
+
+    fn pre_config(phase: Phase<'_>) -> Result<(), Refused> {
+        lifecycle::pre_config(phase)
+    }
+
+    fn check_config(phase: Phase<'_>) -> Result<(), Refused> {
+        lifecycle::check_config(phase)
+    }
+
+    fn post_config(phase: Phase<'_>) -> Result<(), Refused> {
+        lifecycle::post_config(phase);
+        Ok(())
+    }
+
+    fn child_init(phase: Phase<'_>) {
+        lifecycle::child_init(phase);
+    }
+
+    fn translate_name(request: Request<'_>) -> Verdict {
+        mapping::translate_name(request)
+    }
+
+    fn handler(request: Request<'_>) -> Verdict {
+        handler::handle(request)
+    }
+}
+
+/// The version of mod_wsgi whose behaviour is kept: applications ask for it.
+const WSGI_VERSION: [u32; 3] = [6, 1, 1];
+
+/// The settings of a directory section that made none.
+static NO_SETTINGS: Settings = Settings::NONE;
+
+/// Our version, `major.minor.patch`.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+type Options = ServerOptions<std::sync::Arc<crate::httpd::Regex>>;
