@@ -1,0 +1,28 @@
+# Sourced by the scripts beside it: strict mode, the checkout as working directory, cargo.
+# shellcheck shell=bash
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+
+# Says a line about what is going on, apart from the programs' own output.
+say() {
+    printf '\n== %s\n' "$*" >&2
+}
+
+# Ends the script with one line.
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+need_cargo() {
+    local needed found
+    needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+    if ! command -v cargo >/dev/null; then
+        fail "Rust $needed or later is missing: curl --proto '=https' -sSf https://sh.rustup.rs | sh -s -- -y"
+    fi
+    found=$(cargo --version | cut -d ' ' -f 2)
+    if [ "$(printf '%s\n' "$needed" "${found%%-*}" | sort -V | head -n 1)" != "$needed" ]; then
+        fail "Rust $found is too old, $needed is needed: rustup update stable"
+    fi
+}
