@@ -21,7 +21,7 @@ serve: ## Set the machine up, build, and serve the sample (or APP) through Apach
 build: ## Build in release into target/dist, a tree that can be moved
 	@ci/build
 
-install: build ## Copy target/dist to DESTDIR/PREFIX
+install: ## Copy target/dist to DESTDIR/PREFIX
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' ci/install
 
 test: ## Run everything: unit tests, the Python layer, end to end

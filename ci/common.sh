@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# The web user reads what is built here.
+umask 022
 export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 
 # Says a line about what is going on, apart from the programs' own output.
