@@ -122,10 +122,15 @@ fn add_variables<'a, S: Source<'a>>(source: &S, constants: KnownSet, facts: &mut
             Some(id) if constants.contains(id) => {}
             Some(id) => facts.push(id, value),
             None if DROPPED.iter().any(|name| name.eq_ignore_ascii_case(key)) => {}
-            None if LAYER_KEYS.contains(&key) => {}
+            None if is_layer_key(key) => {}
             None => facts.push_spelled(key, value),
         }
     }
+}
+
+fn is_layer_key(key: &[u8]) -> bool {
+    // Nearly every variable begins with a capital, so that most need no look at the list.
+    key.first().is_some_and(u8::is_ascii_lowercase) && LAYER_KEYS.contains(&key)
 }
 
 /// The id of a well-known key that is no request header.

@@ -88,8 +88,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_tail_that_begins_with_a_slash_is_cut_off(script in "(/[a-c]{1,3}){0,3}", tail in "(/[a-c]{0,2}){1,3}") {
-            prop_assume!(!tail.starts_with("//"));
+        fn a_tail_that_begins_with_a_slash_is_cut_off(script in "(/[a-c]{1,3}){0,3}", tail in "/|/[a-c]{1,2}(/[a-c]{0,2}){0,2}") {
             let uri = format!("{script}{tail}");
             prop_assert_eq!(split_path(uri.as_bytes(), tail.as_bytes()), script.as_bytes());
         }

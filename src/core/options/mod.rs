@@ -76,6 +76,19 @@ pub enum Setting {
 }
 
 impl Settings {
+    /// No settings: what a section has that makes none.
+    pub const NONE: Self = Self {
+        process_group: None,
+        application_group: None,
+        callable_object: None,
+        script_reloading: None,
+        pass_authorization: None,
+        chunked_request: None,
+        map_head_to_get: None,
+        enable_sendfile: None,
+        handler_scripts: None,
+    };
+
     /// Takes one value in; a later one replaces an earlier one.
     pub fn apply(&mut self, setting: Setting) {
         match setting {
