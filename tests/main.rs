@@ -13,4 +13,9 @@ mod harness;
 
 mod environ;
 mod groups;
+mod input;
+mod interpreter;
+mod loading;
 mod mapping;
+mod output;
+mod start_response;

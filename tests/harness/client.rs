@@ -138,11 +138,6 @@ impl Reply {
     }
 }
 
-/// The reason phrase of the status line, for assertions over custom ones.
-pub(crate) fn reason_of(reply: &Reply) -> &str {
-    &reply.reason
-}
-
 /// One connection to the server.
 #[derive(Debug)]
 pub(crate) struct Connection {

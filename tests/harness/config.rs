@@ -245,9 +245,14 @@ impl Builder {
             .arg("-f")
             .arg(conf)
             .args(&self.arguments);
-        command
-            .env("RSGI_E2E_ROOT", &self.root)
-            .envs(self.environment.iter().cloned());
+        command.env("RSGI_E2E_ROOT", &self.root);
+        for name in std::env::vars()
+            .map(|v| v.0)
+            .filter(|n| n.starts_with("PYTHON"))
+        {
+            command.env_remove(name);
+        }
+        command.envs(self.environment.iter().cloned());
         command
     }
 

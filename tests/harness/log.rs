@@ -53,7 +53,10 @@ impl LogLine {
 }
 
 /// What httpd may say when it is stopped in the same moment in which a response ended.
-const STOPPED_IN_MID_FLIGHT: &str = "AH03093: process_socket: apr_pollset_add failure";
+const STOPPED_IN_MID_FLIGHT: [&str; 2] = [
+    "AH03093: process_socket: apr_pollset_add failure",
+    "AH03092: process_lingering_close: apr_pollset_add failure",
+];
 
 /// An error log on disk with the texts that a test allows in it.
 #[derive(Debug)]
@@ -104,7 +107,7 @@ impl ErrorLog {
     /// Warnings and errors that no test asked for.
     pub(crate) fn unexpected(&self) -> Vec<LogLine> {
         let mut allowed = self.allowed.lock().unwrap().clone();
-        allowed.push(STOPPED_IN_MID_FLIGHT.to_owned());
+        allowed.extend(STOPPED_IN_MID_FLIGHT.map(str::to_owned));
         if under_test() == UnderTest::ModWsgi {
             // mod_wsgi: a child that is stopped while a response ends sometimes crashes on its way out.
             allowed.push("exit signal Segmentation fault".to_owned());

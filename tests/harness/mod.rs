@@ -9,7 +9,7 @@ mod process;
 mod python;
 mod server;
 
-pub(crate) use client::{Connection, Reply, Request, reason_of};
+pub(crate) use client::{Connection, Reply, Request, chunk};
 pub(crate) use config::{Builder, Check, Mpm, allow, httpd, is_root, web_user};
 pub(crate) use curl::Curl;
 pub(crate) use log::LogLine;

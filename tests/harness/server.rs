@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::log::{ErrorLog, LogLine};
 use super::process::{self, comes_true, wait_until};
-use super::{Builder, Connection, Reply, Request, say};
+use super::{Builder, Connection, Reply, Request, UnderTest, id, say, under_test};
 
 /// A TCP port that no other test uses for as long as this value lives.
 #[derive(Debug)]
@@ -222,12 +222,22 @@ impl Server {
         found().expect("it was there")
     }
 
-    /// Waits for a traceback that ends in this text, and allows all of it.
+    /// Allows what the original alone logs.
+    pub(crate) fn allow_log_of_mod_wsgi(&self, text: &str) {
+        if under_test() == UnderTest::ModWsgi {
+            self.log.allow(text);
+        }
+    }
+
+    /// Waits for an exception that ends in this text, with its traceback, and allows all of it.
     #[track_caller]
     pub(crate) fn expect_traceback(&self, last: &str) {
         self.log.allow_traceback();
-        self.log.allow("occurred processing");
-        self.expect_log("Traceback (most recent call last)");
+        self.log.allow(&id("0174"));
+        // mod_wsgi: errors at the top of a script come without the frames.
+        if under_test() == UnderTest::Rsgi {
+            self.expect_log("Traceback (most recent call last)");
+        }
         self.expect_log(last);
     }
 
