@@ -33,6 +33,12 @@ pub enum LocateError {
         /// A folder that might be meant.
         hint: Option<PathBuf>,
     },
+    /// A file that is no Python.
+    #[error("`{path}` is neither a folder nor a Python: name the folder that has bin/python3", path = .path.display())]
+    NotPython {
+        /// As given.
+        path: PathBuf,
+    },
     /// The environment's Python is a link to nothing.
     #[error("`{link}` leads to `{target}`, which is gone: make the environment again", link = .link.display(), target = .target.display())]
     Dangling {
