@@ -84,7 +84,11 @@ class Bench:
     def stop(self) -> None:
         """Ends every server."""
         while self.running:
-            self.running.popitem()[1].stop()
+            _, server = self.running.popitem()
+            if complaints := server.complaints():
+                last = complaints[-1]
+                prepare.say(f"{server.name} logged {len(complaints)} complaints, the last: {last}")
+            server.stop()
 
     def _label(self, key: tuple[str, int]) -> str:
         return key[0] if key[1] == 25 else f"{key[0]}, {key[1]} thread"

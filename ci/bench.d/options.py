@@ -81,7 +81,7 @@ def parse(arguments: list[str]) -> Options:
     add("--short", action="store_true", help="under three minutes: fewer and shorter rounds")
     add("--only", type=_names(names), metavar="NAMES", help=f"workloads: {', '.join(names)}")
     add("--servers", type=_names(SERVERS), metavar="NAMES", help=f"{', '.join(SERVERS)}")
-    add("--rounds", type=_at_least_one, metavar="N", help="rounds (default: 5; short: 2)")
+    add("--rounds", type=_at_least_one, metavar="N", help="rounds (default: 5; short: 3)")
     add("--seconds", type=_at_least_one, metavar="N", help="per measurement (2; short: 1)")
     add("--no-memory", action="store_true", help="leave out memory of children and growth")
     add("--check", action="store_true", help="end with code 1 if a required ratio is missed")
@@ -90,7 +90,7 @@ def parse(arguments: list[str]) -> Options:
     return Options(
         workloads=given.only or tuple(workload.name for workload in WORKLOADS),
         servers=given.servers or SERVERS,
-        rounds=given.rounds or (2 if given.short else 5),
+        rounds=given.rounds or (3 if given.short else 5),
         seconds=given.seconds or (1 if given.short else 2),
         is_short=given.short,
         has_memory=not given.no_memory and given.only is None,

@@ -6,6 +6,7 @@ workload says so), on loopback, and as the web user when the benchmark is starte
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ from workloads import FILE
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
+SERIOUS = re.compile(r"^\[[^]]*\] \[\w*:(?:warn|error|crit|alert|emerg)\]")
 HELLO_FILE = b"Hello World!"
 BIG_FILE = b"x" * (100 * 1024)
 
@@ -150,6 +152,14 @@ class Server:
             if path.exists():
                 text += path.read_text(encoding="utf-8", errors="replace")
         return text.strip()[-1500:]
+
+    def complaints(self) -> list[str]:
+        """What Apache logged at warn or above, but for its remark that all threads were busy."""
+        path = self.folder / "error_log"
+        if not path.exists():
+            return []
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return [line for line in lines if SERIOUS.search(line) and "AH00484" not in line]
 
     def memory(self) -> process.Memory:
         """Memory of the whole tree."""
