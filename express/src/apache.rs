@@ -105,12 +105,12 @@ impl Apache {
             let wanted = wanted.join("`, `");
             Error::Installation(match fixed {
                 Some(fixed) => format!(
-                    "`--server-mpm`: `{wanted}` cannot be loaded: `{}` has the MPM `{fixed}` built in",
+                    "`{}` has the MPM `{fixed}` built in and cannot use `{wanted}`",
                     self.program.display()
                 ),
                 None => format!(
-                    "`--server-mpm`: `{wanted}` cannot be loaded: there is no such file as `{}`",
-                    self.file("mpm_NAME").display()
+                    "the MPM `{wanted}` cannot be loaded: no `mod_mpm_*.so` of that name is in `{}`",
+                    self.modules_directory.display()
                 ),
             })
         })

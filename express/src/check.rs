@@ -162,10 +162,10 @@ fn judge(settings: &Settings, python: &Python, answer: &str) -> Result<(), Error
         ["loads", ..] => Err(Error::Application(format!(
             "`{callable}` in `{entry}` cannot be called: name the application with `--callable-object`"
         ))),
-        ["missing", likely, ..] => {
-            let hint = match likely.split(',').next() {
-                Some(name) if !name.is_empty() => format!("try `--callable-object {name}`"),
-                _ => "name the application with `--callable-object`".to_owned(),
+        ["missing", likely @ ..] => {
+            let hint = match likely.first() {
+                Some(name) => format!("try `--callable-object {name}`"),
+                None => "name the application with `--callable-object`".to_owned(),
             };
             Err(Error::Application(format!(
                 "`{entry}` has no `{callable}`: {hint}"
@@ -180,8 +180,13 @@ fn judge(settings: &Settings, python: &Python, answer: &str) -> Result<(), Error
             } else {
                 String::new()
             };
+            let place = if file.is_empty() {
+                String::new()
+            } else {
+                format!(" at `{file}` line {line}")
+            };
             Err(Error::Application(format!(
-                "`{entry}` does not load: `{exception}` at `{file}` line {line}{hint}"
+                "`{entry}` does not load: `{exception}`{place}{hint}"
             )))
         }
         _ => Err(Error::Application(format!(

@@ -47,7 +47,7 @@ impl Context {
                 group: identity.group.clone(),
             }),
             modules: findings.apache.modules(&findings.mpm)?,
-            module: text("the module", &findings.module.module)?,
+            module: text("mod_rsgi.so", &findings.module.module)?,
             modules_directory: text("--modules-directory", &findings.apache.modules_directory)?,
             mime_types: mime_types().to_owned(),
             capacity: capacity(settings, &findings.mpm),
@@ -99,7 +99,7 @@ fn text(option: &str, path: &Path) -> Result<String, Error> {
     match path.to_str() {
         Some(text) => printable(option, text.to_owned()),
         None => Err(Error::Usage(format!(
-            "{option}: `{}` is not valid UTF-8",
+            "`{option}`: `{}` is not valid UTF-8",
             path.display()
         ))),
     }

@@ -24,6 +24,8 @@ pub(crate) const TETHERED: &str = "__tethered";
 
 /// How long Apache may take to stop; it gives its own children ten seconds.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
+/// How long after the first request to stop a second one means: at once.
+const IMPATIENCE: Duration = Duration::from_secs(1);
 /// How long what Apache started, such as piped loggers, may take to end after it.
 const LEFTOVER_LIMIT: Duration = Duration::from_secs(2);
 
@@ -34,7 +36,8 @@ pub(crate) struct Server {
     signals: Signals,
     /// Whether a hang-up means that the terminal is gone, rather than that somebody wants a restart.
     has_terminal: bool,
-    is_stopping: bool,
+    /// When Apache was first told to stop.
+    stopping_since: Option<Instant>,
 }
 
 impl Server {
@@ -62,7 +65,7 @@ impl Server {
             child,
             signals,
             has_terminal: fs::File::open("/dev/tty").is_ok(),
-            is_stopping: false,
+            stopping_since: None,
         })
     }
 
@@ -99,13 +102,16 @@ impl Server {
         }
     }
 
-    /// The first request stops Apache in order, the next one at once.
+    /// Stops Apache in order, and at once when asked again a while later: `timeout` and some terminals send the
+    /// same signal twice.
     fn stop(&mut self) {
-        if self.is_stopping {
-            end(killpg(self.pid(), Signal::SIGKILL));
+        if let Some(since) = self.stopping_since {
+            if since.elapsed() > IMPATIENCE {
+                end(killpg(self.pid(), Signal::SIGKILL));
+            }
             return;
         }
-        self.is_stopping = true;
+        self.stopping_since = Some(Instant::now());
         self.send(Signal::SIGTERM);
         let group = self.pid();
         // The thread ends with the process, which ends as soon as Apache has.

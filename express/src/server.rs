@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -39,11 +39,10 @@ pub(crate) fn start(args: ServerArgs) -> Result<u8, Error> {
         watch(&settings);
     }
     let status = server.supervise(&root.file("httpd.pid"))?;
-    let code = process::exit_code(status);
-    if code != 0 {
-        report_end(&settings, &findings, code);
+    if !status.success() {
+        report_end(&settings, &findings, status);
     }
-    Ok(code)
+    Ok(process::exit_code(status))
 }
 
 /// Only sets up.
@@ -164,8 +163,8 @@ fn watch(settings: &Settings) {
     });
 }
 
-/// Says why Apache ended, as far as its log tells.
-fn report_end(settings: &Settings, findings: &Findings, code: u8) {
+/// Says how Apache ended, and why as far as its log tells.
+fn report_end(settings: &Settings, findings: &Findings, status: ExitStatus) {
     let program = findings.apache.program.display();
     let log = context::error_log(settings);
     let text = if settings.log_to_terminal {
@@ -174,9 +173,9 @@ fn report_end(settings: &Settings, findings: &Findings, code: u8) {
         fs::read(&log).map_or_else(|_| String::new(), |bytes| last_lines(&bytes))
     };
     let text = if text.is_empty() {
-        format!("`{program}` ended with code {code}")
+        format!("`{program}` ended with {status}")
     } else {
-        format!("`{program}` ended with code {code}; the end of `{log}`:\n{text}")
+        format!("`{program}` ended with {status}; the end of `{log}`:\n{text}")
     };
     message::error(&text);
 }

@@ -162,8 +162,8 @@ fn application(args: &ServerArgs, here: &Path) -> Result<Application, Error> {
         ));
     };
     let entry = match args.application_type {
-        ApplicationType::Script => usable("the script", &here.join(entry))?,
-        ApplicationType::Module => dotted_name("the module", entry)?,
+        ApplicationType::Script => usable("SCRIPT", &here.join(entry))?,
+        ApplicationType::Module => dotted_name("MODULE", entry)?,
     };
     Ok(Application {
         kind: args.application_type,
@@ -179,7 +179,7 @@ fn identifier(option: &str, name: &str) -> Result<String, Error> {
         return Ok(name.to_owned());
     }
     Err(Error::Usage(format!(
-        "{option}: `{name}` is not a Python name"
+        "`{option}`: `{name}` is not a Python name"
     )))
 }
 
@@ -189,7 +189,7 @@ fn dotted_name(option: &str, name: &str) -> Result<String, Error> {
         return Ok(name.to_owned());
     }
     Err(Error::Usage(format!(
-        "{option}: `{name}` is not the dotted name of a Python module"
+        "`{option}`: `{name}` is not the dotted name of a Python module"
     )))
 }
 
@@ -204,7 +204,7 @@ fn mount(url: &str) -> Result<String, Error> {
     let parts: Vec<_> = url.split('/').filter(|part| !part.is_empty()).collect();
     if parts.iter().any(|part| matches!(*part, "." | "..")) || url.contains(['?', '#', '%']) {
         return Err(Error::Usage(format!(
-            "--mount-point: `{url}` is not the path of a URL, decoded"
+            "`--mount-point`: `{url}` is not the path of a URL, decoded"
         )));
     }
     let url = parts.iter().map(|part| format!("/{part}")).collect();
@@ -219,7 +219,7 @@ fn checked_host(host: &str) -> Result<String, Error> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_:".contains(c);
     if bare.is_empty() || !bare.chars().all(allowed) {
         return Err(Error::Usage(format!(
-            "--host: `{host}` is neither an address nor a host name"
+            "`--host`: `{host}` is neither an address nor a host name"
         )));
     }
     Ok(bare.to_owned())
@@ -236,7 +236,7 @@ fn mpms(asked: Vec<String>) -> Result<Vec<String>, Error> {
     let known = ["event", "worker", "prefork"];
     match asked.iter().find(|name| !known.contains(&name.as_str())) {
         Some(name) => Err(Error::Usage(format!(
-            "--server-mpm: `{name}` is none of event, worker and prefork"
+            "`--server-mpm`: `{name}` is none of event, worker and prefork"
         ))),
         None if asked.is_empty() => Ok(known.map(str::to_owned).to_vec()),
         None => Ok(asked),
@@ -268,7 +268,7 @@ fn usable(option: &str, path: &Path) -> Result<String, Error> {
     match tidy.into_os_string().into_string() {
         Ok(text) => printable(option, text),
         Err(_) => Err(Error::Usage(format!(
-            "{option}: `{}` is not valid UTF-8",
+            "`{option}`: `{}` is not valid UTF-8",
             path.display()
         ))),
     }
@@ -279,7 +279,7 @@ fn importable(option: &str, path: &Path) -> Result<String, Error> {
     let text = usable(option, path)?;
     if text.contains(':') {
         return Err(Error::Usage(format!(
-            "{option}: `{text}` has a colon in it, which separates the entries of Python's path"
+            "`{option}`: `{text}` has a colon in it, which separates the entries of Python's path"
         )));
     }
     Ok(text)
@@ -289,13 +289,13 @@ fn importable(option: &str, path: &Path) -> Result<String, Error> {
 pub(crate) fn printable(option: &str, text: String) -> Result<String, Error> {
     if text.chars().any(char::is_control) {
         return Err(Error::Usage(format!(
-            "{option}: `{}` has a control character in it",
+            "`{option}`: `{}` has a control character in it",
             text.escape_debug()
         )));
     }
     if text.contains("${") {
         return Err(Error::Usage(format!(
-            "{option}: `{text}` has `${{` in it, which Apache would replace"
+            "`{option}`: `{text}` has `${{` in it, which Apache would replace"
         )));
     }
     Ok(text)

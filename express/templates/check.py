@@ -17,21 +17,38 @@ sys.path[:] = [entry for entry in sys.path if entry not in usual] + usual
 
 
 def say(*lines):
-    text = "\n".join(" ".join(str(line).splitlines()) for line in lines[:4])
-    text += "\n" + "".join(map(str, lines[4:]))
-    os.write(answer, text.encode("utf-8", "backslashreplace"))
+    os.write(answer, "\n".join(lines).encode("utf-8", "backslashreplace"))
     os._exit(0)
 
 
-def location(error):
-    if isinstance(error, SyntaxError) and error.filename:
-        return error.filename, error.lineno or 0
-    frames = traceback.extract_tb(error.__traceback__)
-    frames = [frame for frame in frames if not frame.filename.startswith("<")]
-    places = tuple(path.rstrip("/") + "/" for path in paths)
-    own = [frame for frame in frames if frame.filename.startswith(places) and "site-packages" not in frame.filename]
-    frames = own or frames
-    return (frames[-1].filename, frames[-1].lineno) if frames else (handler, 0)
+def first_line(text):
+    return (str(text).splitlines() or [""])[0]
+
+
+def explain(error):
+    """What was raised, where in the application, and the traceback from there."""
+    # The frames above the application's are this program's, the handler's and the import system's.
+    trace = error.__traceback__
+    while trace and is_ours(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    if isinstance(error, SyntaxError):
+        what, file, line = first_line(error.msg), error.filename or "", error.lineno or 0
+    else:
+        what, file, line = first_line(error), "", 0
+        for frame in traceback.extract_tb(trace):
+            if is_own(frame.filename) or not file:
+                file, line = frame.filename, frame.lineno
+    what = type(error).__name__ + (": " + what if what else "")
+    lines = "".join(traceback.format_exception(type(error), error, trace)).rstrip()
+    return what, file, str(line), lines
+
+
+def is_ours(filename):
+    return filename.startswith("<") or filename == handler or "importlib" in filename
+
+
+def is_own(filename):
+    return "site-packages" not in filename and filename.startswith(tuple(path.rstrip("/") + "/" for path in paths))
 
 
 names = {"__name__": "_mod_wsgi_check", "__file__": handler}
@@ -40,12 +57,9 @@ try:
         exec(compile(file.read(), handler, "exec"), names)
 except BaseException as error:
     if type(error) is names.get("CallableMissing"):
-        module = error.args[1]
-        likely = [name for name in ("application", "app", "wsgi_app", "api", "wsgi", "server") if callable(getattr(module, name, None))]
-        say("missing", ",".join(likely))
+        usual_names = ("application", "app", "wsgi_app", "api", "wsgi", "server")
+        say("missing", *[name for name in usual_names if callable(getattr(error.args[1], name, None))])
     if isinstance(error, ModuleNotFoundError) and error.name in ("mod_wsgi", "mod_rsgi", "apache"):
         say("unknown")
-    message = "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()[-1]
-    file, line = location(error)
-    say("raises", message, file, line, *traceback.format_exception(type(error), error, error.__traceback__))
-say("loads", callable(names["application"]))
+    say("raises", *explain(error))
+say("loads", str(callable(names["application"])))
