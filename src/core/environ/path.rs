@@ -4,7 +4,8 @@ use memchr::memmem;
 
 /// Splits the decoded `uri` where `path_info`, as httpd's directory walk found it, begins in it: the script's part.
 ///
-/// httpd may have made one slash of several in `path_info` but not in the URI, so runs of slashes compare equal.
+/// httpd may have made one slash of several in `path_info` but not in the URI, so runs of slashes compare equal
+/// (httpd: `ap_find_path_info` agrees but for runs in `path_info`, where it cuts too late).
 /// Where a rewrite made the two unlike, the part ends at the next slash after what they share, as CGI has it.
 #[must_use]
 pub fn split_path<'a>(uri: &'a [u8], path_info: &[u8]) -> &'a [u8] {
@@ -12,11 +13,7 @@ pub fn split_path<'a>(uri: &'a [u8], path_info: &[u8]) -> &'a [u8] {
         return uri;
     }
     let (mut u, mut p) = (uri.len(), path_info.len());
-    while u > 0 && p > 0 {
-        if uri[u - 1] != path_info[p - 1] {
-            u -= 1;
-            break;
-        }
+    while u > 0 && p > 0 && uri[u - 1] == path_info[p - 1] {
         if uri[u - 1] == b'/' {
             u = trim_slashes(&uri[..u]);
             p = trim_slashes(&path_info[..p]);
@@ -25,6 +22,8 @@ pub fn split_path<'a>(uri: &'a [u8], path_info: &[u8]) -> &'a [u8] {
             p -= 1;
         }
     }
+    // The border is looked for from the last byte that is not shared, which may itself be a slash.
+    u = u.saturating_sub(1);
     let more = uri[u..].iter().take_while(|&&byte| byte != b'/').count();
     &uri[..u + more]
 }
@@ -75,6 +74,7 @@ mod tests {
             ("/a/b/c", "/q/c", "/a/b"),
             ("/foobar", "bar", "/foobar"),
             ("x", "/y/x", "x"),
+            ("a/bbb", "bbb", "a"),
             ("", "/x", ""),
         ] {
             let script = split_path(uri.as_bytes(), path_info.as_bytes());
