@@ -23,6 +23,7 @@ mod reach;
 mod render;
 mod server;
 mod settings;
+mod summary;
 mod tree;
 mod watch;
 

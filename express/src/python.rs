@@ -34,11 +34,11 @@ impl Python {
     pub(crate) fn choose(asked: Option<&Path>, identity: Option<&Identity>) -> Result<Self, Error> {
         let active = env::var_os("VIRTUAL_ENV").filter(|path| !path.is_empty());
         if let Some(path) = asked {
-            return Self::at(path, identity).map_err(|why| refused("--python", &why));
+            return Self::at(path, identity).map_err(|why| refused("`--python`", &why));
         }
         if let Some(path) = active {
             return Self::at(Path::new(&path), identity)
-                .map_err(|why| refused("the active virtual environment", &why));
+                .map_err(|why| refused("`VIRTUAL_ENV`", &why));
         }
         if let Some(path) = find_in_path(&["python3"], &[]) {
             match Self::at(&behind_shim(path, identity), identity) {
@@ -82,7 +82,7 @@ fn refused(origin: &str, why: &str) -> Error {
     } else {
         ""
     };
-    Error::Installation(format!("`{origin}`: {why}{cure}"))
+    Error::Installation(format!("{origin}: {why}{cure}"))
 }
 
 /// pyenv and its kin put scripts on PATH that choose a Python: asks such a script for its choice.

@@ -15,11 +15,12 @@ use crate::error::Error;
 use crate::message;
 use crate::module::ModuleFiles;
 use crate::port;
-use crate::privileges::{self, Identity};
+use crate::privileges::Identity;
 use crate::process::{self, Server};
 use crate::python::Python;
 use crate::render::Context;
 use crate::settings::Settings;
+use crate::summary;
 use crate::tree::ServerRoot;
 use crate::watch::Watch;
 
@@ -82,7 +83,7 @@ fn set_up(settings: &Settings, is_serving: bool) -> Result<(ServerRoot, Findings
     };
     root.write(&Context::new(settings, &findings)?)?;
     verify(settings, &findings, &root, is_serving)?;
-    message::output(&summary(settings, &findings, &root));
+    message::output(&summary::text(settings, &findings, &root));
     Ok((root, findings))
 }
 
@@ -184,75 +185,4 @@ fn last_lines(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<_> = text.lines().collect();
     lines[lines.len().saturating_sub(5)..].join("\n")
-}
-
-/// What is about to run, and where its files are.
-fn summary(settings: &Settings, findings: &Findings, root: &ServerRoot) -> String {
-    let capacity = match findings.mpm.as_str() {
-        "prefork" => format!(
-            "{} processes",
-            settings.processes.saturating_mul(settings.threads)
-        ),
-        _ => format!(
-            "{} × {}",
-            counted(settings.processes, "process", "processes"),
-            counted(settings.threads, "thread", "threads"),
-        ),
-    };
-    let user = findings
-        .identity
-        .as_ref()
-        .map_or_else(privileges::current_user, |identity| identity.user.clone());
-    let application = &settings.application;
-    let python = &findings.python;
-    let mut rows = vec![
-        ("Server URL", settings.url()),
-        (
-            "Application",
-            format!("{} ({})", application.entry, application.callable),
-        ),
-        (
-            "Operating Mode",
-            format!("embedded, {} MPM, as user {user}", findings.mpm),
-        ),
-        ("Request Capacity", capacity),
-        (
-            "Python",
-            format!("{} ({})", python.version, python.executable.display()),
-        ),
-        ("Server Root", settings.server_root.clone()),
-        ("Server Conf", root.file("httpd.conf").display().to_string()),
-        (
-            "Error Log File",
-            format!(
-                "{} ({})",
-                context::error_log(settings),
-                context::log_level(settings.log_level)
-            ),
-        ),
-    ];
-    if let Some(log) = context::access_log(settings) {
-        rows.push(("Access Log File", log));
-    }
-    rows.push((
-        "Rewrite Rules",
-        root.file("rewrite.conf").display().to_string(),
-    ));
-    rows.push((
-        "Environ Variables",
-        root.file("envvars").display().to_string(),
-    ));
-    rows.push((
-        "Control Script",
-        root.file("apachectl").display().to_string(),
-    ));
-    let lines: Vec<_> = rows
-        .iter()
-        .map(|(label, value)| format!("{label:<17} : {value}"))
-        .collect();
-    lines.join("\n")
-}
-
-fn counted(number: u32, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }

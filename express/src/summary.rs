@@ -1,0 +1,71 @@
+//! What the user is told once everything is set up: what will run, where it answers, where its files are.
+
+use crate::context::{self, Findings};
+use crate::privileges;
+use crate::settings::Settings;
+use crate::tree::ServerRoot;
+
+/// The summary, one line for each fact.
+pub(crate) fn text(settings: &Settings, findings: &Findings, root: &ServerRoot) -> String {
+    let application = &settings.application;
+    let python = &findings.python;
+    let level = context::log_level(settings.log_level);
+    let mut rows = vec![
+        ("Server URL", settings.url()),
+        (
+            "Application",
+            format!("{} ({})", application.entry, application.callable),
+        ),
+        ("Operating Mode", mode(findings)),
+        ("Request Capacity", capacity(settings, findings)),
+        (
+            "Python",
+            format!("{} ({})", python.version, python.executable.display()),
+        ),
+        ("Server Root", settings.server_root.clone()),
+        ("Server Conf", file(root, "httpd.conf")),
+        (
+            "Error Log File",
+            format!("{} ({level})", context::error_log(settings)),
+        ),
+    ];
+    if let Some(log) = context::access_log(settings) {
+        rows.push(("Access Log File", log));
+    }
+    rows.push(("Rewrite Rules", file(root, "rewrite.conf")));
+    rows.push(("Environ Variables", file(root, "envvars")));
+    rows.push(("Control Script", file(root, "apachectl")));
+    let lines: Vec<_> = rows
+        .iter()
+        .map(|(label, value)| format!("{label:<17} : {value}"))
+        .collect();
+    lines.join("\n")
+}
+
+fn file(root: &ServerRoot, name: &str) -> String {
+    root.file(name).display().to_string()
+}
+
+fn mode(findings: &Findings) -> String {
+    let user = match &findings.identity {
+        Some(identity) => identity.user.clone(),
+        None => privileges::current_user(),
+    };
+    format!("embedded, {} MPM, as user {user}", findings.mpm)
+}
+
+fn capacity(settings: &Settings, findings: &Findings) -> String {
+    let (processes, threads) = (settings.processes, settings.threads);
+    if findings.mpm == "prefork" {
+        return counted(processes.saturating_mul(threads), "process", "processes");
+    }
+    format!(
+        "{} × {}",
+        counted(processes, "process", "processes"),
+        counted(threads, "thread", "threads")
+    )
+}
+
+fn counted(number: u32, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
