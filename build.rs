@@ -69,6 +69,11 @@ fn main() {
 }
 
 /// Ends the build with one sentence.
+#[expect(
+    clippy::print_stderr,
+    clippy::exit,
+    reason = "a build script speaks to cargo by these"
+)]
 fn fail(sentence: &str) -> ! {
     eprintln!("\nmod_rsgi cannot be built: {sentence}\n");
     exit(1)

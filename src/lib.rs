@@ -40,11 +40,13 @@ pub static mut rsgi_module: ffi::module = record::<Rsgi>(
 );
 
 unsafe extern "C" fn register_wsgi(pool: *mut ffi::apr_pool_t) {
-    // SAFETY: httpd calls this once while it loads the module through this record, with its pool.
-    unsafe { register::<Rsgi>(&raw mut wsgi_module, pool) }
+    let record = &raw mut wsgi_module;
+    // SAFETY: httpd calls this while it loads the module through this record, with its pool.
+    unsafe { register::<Rsgi>(record, pool) }
 }
 
 unsafe extern "C" fn register_rsgi(pool: *mut ffi::apr_pool_t) {
+    let record = &raw mut rsgi_module;
     // SAFETY: as above, for the other record.
-    unsafe { register::<Rsgi>(&raw mut rsgi_module, pool) }
+    unsafe { register::<Rsgi>(record, pool) }
 }

@@ -107,7 +107,7 @@ impl<'r> Brigade<'r> {
         // The pool closes the duplicate; httpd's file buckets only borrow it.
         let mut descriptor = self.pool.keep(mine).as_raw_fd();
         let sendfile = if sendfile {
-            ffi::APR_FOPEN_SENDFILE_ENABLED as i32
+            ffi::APR_FOPEN_SENDFILE_ENABLED
         } else {
             0
         };
@@ -117,7 +117,7 @@ impl<'r> Brigade<'r> {
             ffi::apr_os_file_put(
                 &raw mut handle,
                 &raw mut descriptor,
-                ffi::APR_FOPEN_READ as i32 | sendfile,
+                ffi::APR_FOPEN_READ | sendfile,
                 self.pool.as_ptr(),
             )
         })?;
@@ -213,7 +213,7 @@ impl Bucket<'_> {
             return Ok(&[]);
         }
         // SAFETY: the bucket holds these bytes until it is changed or deleted, which needs `&mut self` again.
-        Ok(unsafe { slice::from_raw_parts(data.cast(), length as usize) })
+        Ok(unsafe { slice::from_raw_parts(data.cast(), length) })
     }
 
     /// Removes it.

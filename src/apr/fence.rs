@@ -34,8 +34,7 @@ pub(crate) fn install(reporter: Reporter) {
 /// Runs what C asked for; `None` when it panicked, which has then been reported.
 pub(crate) fn guard<R>(entry: &'static str, run: impl FnOnce() -> R) -> Option<R> {
     let run = || {
-        #[cfg(feature = "fault-injection")]
-        inject::panic_if_asked(entry);
+        fault(entry);
         run()
     };
     match panic::catch_unwind(AssertUnwindSafe(run)) {
@@ -49,6 +48,13 @@ pub(crate) fn guard<R>(entry: &'static str, run: impl FnOnce() -> R) -> Option<R
             None
         }
     }
+}
+
+/// Panics here when the feature `fault-injection` is on and `entry` was asked for; otherwise nothing.
+pub(crate) fn fault(entry: &str) {
+    #[cfg(feature = "fault-injection")]
+    inject::panic_if_asked(entry);
+    let _ = entry;
 }
 
 fn report(entry: &str, payload: &(dyn Any + Send)) {

@@ -9,6 +9,7 @@ mod status;
 mod table;
 
 pub(crate) use brigade::{Block, Brigade};
+pub(crate) use fence::fault;
 pub(crate) use pool::Pool;
 pub(crate) use status::Status;
 pub(crate) use table::Table;

@@ -2,8 +2,7 @@
 
 use std::ffi::{CStr, c_void};
 use std::marker::PhantomData;
-use std::ptr::{self, NonNull};
-use std::slice;
+use std::ptr::NonNull;
 
 use super::fence;
 use crate::ffi;

@@ -40,11 +40,11 @@ impl Status {
 
     /// Whether the input has ended (`APR_EOF`).
     pub(crate) fn is_eof(self) -> bool {
-        self.0 == ffi::APR_EOF as i32
+        self.0 == ffi::APR_EOF
     }
 
     /// Whether this is httpd's own marker for "a filter has dealt with it" (`AP_FILTER_ERROR`, httpd.h).
     pub(crate) fn is_filter_error(self) -> bool {
-        self.0 == ffi::AP_FILTER_ERROR as i32
+        self.0 == ffi::AP_FILTER_ERROR
     }
 }

@@ -52,8 +52,10 @@ impl<'r> Table<'r> {
 
     /// All entries in order, as bytes without their NULs.
     pub(crate) fn iter(self) -> impl Iterator<Item = (&'r [u8], &'r [u8])> {
-        // SAFETY: a live table (type invariant); apr_table_elts returns its own array header.
-        let array = unsafe { &*ffi::apr_table_elts(self.raw.as_ptr()) };
+        // SAFETY: a live table (type invariant).
+        let array = unsafe { ffi::apr_table_elts(self.raw.as_ptr()) };
+        // SAFETY: apr_table_elts returns the table's own array header, never null.
+        let array = unsafe { &*array };
         let entries: &'r [ffi::apr_table_entry_t] = if array.nelts <= 0 || array.elts.is_null() {
             &[]
         } else {

@@ -91,10 +91,10 @@ impl<'r> Body<'r> {
     /// Asks the filters for more; false when nothing is there and the read may not wait.
     fn refill(&mut self, wanted: usize, block: Block) -> Result<bool, BodyError> {
         if self.brigade.is_none() {
-            let record = self.request.record();
+            let allocator = self.request.connection().bucket_alloc;
             let pool = self.request.pool().ok_or(BodyError::Bad)?;
             // SAFETY: the connection of a live request has the allocator for its buckets.
-            self.brigade = unsafe { Brigade::new(pool, (*record.connection).bucket_alloc) };
+            self.brigade = unsafe { Brigade::new(pool, allocator) };
         }
         let brigade = self.brigade.as_mut().ok_or(BodyError::Bad)?;
         let wanted = wanted.clamp(1, CHUNK);
@@ -125,7 +125,7 @@ fn failure(request: Request<'_>, status: Status) -> BodyError {
     if status.is_timeout() {
         return BodyError::Timeout;
     }
-    if status.code() == ffi::APR_ENOSPC as i32 {
+    if status.code() == ffi::APR_ENOSPC {
         return BodyError::TooLarge;
     }
     if status.is_filter_error() {
@@ -139,7 +139,7 @@ fn failure(request: Request<'_>, status: Status) -> BodyError {
         || status.is_again()
         || status.code() == libc::ECONNRESET
         || status.code() == libc::EPIPE
-        || status.code() == ffi::APR_ECONNABORTED as i32
+        || status.code() == ffi::APR_ECONNABORTED
     {
         return BodyError::Gone;
     }

@@ -8,7 +8,6 @@ use std::ptr;
 
 use super::boundary::enter;
 use super::hooks::Module;
-use super::server::Server;
 use crate::apr::Pool;
 use crate::ffi;
 
@@ -28,9 +27,9 @@ pub(crate) enum Scope {
 impl Scope {
     const fn to_raw(self) -> i32 {
         match self {
-            Self::Global | Self::Server => ffi::RSRC_CONF as i32,
-            Self::ServerAndDirectory => (ffi::RSRC_CONF | ffi::ACCESS_CONF) as i32,
-            Self::FileInfo => ffi::OR_FILEINFO as i32,
+            Self::Global | Self::Server => ffi::RSRC_CONF,
+            Self::ServerAndDirectory => ffi::RSRC_CONF | ffi::ACCESS_CONF,
+            Self::FileInfo => ffi::OR_FILEINFO,
         }
     }
 }
@@ -86,8 +85,6 @@ pub(crate) struct CommandContext<'c, M: Module> {
     raw: &'c ffi::cmd_parms,
     /// Index into the module's commands.
     pub(crate) index: usize,
-    /// The pool of the configuration.
-    pub(crate) pool: Pool<'c>,
     /// The server's configuration.
     pub(crate) server: &'c mut M::ServerConfig,
     /// The directory section's configuration; `None` directly in a server.
@@ -136,7 +133,6 @@ unsafe extern "C" fn set<M: Module>(
         let mut context = CommandContext {
             raw,
             index,
-            pool,
             server,
             directory,
             life: PhantomData,

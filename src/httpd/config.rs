@@ -2,8 +2,10 @@
 //!
 //! Values live in the configuration's pool: a restart drops them with it, nothing stays in a static.
 
+use std::cell::Cell;
 use std::ffi::{c_char, c_void};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::boundary::enter;
 use super::hooks::Module;
@@ -49,22 +51,45 @@ unsafe fn merge<T: Slot>(
     ptr::from_mut(pool.keep(merged)).cast()
 }
 
+/// A panic was stopped while the configuration was made: what it would serve is not what was written.
+static BROKEN: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// A panic was stopped while the sections of this thread's request were merged.
+    static BROKEN_REQUEST: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether making the configuration failed since the last call.
+pub(super) fn take_broken() -> bool {
+    BROKEN.swap(false, Ordering::AcqRel)
+}
+
+/// Whether merging the sections of this thread's request failed since the last call.
+pub(super) fn take_broken_request() -> bool {
+    BROKEN_REQUEST.replace(false)
+}
+
+/// Runs one of the four functions for httpd; a stopped panic refuses the configuration, or the request.
+fn slot(entry: &'static str, make: impl FnOnce() -> *mut c_void) -> *mut c_void {
+    enter(entry, None, || Some(make())).unwrap_or_else(|| {
+        BROKEN.store(true, Ordering::Release);
+        BROKEN_REQUEST.set(true);
+        ptr::null_mut()
+    })
+}
+
 pub(super) unsafe extern "C" fn create_server<M: Module>(
     pool: *mut ffi::apr_pool_t,
     _server: *mut ffi::server_rec,
 ) -> *mut c_void {
-    enter("create_server_config", ptr::null_mut(), || {
-        create::<M::ServerConfig>(pool)
-    })
+    slot("create_server_config", || create::<M::ServerConfig>(pool))
 }
 
 pub(super) unsafe extern "C" fn create_directory<M: Module>(
     pool: *mut ffi::apr_pool_t,
     _directory: *mut c_char,
 ) -> *mut c_void {
-    enter("create_dir_config", ptr::null_mut(), || {
-        create::<M::DirectoryConfig>(pool)
-    })
+    slot("create_dir_config", || create::<M::DirectoryConfig>(pool))
 }
 
 pub(super) unsafe extern "C" fn merge_server<M: Module>(
@@ -72,7 +97,7 @@ pub(super) unsafe extern "C" fn merge_server<M: Module>(
     base: *mut c_void,
     over: *mut c_void,
 ) -> *mut c_void {
-    enter("merge_server_config", base, || {
+    slot("merge_server_config", || {
         // SAFETY: httpd gives back what `create_server` or this function made for this module.
         unsafe { merge::<M::ServerConfig>(pool, base, over) }
     })
@@ -83,7 +108,7 @@ pub(super) unsafe extern "C" fn merge_directory<M: Module>(
     base: *mut c_void,
     over: *mut c_void,
 ) -> *mut c_void {
-    enter("merge_dir_config", base, || {
+    slot("merge_dir_config", || {
         // SAFETY: httpd gives back what `create_directory` or this function made for this module.
         unsafe { merge::<M::DirectoryConfig>(pool, base, over) }
     })

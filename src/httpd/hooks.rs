@@ -110,19 +110,24 @@ pub(crate) unsafe fn register<M: Module>(record: *mut ffi::module, pool: *mut ff
             c"mod_vhost_alias.c".as_ptr(),
             none,
         ];
-        let middle = ffi::APR_HOOK_MIDDLE as c_int;
-        // SAFETY: httpd's registration functions, called while it loads the module; they keep the function, and
-        // read the ordering lists, which end with null, only until the hooks are sorted: they are leaked for that.
-        unsafe {
-            let after = ptr::from_ref::<[_; 2]>(Box::leak(Box::new(after))).cast();
-            let before = ptr::from_ref::<[_; 3]>(Box::leak(Box::new(before))).cast();
-            ffi::ap_hook_pre_config(Some(pre_config::<M>), none.cast(), none.cast(), middle);
-            ffi::ap_hook_check_config(Some(check_config::<M>), none.cast(), none.cast(), middle);
-            ffi::ap_hook_post_config(Some(post_config::<M>), none.cast(), none.cast(), middle);
-            ffi::ap_hook_child_init(Some(child_init::<M>), none.cast(), none.cast(), middle);
-            ffi::ap_hook_translate_name(Some(translate_name::<M>), after, before, middle);
-            ffi::ap_hook_handler(Some(handler::<M>), none.cast(), none.cast(), middle);
+        // httpd reads these lists when it sorts the hooks, later.
+        let after = ptr::from_ref::<[_; 2]>(Box::leak(Box::new(after))).cast();
+        let before = ptr::from_ref::<[_; 3]>(Box::leak(Box::new(before))).cast();
+        macro_rules! hook {
+            ($register:ident, $function:ident, $after:expr, $before:expr) => {
+                // SAFETY: a registration function of httpd's, called while it loads the module; the function is
+                // never unloaded (nodelete) and the lists, ended by null, are leaked.
+                unsafe {
+                    ffi::$register(Some($function::<M>), $after, $before, ffi::APR_HOOK_MIDDLE as c_int);
+                }
+            };
         }
+        hook!(ap_hook_pre_config, pre_config, none.cast(), none.cast());
+        hook!(ap_hook_check_config, check_config, none.cast(), none.cast());
+        hook!(ap_hook_post_config, post_config, none.cast(), none.cast());
+        hook!(ap_hook_child_init, child_init, none.cast(), none.cast());
+        hook!(ap_hook_translate_name, translate_name, after, before);
+        hook!(ap_hook_handler, handler, none.cast(), none.cast());
     });
 }
 
@@ -152,8 +157,10 @@ pub(super) unsafe fn server_config_mut<'s, M: Module>(
     if record.is_null() {
         return None;
     }
-    // SAFETY: a live server (caller) and the record through which httpd made the slot.
-    let slot = unsafe { ffi::ap_get_module_config((*server).module_config, record) };
+    // SAFETY: a live server (caller).
+    let slots = unsafe { (*server).module_config };
+    // SAFETY: the server's slots and the record through which httpd made ours.
+    let slot = unsafe { ffi::ap_get_module_config(slots, record) };
     // SAFETY: null or made by `create_server::<M>` or `merge_server::<M>`.
     unsafe { slot.cast::<M::ServerConfig>().as_mut() }
 }
@@ -169,8 +176,10 @@ pub(super) unsafe fn directory_config<'r, M: Module>(
     if record.is_null() {
         return None;
     }
-    // SAFETY: a live request (caller) and the record through which httpd made the slot.
-    let slot = unsafe { ffi::ap_get_module_config((*request).per_dir_config, record) };
+    // SAFETY: a live request (caller).
+    let slots = unsafe { (*request).per_dir_config };
+    // SAFETY: the request's slots and the record through which httpd made ours.
+    let slot = unsafe { ffi::ap_get_module_config(slots, record) };
     // SAFETY: null or made by `create_directory::<M>` or `merge_directory::<M>`.
     unsafe { slot.cast::<M::DirectoryConfig>().as_ref() }
 }
@@ -210,7 +219,14 @@ unsafe extern "C" fn check_config<M: Module>(
     _temp: *mut ffi::apr_pool_t,
     server: *mut ffi::server_rec,
 ) -> c_int {
-    phase("check_config", conf, server, M::check_config)
+    phase("check_config", conf, server, |phase| {
+        if config::take_broken() {
+            return Err(Refused::because(
+                "RSGI0303: the configuration could not be taken in, as the line before says",
+            ));
+        }
+        M::check_config(phase)
+    })
 }
 
 unsafe extern "C" fn post_config<M: Module>(
@@ -255,5 +271,11 @@ unsafe extern "C" fn translate_name<M: Module>(request: *mut ffi::request_rec) -
 }
 
 unsafe extern "C" fn handler<M: Module>(request: *mut ffi::request_rec) -> c_int {
-    request_hook("handler", request, M::handler)
+    request_hook("handler", request, |request| {
+        if config::take_broken_request() {
+            Verdict::Status(500)
+        } else {
+            M::handler(request)
+        }
+    })
 }

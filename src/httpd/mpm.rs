@@ -18,14 +18,16 @@ pub(crate) struct Mpm {
 impl Mpm {
     /// Asks the MPM.
     pub(crate) fn ask() -> Self {
-        // SAFETY: returns a static C string.
-        let name = unsafe { CStr::from_ptr(ffi::ap_show_mpm()) }
+        // SAFETY: takes nothing.
+        let name = unsafe { ffi::ap_show_mpm() };
+        // SAFETY: the MPM's name is a static C string.
+        let name = unsafe { CStr::from_ptr(name) }
             .to_string_lossy()
             .into_owned();
         Self {
             name,
-            processes: query(ffi::AP_MPMQ_MAX_DAEMONS as i32).max(1),
-            threads: query(ffi::AP_MPMQ_MAX_THREADS as i32).max(1),
+            processes: query(ffi::AP_MPMQ_MAX_DAEMONS).max(1),
+            threads: query(ffi::AP_MPMQ_MAX_THREADS).max(1),
         }
     }
 }
@@ -34,7 +36,7 @@ fn query(what: i32) -> i32 {
     let mut answer = 0;
     // SAFETY: a number to ask for and a place for the answer.
     let status = unsafe { ffi::ap_mpm_query(what, &raw mut answer) };
-    if status == ffi::APR_SUCCESS as i32 {
+    if status == ffi::APR_SUCCESS {
         answer
     } else {
         0

@@ -30,9 +30,10 @@ impl Regex {
         let pattern = CString::new(pattern).map_err(|_| "it contains a NUL".to_owned())?;
         // SAFETY: an ap_regex_t of zeros is what ap_regcomp expects to fill.
         let mut raw: Box<ffi::ap_regex_t> = Box::new(unsafe { std::mem::zeroed() });
+        // SAFETY: a number of httpd's (shim.c).
+        let flags = unsafe { ffi::rsgi_regex_flags() };
         // SAFETY: a place for the expression and a C string.
-        let code =
-            unsafe { ffi::ap_regcomp(&raw mut *raw, pattern.as_ptr(), ffi::rsgi_regex_flags()) };
+        let code = unsafe { ffi::ap_regcomp(&raw mut *raw, pattern.as_ptr(), flags) };
         if code == 0 {
             // INVARIANT: just compiled.
             return Ok(Self { raw });

@@ -44,13 +44,14 @@ macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident = $($field:ident).+;)*) => {
         $($(#[$doc])*
         pub(crate) fn $name(self) -> Option<&'r [u8]> {
+            let raw = texts!(@read self, $($field).+);
             // SAFETY: string fields of a live request are null or C strings in pools that outlive it (httpd.h).
-            unsafe { bytes(texts!(@read self.record(), $($field).+)) }
+            unsafe { bytes(raw) }
         })*
     };
-    (@read $record:expr, connection.$field:ident) => { (*$record.connection).$field };
-    (@read $record:expr, server.$field:ident) => { (*$record.server).$field };
-    (@read $record:expr, $field:ident) => { $record.$field };
+    (@read $request:expr, connection.$field:ident) => { $request.connection().$field };
+    (@read $request:expr, server.$field:ident) => { $request.server_record().$field };
+    (@read $request:expr, $field:ident) => { $request.record().$field };
 }
 
 macro_rules! tables {
@@ -84,6 +85,22 @@ impl<'r> Request<'r> {
     pub(super) fn record(self) -> &'r ffi::request_rec {
         // SAFETY: live for `'r` (type invariant).
         unsafe { self.raw.as_ref() }
+    }
+
+    /// Its connection.
+    pub(super) fn connection(self) -> &'r ffi::conn_rec {
+        // SAFETY: the connection of a live request outlives it (httpd.h).
+        unsafe { &*self.record().connection }
+    }
+
+    fn server_record(self) -> &'r ffi::server_rec {
+        // SAFETY: the server outlives the request (httpd.h).
+        unsafe { &*self.record().server }
+    }
+
+    fn local_address(self) -> &'r ffi::apr_sockaddr_t {
+        // SAFETY: the connection of a live request has its local address (httpd.h).
+        unsafe { &*self.connection().local_addr }
     }
 
     texts! {
@@ -174,14 +191,18 @@ impl<'r> Request<'r> {
 
     /// `http` or `https`.
     pub(crate) fn scheme(self) -> Option<&'r [u8]> {
-        // SAFETY: a live request; the hook answers with a C string.
-        unsafe { bytes(ffi::ap_run_http_scheme(self.as_ptr())) }
+        // SAFETY: a live request (type invariant).
+        let raw = unsafe { ffi::ap_run_http_scheme(self.as_ptr()) };
+        // SAFETY: httpd answers with null or a C string that outlives the request.
+        unsafe { bytes(raw) }
     }
 
     /// The server's name by UseCanonicalName.
     pub(crate) fn server_name(self) -> Option<&'r [u8]> {
-        // SAFETY: a live request; the answer is a C string of the request or the server.
-        unsafe { bytes(ffi::ap_get_server_name(self.as_ptr())) }
+        // SAFETY: a live request (type invariant).
+        let raw = unsafe { ffi::ap_get_server_name(self.as_ptr()) };
+        // SAFETY: httpd answers with null or a C string that outlives the request.
+        unsafe { bytes(raw) }
     }
 
     /// The server's port by UseCanonicalPhysicalPort.
@@ -193,37 +214,44 @@ impl<'r> Request<'r> {
     /// The client's port.
     pub(crate) fn remote_port(self) -> u16 {
         // SAFETY: the connection of a live request has the client's address (httpd.h).
-        unsafe { (*(*self.record().connection).client_addr).port }
+        unsafe { (*self.connection().client_addr).port }
     }
 
     /// The server's port of this connection.
     pub(crate) fn local_port(self) -> u16 {
-        // SAFETY: the connection of a live request has its local address (httpd.h).
-        unsafe { (*(*self.record().connection).local_addr).port }
+        self.local_address().port
     }
 
     /// DocumentRoot, or what a module made of it.
     pub(crate) fn document_root(self) -> Option<&'r [u8]> {
-        // SAFETY: a live request; the answer is a C string.
-        unsafe { bytes(ffi::ap_document_root(self.as_ptr())) }
+        // SAFETY: a live request (type invariant).
+        let raw = unsafe { ffi::ap_document_root(self.as_ptr()) };
+        // SAFETY: httpd answers with null or a C string that outlives the request.
+        unsafe { bytes(raw) }
     }
 
     /// The URI prefix of the Alias in effect.
     pub(crate) fn context_prefix(self) -> Option<&'r [u8]> {
-        // SAFETY: a live request; the answer is a C string.
-        unsafe { bytes(ffi::ap_context_prefix(self.as_ptr())) }
+        // SAFETY: a live request (type invariant).
+        let raw = unsafe { ffi::ap_context_prefix(self.as_ptr()) };
+        // SAFETY: httpd answers with null or a C string that outlives the request.
+        unsafe { bytes(raw) }
     }
 
     /// The folder of the Alias in effect.
     pub(crate) fn context_document_root(self) -> Option<&'r [u8]> {
-        // SAFETY: a live request; the answer is a C string.
-        unsafe { bytes(ffi::ap_context_document_root(self.as_ptr())) }
+        // SAFETY: a live request (type invariant).
+        let raw = unsafe { ffi::ap_context_document_root(self.as_ptr()) };
+        // SAFETY: httpd answers with null or a C string that outlives the request.
+        unsafe { bytes(raw) }
     }
 
     /// httpd's banner as ServerTokens allows it.
     pub(crate) fn server_banner(self) -> &'static [u8] {
+        // SAFETY: takes nothing.
+        let raw = unsafe { ffi::ap_get_server_banner() };
         // SAFETY: a C string that lives as long as the configuration.
-        unsafe { bytes(ffi::ap_get_server_banner()) }.unwrap_or_default()
+        unsafe { bytes(raw) }.unwrap_or_default()
     }
 
     /// The request's id in the error log, made now if it has none.
@@ -235,7 +263,7 @@ impl<'r> Request<'r> {
             unsafe { ffi::ap_run_generate_log_id(self.record().connection, self.as_ptr(), slot) };
         }
         // SAFETY: null or a C string of the request.
-        unsafe { bytes((*self.as_ptr()).log_id) }
+        unsafe { bytes(self.record().log_id) }
     }
 
     /// Whether `CGIPassAuth On` holds.
@@ -252,15 +280,16 @@ impl<'r> Request<'r> {
 
     /// The URI, or by QualifyRedirectURL the URL, of the request that was internally redirected to this one.
     pub(crate) fn redirect_url(self) -> Option<&'r [u8]> {
-        // SAFETY: a live request; the answer is null or a C string in its pool.
-        unsafe { bytes(ffi::rsgi_redirect_url(self.as_ptr())) }
+        // SAFETY: a live request (type invariant).
+        let raw = unsafe { ffi::rsgi_redirect_url(self.as_ptr()) };
+        // SAFETY: httpd answers with null or a C string that outlives the request.
+        unsafe { bytes(raw) }
     }
 
     /// The host name of the address that httpd listens on for this connection.
     pub(crate) fn listener_host(self) -> Option<&'r [u8]> {
-        // SAFETY: the connection of a live request has its local address (httpd.h), whose host name is null or
-        // a C string.
-        unsafe { bytes((*(*self.record().connection).local_addr).hostname) }
+        // SAFETY: the host name of an address is null or a C string (apr_network_io.h).
+        unsafe { bytes(self.local_address().hostname) }
     }
 
     /// `LimitRequestBody` in bytes; `None` when unlimited.
@@ -273,12 +302,13 @@ impl<'r> Request<'r> {
     /// Whether `Options ExecCGI` holds.
     pub(crate) fn may_execute(self) -> bool {
         // SAFETY: a live request.
-        unsafe { ffi::ap_allow_options(self.as_ptr()) & ffi::OPT_EXECCGI as i32 != 0 }
+        let options = unsafe { ffi::ap_allow_options(self.as_ptr()) };
+        options & ffi::OPT_EXECCGI != 0
     }
 
     /// Whether `AcceptPathInfo Off` holds.
     pub(crate) fn refuses_path_info(self) -> bool {
-        self.record().used_path_info == ffi::AP_REQ_REJECT_PATH_INFO as i32
+        self.record().used_path_info == ffi::AP_REQ_REJECT_PATH_INFO
     }
 
     /// Whether the client waits for `100 Continue`.

@@ -29,8 +29,9 @@ impl<'r> Response<'r> {
     /// A response to which nothing was given yet; `None` when the request has no pool (httpd never does that).
     pub(crate) fn new(request: Request<'r>) -> Option<Self> {
         let pool = request.pool()?;
+        let allocator = request.connection().bucket_alloc;
         // SAFETY: the connection of a live request has the allocator for its buckets.
-        let brigade = unsafe { Brigade::new(pool, (*request.record().connection).bucket_alloc)? };
+        let brigade = unsafe { Brigade::new(pool, allocator) }?;
         Some(Self { request, brigade })
     }
 
@@ -41,11 +42,10 @@ impl<'r> Response<'r> {
         };
         let line = pool.copy_c(line);
         let record = self.request.as_ptr();
-        // SAFETY: a live request that this thread alone uses; the line is in its pool.
-        unsafe {
-            (*record).status = i32::from(status);
-            (*record).status_line = line.as_ptr();
-        }
+        // SAFETY: a live request that this thread alone uses.
+        unsafe { (*record).status = i32::from(status) };
+        // SAFETY: as above; the line is in the request's pool.
+        unsafe { (*record).status_line = line.as_ptr() };
     }
 
     /// Sets the content type, so that AddOutputFilterByType applies (`ap_set_content_type`).
@@ -91,10 +91,11 @@ impl<'r> Response<'r> {
             let next = entry.next;
             // SAFETY: the record of a live filter.
             let name = unsafe { entry.frec.as_ref() }.map(|record| record.name);
-            // SAFETY: the name of a filter is a C string.
-            if name.is_some_and(|name| {
+            let is_named = |name: *const std::ffi::c_char| {
+                // SAFETY: the name of a filter is a C string.
                 !name.is_null() && unsafe { CStr::from_ptr(name) } == c"byterange"
-            }) {
+            };
+            if name.is_some_and(is_named) {
                 // SAFETY: a live filter of this chain; `next` was read before.
                 unsafe { ffi::ap_remove_output_filter(filter) };
             }
@@ -154,7 +155,7 @@ impl<'r> Response<'r> {
         let connection = self.request.record().connection;
         // SAFETY: the live connection of the request, used by this thread.
         let secondary = unsafe { !(*connection).master.is_null() };
-        self.brigade.append_error(ffi::HTTP_BAD_GATEWAY as i32);
+        self.brigade.append_error(ffi::HTTP_BAD_GATEWAY);
         if secondary {
             // mod_http2 turns the error bucket into RST_STREAM.
             self.pass(false, true);
@@ -164,6 +165,11 @@ impl<'r> Response<'r> {
         }
         // SAFETY: as above.
         unsafe { ffi::rsgi_connection_abort(connection) };
+    }
+
+    fn is_aborted(&self) -> bool {
+        // SAFETY: the connection of a live request.
+        unsafe { ffi::rsgi_connection_aborted(self.request.connection()) != 0 }
     }
 
     fn pass(&mut self, end: bool, flush: bool) -> Delivery {
@@ -176,16 +182,15 @@ impl<'r> Response<'r> {
             self.brigade.append_flush();
         }
         let request = self.request.as_ptr();
+        let filters = self.request.record().output_filters;
         // SAFETY: the output filters of a live request and a brigade of its connection.
-        let code =
-            unsafe { ffi::ap_pass_brigade((*request).output_filters, self.brigade.as_ptr()) };
+        let code = unsafe { ffi::ap_pass_brigade(filters, self.brigade.as_ptr()) };
         self.brigade.clear();
         if end {
             // SAFETY: a live request; the end went down above.
             unsafe { ffi::rsgi_mark_eos_sent(request) };
         }
-        // SAFETY: the live connection of the request.
-        let aborted = unsafe { ffi::rsgi_connection_aborted((*request).connection) } != 0;
+        let aborted = self.is_aborted();
         match Status::check(code) {
             Ok(()) if !aborted => Delivery::Taken,
             _ if aborted => Delivery::Gone,

@@ -1,5 +1,8 @@
 //! The directives: httpd's table of them, the configuration they fill, and how it is merged.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use rsgi_bridge::facts::ConstantsBlock;
@@ -134,7 +137,12 @@ fn store(context: &mut CommandContext<'_, Rsgi>, directive: Directive) -> Result
                     )
                 })?)),
             };
-            context.server.imports.extend(alias.preload());
+            // A folder of scripts names none to load.
+            let folder = Path::new(OsStr::from_bytes(&alias.target)).is_dir();
+            context
+                .server
+                .imports
+                .extend(alias.preload().filter(|_| !folder));
             context.server.needs_python = true;
             context.server.options.aliases.push(Mount {
                 alias: Arc::new(alias),

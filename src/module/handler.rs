@@ -24,6 +24,9 @@ const SCRIPT_TYPE: &[u8] = b"application/x-httpd-wsgi";
 /// Longest body that is read before Python is entered, in bytes.
 const READ_AHEAD: u64 = 64 * 1024;
 
+const NO_MEMORY: &str = "RSGI0301: httpd gave the request no memory or no connection";
+const NO_PYTHON: &str = "RSGI0210: Python is not running in this process: an earlier line of the main error log says why";
+
 /// Why a request is not run: the status, and the line that says so.
 struct Refusal {
     status: u16,
@@ -201,33 +204,16 @@ fn run<'r>(
     script: Script<'r>,
 ) -> Result<Verdict, Refusal> {
     let length = check_body(request, &effective)?;
-    let failed = || {
-        Refusal::new(
-            500,
-            "RSGI0301: httpd gave the request no memory or no connection",
-        )
-    };
+    let failed = || Refusal::new(500, NO_MEMORY);
     let pool = request.pool().ok_or_else(failed)?;
-    let Some(layer) = embedded::layer(request.server()) else {
-        return Err(Refusal::new(
-            500,
-            "RSGI0210: Python is not running in this process: an earlier line of the main error log says why",
-        ));
-    };
+    let layer = embedded::layer(request.server()).ok_or_else(|| Refusal::new(500, NO_PYTHON))?;
     let view = View::new(request, pool);
-    let case = request
-        .server()
-        .and_then(|server| server.main().config::<Rsgi>())
-        .map_or(Case::Sensitive, |main| main.global.case_sensitivity);
     let mut buffer = Vec::new();
     let application_group = effective
         .application_group()
-        .expand(&view, case, &mut buffer);
+        .expand(&view, case(request), &mut buffer);
     let callable = effective.callable_object(&view);
     let (constants, known) = constants(request, config);
-    let (facts, fields) = LISTS
-        .take()
-        .unwrap_or_else(|| (Facts::new(), FieldList::with_capacity(64)));
     let options = CollectOptions {
         pass_authorization: effective.pass_authorization(),
         cgi_pass_auth: request.passes_credentials(),
@@ -240,45 +226,56 @@ fn run<'r>(
         request_handler: request.handler_name().unwrap_or_default(),
         handler_script: script.handler,
     };
-    let verdict = {
-        let mut facts = facts.recycle();
-        let mut fields = fields.recycle();
-        environ::collect(&view, &options, &mut facts);
-        fill(&facts, &mut fields);
-        let mut host = ApacheHost::new(request, effective.enable_sendfile()).ok_or_else(failed)?;
-        let body = match length {
-            Some(1..=READ_AHEAD) if !request.expects_continue() => {
-                host.read_ahead(usize::try_from(length.unwrap_or(0)).unwrap_or(0))
-            }
-            _ => Vec::new(),
-        };
-        let flags = flag(facts.head, abi::REQUEST_HEAD)
-            | flag(facts.https, abi::REQUEST_HTTPS)
-            | flag(host.body_is_complete(), abi::REQUEST_BODY_COMPLETE);
-        let target = TargetFacts {
-            application_group,
-            script: script.path,
-            callable,
-            resource: request.filename().unwrap_or_default(),
-            mtime: script.mtime,
-            flags: flag(effective.script_reloading(), abi::TARGET_RELOADING),
-        };
-        let run = RequestFacts {
-            target,
-            constants,
-            fields: &fields,
-            body: &body,
-            flags,
-            request_start: request.start_time(),
-            queue_start: 0,
-            daemon_start: 0,
-        };
-        let outcome = layer.handle(&run, &mut host);
-        let verdict = conclude(outcome, &mut host);
-        LISTS.set(Some((facts.recycle(), fields.recycle())));
-        verdict
+    let (facts, fields) = LISTS
+        .take()
+        .unwrap_or_else(|| (Facts::new(), FieldList::with_capacity(64)));
+    let (mut facts, mut fields) = (facts.recycle(), fields.recycle());
+    environ::collect(&view, &options, &mut facts);
+    fill(&facts, &mut fields);
+    let target = TargetFacts {
+        application_group,
+        script: script.path,
+        callable,
+        resource: request.filename().unwrap_or_default(),
+        mtime: script.mtime,
+        flags: flag(effective.script_reloading(), abi::TARGET_RELOADING),
     };
-    Ok(verdict)
+    let mut host = ApacheHost::new(request, effective.enable_sendfile()).ok_or_else(failed)?;
+    let body = read_ahead(request, &mut host, length);
+    let flags = flag(facts.head, abi::REQUEST_HEAD)
+        | flag(facts.https, abi::REQUEST_HTTPS)
+        | flag(host.body_is_complete(), abi::REQUEST_BODY_COMPLETE);
+    let run = RequestFacts {
+        target,
+        constants: Some(constants),
+        fields: &fields,
+        body: &body,
+        flags,
+        request_start: request.start_time(),
+        queue_start: 0,
+        daemon_start: 0,
+    };
+    let outcome = layer.handle(&run, &mut host);
+    LISTS.set(Some((facts.recycle(), fields.recycle())));
+    Ok(conclude(outcome, &mut host))
+}
+
+/// `WSGICaseSensitivity`, which the main server has.
+fn case(request: Request<'_>) -> Case {
+    let main = request
+        .server()
+        .and_then(|server| server.main().config::<Rsgi>());
+    main.map_or(Case::Sensitive, |main| main.global.case_sensitivity)
+}
+
+/// What has arrived of a short body, so that Python need not be left for it.
+fn read_ahead(request: Request<'_>, host: &mut ApacheHost<'_>, length: Option<u64>) -> Vec<u8> {
+    match length {
+        Some(length @ 1..=READ_AHEAD) if !request.expects_continue() => {
+            host.read_ahead(usize::try_from(length).unwrap_or(0))
+        }
+        _ => Vec::new(),
+    }
 }
 
 const fn flag(holds: bool, bit: u32) -> u32 {
@@ -295,10 +292,7 @@ fn fill<'a>(facts: &Facts<'a>, fields: &mut FieldList<'a>) {
 }
 
 /// The environ entries that all requests of the server share, made at the first of them.
-fn constants<'r>(
-    request: Request<'r>,
-    config: &'r ServerConfig,
-) -> (Option<&'r ConstantsBlock>, KnownSet) {
+fn constants<'r>(request: Request<'r>, config: &'r ServerConfig) -> (&'r ConstantsBlock, KnownSet) {
     let block = config.constants.get_or_init(|| {
         let pid = std::process::id().to_string();
         let mut facts = Facts::new();
@@ -313,7 +307,7 @@ fn constants<'r>(
         fill(&facts, &mut fields);
         (ConstantsBlock::new(&fields), facts.known())
     });
-    (Some(&block.0), block.1)
+    (&block.0, block.1)
 }
 
 /// What httpd is told after the application ran.

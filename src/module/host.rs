@@ -4,7 +4,7 @@ use std::os::fd::BorrowedFd;
 
 use rsgi_bridge::host::{Blocks, HeadView, ReadError, RequestHost, SendFlags, Sent};
 
-use crate::apr::Block;
+use crate::apr::{Block, fault};
 use crate::httpd::{Body, BodyError, Delivery, Request, Response};
 
 /// Bytes of headers that httpd adds, at most, beside those that the application gave: what a send that must not
@@ -107,6 +107,7 @@ fn sent(delivery: Delivery) -> Sent {
 
 impl RequestHost for ApacheHost<'_> {
     fn send(&mut self, head: Option<HeadView<'_>>, blocks: Blocks<'_>, flags: SendFlags) -> Sent {
+        fault("send");
         if flags.is_try() && self.would_wait(head, blocks.total()) {
             return Sent::WouldBlock;
         }
@@ -127,6 +128,7 @@ impl RequestHost for ApacheHost<'_> {
         length: u64,
         flags: SendFlags,
     ) -> Sent {
+        fault("send_file");
         if let Some(head) = head {
             self.commit(head);
         }
@@ -137,6 +139,7 @@ impl RequestHost for ApacheHost<'_> {
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        fault("read");
         self.body
             .read(buffer, Block::Wait)
             .map_err(|error| match error {
