@@ -12,10 +12,13 @@
 mod harness;
 
 mod environ;
+mod failures;
+mod file_wrapper;
 mod groups;
 mod input;
 mod interpreter;
 mod loading;
+mod logging;
 mod mapping;
 mod output;
 mod start_response;

@@ -317,6 +317,7 @@ LogFormat "%h %m %U%q %>s %B %O %X" tests
 CustomLog "@ROOT@/access.log" tests
 Timeout 10
 KeepAliveTimeout 10
+MaxKeepAliveRequests 0
 GracefulShutdownTimeout 10
 <Directory />
     AllowOverride None
@@ -401,6 +402,9 @@ fn fresh_root() -> PathBuf {
 }
 
 fn make_folder(path: &Path) {
+    if path.exists() {
+        return;
+    }
     std::fs::create_dir_all(path).expect("a folder can be made");
     allow(path, 0o755);
 }
