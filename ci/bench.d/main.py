@@ -79,7 +79,7 @@ class Bench:
             return
         self.running[(name, threads)] = server
         if wrong := load.fetch(server.port, BY_NAME["hello"]):
-            prepare.say(f"{name}: {wrong}: {server.log()}")
+            prepare.say(f"{name}: {wrong}: {server.last_line()}")
 
     def stop(self) -> None:
         """Ends every server."""
@@ -112,7 +112,7 @@ class Bench:
         sample = load.measure(server.pid, server.port, workload, self.asked.seconds)
         self.results.add(workload.name, name, sample)
         if sample.error:
-            prepare.say(f"{name}, {workload.name}: {sample.error}: {server.log()}")
+            prepare.say(f"{name}, {workload.name}: {sample.error}: {server.last_line()}")
 
     def measure_memory(self) -> None:
         """Children by themselves, when the others are gone."""

@@ -86,15 +86,16 @@ def _memory(results: Results) -> list[Ratio]:
     if not children and not results.growth:
         return []
 
-    def pss(name: str) -> float | None:
-        return float(children[name].pss) if name in children else None
+    def private(name: str) -> float | None:
+        # What one more child costs: code that all children share is not counted.
+        return float(children[name].private) if name in children else None
 
-    others = _best([pss(f"{other} python") for other in OTHERS], min)
-    with_python = _divide(pss("rsgi python"), others)
-    without = _divide(pss("rsgi idle"), pss("plain"))
+    others = _best([private(f"{other} python") for other in OTHERS], min)
+    with_python = _divide(private("rsgi python"), others)
+    without = _divide(private("rsgi idle"), private("plain"))
     found = [
-        Ratio("child with Python: PSS over mod_wsgi's", 1.0, False, with_python),
-        Ratio("child without Python: PSS over a plain one", 1.0, False, without),
+        Ratio("child with Python: private memory over mod_wsgi's", 1.0, False, with_python),
+        Ratio("child without: private memory over a plain one's", 1.0, False, without),
     ]
     growth = results.growth.get("rsgi")
     if growth is not None:

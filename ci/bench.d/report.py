@@ -13,8 +13,10 @@ from results import Results
 from workloads import BY_NAME
 
 SETTINGS = """\
-Apache variants: event MPM, one child with 25 threads (1 for cpu1), no access log, defaults else;
-gunicorn and granian: one worker process, the same number of threads (gunicorn sync has one).
+Apache variants: event MPM, one child with 25 threads, no access log, else the defaults; cpu1 has
+one connection and two threads, of which one is busy at a time.
+gunicorn and granian: one worker process with 25 threads (cpu1: one; gunicorn sync has one always).
+They run the python3 program, the modules libpython, which Debian builds to run Python slower.
 wrk on the same machine, 2 threads, 16 keep-alive connections (cpu1: 1, cpu25: 24), loopback.
 CPU is that of the server's whole process tree; a broken answer spoils its cell."""
 

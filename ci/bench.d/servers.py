@@ -153,6 +153,10 @@ class Server:
                 text += path.read_text(encoding="utf-8", errors="replace")
         return text.strip()[-1500:]
 
+    def last_line(self) -> str:
+        """The last line that it wrote."""
+        return self.log().rpartition("\n")[2]
+
     def complaints(self) -> list[str]:
         """What Apache logged at warn or above, but for its remark that all threads were busy."""
         path = self.folder / "error_log"
@@ -195,6 +199,9 @@ def apache(kit: Kit, name: str, folder: Path, threads: int, extra: str) -> Serve
         user, group = kit.account_names
         account = f"User {user}\nGroup {group}"
     port = free_port()
+    # While all its workers are busy, the event MPM closes idle connections, and one that has
+    # just answered counts as busy: a server with one thread needs a second that is free.
+    threads = max(threads, 2)
     conf = HTTPD_CONF.format(
         root=folder,
         port=port,

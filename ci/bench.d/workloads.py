@@ -51,9 +51,7 @@ WORKLOADS = (
     Workload("flask", "Flask page with a template", "/flask", FLASK_END, is_end_only=True),
     # The event MPM closes idle keep-alive connections while all its workers are busy, and
     # wrk then rightly counts errors: so no more connections than leave one worker free.
-    Workload(
-        "cpu1", "1 ms of pure Python, 1 thread", "/cpu", HELLO, connections=1, threads=1
-    ),
+    Workload("cpu1", "1 ms of pure Python, 1 thread", "/cpu", HELLO, connections=1, threads=1),
     Workload("cpu25", "1 ms of pure Python, 25 threads", "/cpu", HELLO, connections=24),
     Workload("file", "1 MB file, wsgi.file_wrapper", "/file", FILE),
     Workload("close", "hello without keep-alive", "/hello", HELLO, keep_alive=False),
