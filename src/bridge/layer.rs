@@ -113,6 +113,7 @@ pub struct Layer {
 
 impl Layer {
     /// Opens the Python that was found, compares it with what was expected, then opens the layer.
+    /// `layer_path` is the layer's file or its folder ([`module_directory`]).
     ///
     /// # Errors
     /// One sentence that says what does not fit and what to do about it.
@@ -264,11 +265,8 @@ fn check_version(text: &str, found: &Found) -> Result<(), OpenError> {
 
 /// Opens the layer and checks that it speaks this ABI.
 fn open_table(path: &Path) -> Result<&'static abi::Layer, OpenError> {
-    if !path.exists() {
-        return Err(OpenError::MissingLayer {
-            path: path.to_path_buf(),
-        });
-    }
+    let path = resolve(path)?;
+    let path = path.as_path();
     let mismatch = |problem: String| OpenError::Mismatch {
         path: path.to_path_buf(),
         problem,
@@ -324,32 +322,43 @@ fn symbol(handle: *mut c_void, name: &CStr) -> Option<*mut c_void> {
     (!address.is_null()).then_some(address)
 }
 
-/// The folder of the shared object (or program) that this code is linked into.
+/// The folder where the layer is expected: that of the shared object (or program) that this code is linked
+/// into, or of the file that it is a link to where the layer is only there.
 #[must_use]
 pub fn module_directory() -> Option<PathBuf> {
     let file = loaded::object_of(module_directory as *const c_void)?;
-    let file = std::path::absolute(file).ok()?;
-    Some(file.parent()?.to_path_buf())
-}
-
-/// The layer's file: beside this object, or beside the file that this object is a link to.
-///
-/// # Errors
-/// It is in neither place.
-pub fn layer_path() -> Result<PathBuf, OpenError> {
-    let missing = |folder: &Path| OpenError::MissingLayer {
-        path: folder.join(LAYER_FILE),
-    };
-    let Some(file) = loaded::object_of(layer_path as *const c_void) else {
-        return Err(missing(Path::new("")));
-    };
     let file = std::path::absolute(&file).unwrap_or(file);
     let real = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
-    let folders = [file.parent(), real.parent()];
-    folders
+    let folders = [file.parent()?, real.parent()?];
+    let has_layer = |folder: &&Path| layer_in(folder).is_some();
+    let folder = folders.into_iter().find(has_layer).unwrap_or(folders[0]);
+    Some(folder.to_path_buf())
+}
+
+/// The layer's file beside this module.
+///
+/// # Errors
+/// It is not there.
+pub fn layer_path() -> Result<PathBuf, OpenError> {
+    resolve(&module_directory().unwrap_or_default())
+}
+
+/// The layer's file in a folder, by either name.
+fn layer_in(folder: &Path) -> Option<PathBuf> {
+    [LAYER_FILE, LAYER_FILE_OF_CARGO]
         .iter()
-        .flatten()
-        .flat_map(|folder| [LAYER_FILE, LAYER_FILE_OF_CARGO].map(|name| folder.join(name)))
+        .map(|name| folder.join(name))
         .find(|path| path.is_file())
-        .ok_or_else(|| missing(folders[0].unwrap_or(Path::new(""))))
+}
+
+/// The layer's file, from its own path or that of its folder.
+fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
+    let missing = |path: PathBuf| OpenError::MissingLayer { path };
+    if path.is_dir() {
+        return layer_in(path).ok_or_else(|| missing(path.join(LAYER_FILE)));
+    }
+    if path.is_file() {
+        return Ok(path.to_path_buf());
+    }
+    Err(missing(path.to_path_buf()))
 }
