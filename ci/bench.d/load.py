@@ -59,7 +59,12 @@ def run_wrk(port: int, workload: Workload, seconds: int) -> dict:
     command += [f"http://127.0.0.1:{port}{workload.path}", "--", workload.method]
     command += [str(workload.post_size), "keep" if workload.keep_alive else "close"]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=seconds + 60, stdin=subprocess.DEVNULL
+        command,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds + 60,
     )
     for line in done.stdout.splitlines():
         if line.startswith("RESULT "):

@@ -101,8 +101,8 @@ class Bench:
                 prepare.say(f"round {turn + 1} of {self.asked.rounds}: {name}")
                 for server in self.asked.servers:
                     self._measure_one(BY_NAME[name], server, turn)
-        for key, server in self.running.items():
-            after: Memory = server.memory()
+        for key, running in self.running.items():
+            after: Memory = running.memory()
             self.results.memory[self._label(key)] = (before[key], after)
 
     def _measure_one(self, workload: Workload, name: str, turn: int) -> None:

@@ -56,6 +56,7 @@ def run(command: list[str], cwd: Path, what: str) -> str:
     done = subprocess.run(
         command,
         cwd=cwd,
+        check=False,
         text=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

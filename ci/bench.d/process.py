@@ -17,9 +17,7 @@ class Memory:
     private: int = 0
 
     def __add__(self, other: "Memory") -> "Memory":
-        return Memory(
-            self.rss + other.rss, self.pss + other.pss, self.private + other.private
-        )
+        return Memory(self.rss + other.rss, self.pss + other.pss, self.private + other.private)
 
 
 def _stat(pid: int) -> list[str]:
