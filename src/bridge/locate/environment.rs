@@ -81,12 +81,18 @@ impl Environment {
 
     /// Python looks for its library where `home` of `pyvenv.cfg` says.
     fn check_home_key(&self) -> Result<(), LocateError> {
-        match self.config.as_ref().and_then(|config| config.path("home")) {
-            Some(home) if !home.is_dir() => Err(LocateError::BaseGone {
+        let Some(home) = self.config.as_ref().and_then(|config| config.path("home")) else {
+            return Ok(());
+        };
+        match fs::metadata(&home) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                Err(LocateError::Unreadable { path: home, error })
+            }
+            Ok(metadata) if metadata.is_dir() => Ok(()),
+            _ => Err(LocateError::BaseGone {
                 config: self.prefix.join("pyvenv.cfg"),
                 home,
             }),
-            _ => Ok(()),
         }
     }
 

@@ -1,7 +1,10 @@
 //! Modes, links and owners, in folders made for each test.
 
-use super::*;
 use std::os::unix::fs::{PermissionsExt, symlink};
+
+use proptest::prelude::*;
+
+use super::*;
 
 const STRANGER: Identity<'static> = Identity {
     uid: 65_000,
@@ -150,4 +153,58 @@ fn names_come_from_the_database_or_are_numbers() {
     assert_eq!(names::user(0), "root");
     assert_eq!(names::group(0), "root");
     assert_eq!(names::user(4_000_000_001), "the user 4000000001");
+}
+
+/// Whether the kernel lets a thread of the stranger's read a file, or list and enter a folder.
+fn kernel_allows(path: &Path) -> bool {
+    let path = path.to_path_buf();
+    let thread = std::thread::spawn(move || {
+        let groups = STRANGER.groups;
+        // SAFETY: the raw call changes this thread only; the list has as many items as is said.
+        let code = unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) };
+        assert_eq!(code, 0);
+        // SAFETY: changes what this thread may reach, no memory.
+        unsafe { libc::setfsgid(STRANGER.gid) };
+        // SAFETY: as above; gives up the superuser's rights on files.
+        unsafe { libc::setfsuid(STRANGER.uid) };
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => {
+                fs::read_dir(&path).is_ok() && fs::metadata(path.join(".")).is_ok()
+            }
+            Ok(_) => fs::File::open(&path).is_ok(),
+            Err(_) => false,
+        }
+    });
+    thread.join().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn the_answer_is_the_kernels(
+        modes in prop::array::uniform3(0u32..0o1000),
+        owners in prop::array::uniform3(prop::sample::select(vec![0u32, 65_000])),
+        groups in prop::array::uniform3(prop::sample::select(vec![0u32, 65_000, 65_001])),
+        through_link: bool,
+        wants_folder: bool,
+    ) {
+        // SAFETY: asks for a number.
+        if unsafe { libc::geteuid() } != 0 {
+            // Only the superuser can become a stranger.
+            return Ok(());
+        }
+        let root = tree();
+        let names = ["open/inner/file", "open/inner", "open"];
+        symlink("open/../open/inner", root.path().join("link")).unwrap();
+        for (index, name) in names.iter().enumerate() {
+            let path = root.path().join(name);
+            std::os::unix::fs::chown(&path, Some(owners[index]), Some(groups[index])).unwrap();
+            set_mode(&path, modes[index]);
+        }
+        let folder = if through_link { "link" } else { "open/inner" };
+        let folder = root.path().join(folder);
+        let path = if wants_folder { folder } else { folder.join("file") };
+        prop_assert_eq!(blocked(&path).is_none(), kernel_allows(&path));
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
@@ -348,6 +349,35 @@ fn a_system_without_a_python3() {
     let tree = Tree::new();
     let error = locate_system(&[tree.path("usr/bin/python3").as_path()]).unwrap_err();
     assert!(matches!(error, LocateError::NoSystemPython), "{error}");
+}
+
+#[test]
+fn what_this_process_may_not_read_is_not_called_missing() {
+    // SAFETY: asks for a number.
+    if unsafe { libc::geteuid() } != 0 {
+        return;
+    }
+    let tree = Tree::new();
+    tree.shared("closed/opt", "3.12").venv("env", "closed/opt");
+    let set_mode = |path: &str, mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(tree.path(path), mode).unwrap();
+    };
+    set_mode("", 0o755);
+    set_mode("closed", 0o700);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // SAFETY: changes what this thread alone may reach, no memory.
+            unsafe { libc::setfsuid(65_000) };
+            for home in ["closed/opt", "env"] {
+                let refusal = tree.refusal(home);
+                assert!(
+                    refusal.contains("cannot be read (Permission denied"),
+                    "{refusal}"
+                );
+            }
+        });
+    });
 }
 
 fn fifo(path: PathBuf) {
