@@ -60,7 +60,7 @@ pub enum OpenError {
         symbol: &'static str,
     },
     /// Another version than the environment's.
-    #[error("`{library}` is Python {present} but the environment needs {expected}: make the environment again", library = .library.display())]
+    #[error("`{library}` is Python {present} but the environment needs {expected}: install that Python again, or make the environment with this one", library = .library.display())]
     Version {
         /// The library.
         library: PathBuf,

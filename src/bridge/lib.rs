@@ -1,8 +1,9 @@
 //! The bridge: what mod_rsgi and its Python layer agree on, and how the layer is found and opened.
 //!
-//! `abi` is the C ABI; `locate` finds the libpython of an environment by reading files; `layer` opens
-//! libpython and the layer; `host`, `facts` and `start` are the safe side of the ABI for the process that owns
-//! the requests. Knows neither httpd nor CPython.
+//! `abi` is the C ABI. `host`, `facts` and `start` are its safe side for the process that owns the requests,
+//! `fence` stops panics on either side. `locate` finds the libpython of an environment by reading files, `readable`
+//! tells whether another user could; `layer` opens libpython and the layer, `loaded` what is there already. Knows
+//! neither httpd nor CPython.
 
 pub mod abi;
 pub mod facts;
