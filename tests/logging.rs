@@ -49,7 +49,8 @@ fn each_line_is_a_record_and_a_partial_line_waits() {
     let server = Server::builder().serve(WRITING).start();
     run(
         &server,
-        "e=environ['wsgi.errors'];e.write('one\n');e.write('tw');e.write('o\n');e.writelines(['three','f\n','g'])",
+        "e=environ['wsgi.errors'];e.write('one\\n');e.write('tw');e.write('o\\n');\
+         e.writelines(['three','f\\n','g'])",
     );
     for text in ["one", "two", "threef", "g"] {
         let found = server
