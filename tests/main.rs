@@ -11,14 +11,25 @@
 
 mod harness;
 
+mod apache;
+mod coexist;
+mod directives;
 mod environ;
+mod express;
 mod failures;
 mod file_wrapper;
+mod frameworks;
 mod groups;
+mod homes;
 mod input;
 mod interpreter;
+mod kit;
+mod lifecycle;
 mod loading;
 mod logging;
 mod mapping;
 mod output;
+mod protocols;
+mod soak;
 mod start_response;
+mod upstream;

@@ -16,6 +16,10 @@ use crate::settings::{Settings, UrlAlias, printable};
 /// Connections for each idle thread that the event MPM takes on, at least and in all of a process's threads.
 const CONNECTIONS: (u32, u32) = (2, 100);
 
+/// Logs that a child process passes on to the streams the launcher was started with.
+const TO_STDERR: &str = "|$exec cat >&2";
+const TO_STDOUT: &str = "|$exec cat";
+
 /// What was found on this machine.
 #[derive(Debug)]
 pub(crate) struct Findings {
@@ -38,7 +42,7 @@ impl Context {
         Ok(Self {
             version: env!("CARGO_PKG_VERSION"),
             server_root: root.clone(),
-            server_name: settings.server_name().to_owned(),
+            server_name: server_name(settings),
             host: settings.host.clone().unwrap_or_default(),
             port: settings.port,
             listen: settings.listen(),
@@ -69,6 +73,17 @@ impl Context {
             locale: locale(),
         })
     }
+}
+
+/// The name of the server; httpd: ServerName takes no IPv6 address.
+fn server_name(settings: &Settings) -> String {
+    let name = settings.server_name();
+    if name.contains(':') {
+        "localhost"
+    } else {
+        name
+    }
+    .to_owned()
 }
 
 /// Apache's name of a level.
@@ -148,7 +163,7 @@ fn alias(alias: &UrlAlias) -> Alias {
 /// Where errors are logged.
 pub(crate) fn error_log(settings: &Settings) -> String {
     if settings.log_to_terminal {
-        terminal("/dev/stderr", "|$exec cat >&2")
+        terminal("/dev/stderr", TO_STDERR)
     } else {
         format!("{}/error_log", settings.server_root)
     }
@@ -158,15 +173,22 @@ pub(crate) fn error_log(settings: &Settings) -> String {
 pub(crate) fn access_log(settings: &Settings) -> Option<String> {
     settings.access_log.then(|| {
         if settings.log_to_terminal {
-            terminal("/dev/stdout", "|$exec cat")
+            terminal("/dev/stdout", TO_STDOUT)
         } else {
             format!("{}/access_log", settings.server_root)
         }
     })
 }
 
-/// The stream's file, or a pipe to it where it has none that can be opened: a socket, or a terminal after `su`.
+/// The stream's file, or a pipe to it where that does not do: a socket cannot be opened, nor can a terminal after
+/// `su`, and what is appended to a regular file is overwritten by whoever else writes to it.
 fn terminal(device: &str, pipe: &str) -> String {
-    let opened = fs::OpenOptions::new().append(true).open(device);
-    if opened.is_ok() { device } else { pipe }.to_owned()
+    let can_append = fs::OpenOptions::new().append(true).open(device).is_ok();
+    let is_regular = fs::metadata(device).is_ok_and(|metadata| metadata.is_file());
+    if can_append && !is_regular {
+        device
+    } else {
+        pipe
+    }
+    .to_owned()
 }

@@ -69,11 +69,11 @@ impl Server {
         })
     }
 
-    /// Passes signals on until Apache has ended, then clears away what it left.
+    /// Passes signals on until Apache has ended, then clears away what it left; `None` when it was told to end.
     ///
     /// # Errors
     /// Apache's end cannot be waited for.
-    pub(crate) fn supervise(mut self, pid_file: &Path) -> Result<ExitStatus, Error> {
+    pub(crate) fn supervise(mut self, pid_file: &Path) -> Result<Option<ExitStatus>, Error> {
         loop {
             let arrived: Vec<_> = self.signals.wait().collect();
             for signal in arrived {
@@ -83,9 +83,15 @@ impl Server {
             if let Some(status) = ended.map_err(Error::system("wait for Apache"))? {
                 end_group(self.pid());
                 remove_stale(pid_file, self.pid());
-                return Ok(status);
+                return Ok((!self.was_told_to_end(status)).then_some(status));
             }
         }
+    }
+
+    /// Apache exits with 0 when it is stopped; before it has set itself up, the signal ends it.
+    fn was_told_to_end(&self, status: ExitStatus) -> bool {
+        status.success()
+            || self.stopping_since.is_some() && status.signal() == Some(Signal::SIGTERM as i32)
     }
 
     fn pid(&self) -> Pid {

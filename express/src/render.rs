@@ -188,10 +188,16 @@ fn pattern(path: &str) -> String {
     text
 }
 
-/// Text to be found literally by a regular expression.
+/// Text to be found literally by a regular expression, inside the double quotes of a rewrite directive.
+///
+/// httpd: mod_rewrite ends at the next quote, whatever is in front of it, and takes no backslash away.
 fn regex(text: &str) -> String {
     let mut result = String::with_capacity(text.len() + 8);
     for c in text.chars() {
+        if c == '"' {
+            result.push_str(r"\x22");
+            continue;
+        }
         if r"\^$.|?*+()[]{}".contains(c) {
             result.push('\\');
         }
@@ -230,5 +236,6 @@ mod tests {
     fn the_shell_and_regular_expressions_see_literal_text() {
         assert_eq!(sh("it's $HOME"), r"'it'\''s $HOME'");
         assert_eq!(regex("/a.b+(c)"), r"/a\.b\+\(c\)");
+        assert_eq!(regex("/\"é"), r"/\x22é");
     }
 }

@@ -39,10 +39,10 @@ pub(crate) fn start(args: ServerArgs) -> Result<u8, Error> {
     if settings.reload_on_changes {
         watch(&settings);
     }
-    let status = server.supervise(&root.file("httpd.pid"))?;
-    if !status.success() {
-        report_end(&settings, &findings, status);
-    }
+    let Some(status) = server.supervise(&root.file("httpd.pid"))? else {
+        return Ok(0);
+    };
+    report_end(&settings, &findings, status);
     Ok(process::exit_code(status))
 }
 

@@ -12,7 +12,8 @@ import types
 ENTRY = {{ entry | py }}
 CALLABLE = {{ callable | py }}
 {% if mount %}
-MOUNT = {{ mount | py }}
+# As the environ spells it: its bytes, each as a character.
+MOUNT = {{ mount | py }}.encode().decode("latin-1")
 {% endif %}
 
 os.environ.update(

@@ -13,9 +13,12 @@ pub(crate) use client::{Connection, Reply, Request, chunk};
 pub(crate) use config::{Builder, Check, Mpm, allow, httpd, is_root, web_user};
 pub(crate) use curl::Curl;
 pub(crate) use log::LogLine;
-pub(crate) use process::{descendants, open_descriptors, resident_kib, status_field, wait_until};
+pub(crate) use process::{
+    PATIENCE, comes_true, descendants, open_descriptors, resident_kib, signal, status_field,
+    wait_until, with_marker,
+};
 pub(crate) use python::{ENVIRON_APP, Environ};
-pub(crate) use server::Server;
+pub(crate) use server::{Port, Server};
 
 use std::path::PathBuf;
 

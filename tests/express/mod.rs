@@ -1,0 +1,13 @@
+//! rsgi-express from outside: what it writes, what it refuses, whom it serves as, what it leaves behind.
+//!
+//! The snippets of apache-conf/ are checked here too.
+
+mod launcher;
+mod life;
+mod privileges;
+mod refusals;
+mod serving;
+mod snippets;
+mod trees;
+
+use launcher::Launcher;

@@ -1,0 +1,223 @@
+//! The generated files for combinations of options, each accepted by Apache.
+
+use std::path::Path;
+
+use super::Launcher;
+use crate::harness::only_rsgi;
+
+/// Sets up, and returns a generated file without what differs from machine to machine.
+#[track_caller]
+fn generated(launcher: &Launcher, name: &str) -> String {
+    launcher.setup();
+    filtered(launcher, name)
+}
+
+fn filtered(launcher: &Launcher, name: &str) -> String {
+    let text = std::fs::read_to_string(launcher.root().join(name)).unwrap();
+    let directory = launcher.directory().display().to_string();
+    let text = text
+        .replace(&directory, "[DIR]")
+        .replace(&launcher.port().to_string(), "[PORT]");
+    let mut lines: Vec<String> = vec![];
+    let mut is_skipping = false;
+    for line in text.lines() {
+        // Only as root.
+        if line.starts_with("# Privileges") {
+            is_skipping = true;
+        }
+        if is_skipping {
+            is_skipping = !line.is_empty();
+            continue;
+        }
+        let line = hide_paths(line);
+        if lines.last() != Some(&line) {
+            lines.push(line);
+        }
+    }
+    lines.join("\n")
+}
+
+/// Hides where this machine keeps modules, Apache and Python.
+fn hide_paths(line: &str) -> String {
+    let replaced = [
+        ("LoadModule wsgi_module ", "LoadModule wsgi_module [MODULE]"),
+        ("LoadModule mpm_", "LoadModule [MPM]"),
+        ("LoadModule ", "LoadModule [APACHE'S]"),
+        ("TypesConfig ", "TypesConfig [MIME]"),
+        ("WSGIPythonHome ", "WSGIPythonHome [PYTHON]"),
+        ("HTTPD=", "HTTPD=[HTTPD]"),
+        (
+            "MOD_WSGI_MODULES_DIRECTORY=",
+            "MOD_WSGI_MODULES_DIRECTORY=[MODULES]",
+        ),
+    ];
+    replaced
+        .iter()
+        .find(|(start, _)| line.starts_with(start))
+        .map_or_else(|| line.to_owned(), |(_, hidden)| (*hidden).to_owned())
+}
+
+#[test]
+fn a_script_with_no_options_gets_the_defaults() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new().arg("hello.py");
+    insta::assert_snapshot!("defaults_httpd_conf", generated(&launcher, "httpd.conf"));
+    insta::assert_snapshot!("defaults_apachectl", filtered(&launcher, "apachectl"));
+    insta::assert_snapshot!("defaults_handler", filtered(&launcher, "handler.wsgi"));
+}
+
+#[test]
+fn a_module_with_reloading_gets_a_handler_that_asks_for_the_modules_file() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new()
+        .file("shop/web.py", "app = print\n")
+        .args(&["--application-type", "module", "shop.web"])
+        .args(&["--callable-object", "app", "--reload-on-changes"]);
+    insta::assert_snapshot!("module_httpd_conf", generated(&launcher, "httpd.conf"));
+    insta::assert_snapshot!("module_handler", filtered(&launcher, "handler.wsgi"));
+}
+
+#[test]
+fn a_mount_point_is_stripped_by_the_handler() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new().args(&["hello.py", "--mount-point", "/a.b/c d"]);
+    insta::assert_snapshot!("mount_httpd_conf", generated(&launcher, "httpd.conf"));
+    insta::assert_snapshot!("mount_handler", filtered(&launcher, "handler.wsgi"));
+}
+
+#[test]
+fn static_files_and_aliases_get_their_directories() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new()
+        .file("public/robots.txt", "")
+        .file("static/deep/x.css", "")
+        .file("one.ico", "")
+        .args(&["hello.py", "--document-root", "public"])
+        .args(&["--url-alias", "/static", "static"])
+        .args(&["--url-alias", "/static/deep/", "static/deep/"])
+        .args(&["--url-alias", "/favicon.ico", "one.ico"])
+        .args(&["--url-alias", "/later", "not-yet-there"]);
+    insta::assert_snapshot!("files_httpd_conf", generated(&launcher, "httpd.conf"));
+}
+
+#[test]
+fn each_mpm_is_sized_for_the_processes_and_threads_asked_for() {
+    only_rsgi!("the launcher is ours");
+    for mpm in ["event", "worker", "prefork"] {
+        let launcher = Launcher::new()
+            .args(&["hello.py", "--server-mpm", mpm])
+            .args(&["--processes", "3", "--threads", "20"]);
+        let conf = generated(&launcher, "httpd.conf");
+        let start = conf.find("# Capacity").unwrap();
+        let end = conf.find("# Clients").unwrap();
+        insta::assert_snapshot!(format!("capacity_{mpm}"), &conf[start..end]);
+    }
+}
+
+#[test]
+fn logs_go_to_files_and_are_as_talkative_as_asked() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new().args(&["hello.py", "--access-log", "--log-level", "DEBUG"]);
+    let conf = generated(&launcher, "httpd.conf");
+    let start = conf.find("# Logs").unwrap();
+    let end = conf.find("# Python").unwrap();
+    insta::assert_snapshot!("logs_httpd_conf", &conf[start..end]);
+}
+
+#[test]
+fn listening_on_one_address_and_an_included_file_are_written_down() {
+    only_rsgi!("the launcher is ours");
+    for (host, name) in [("127.0.0.1", "ipv4"), ("::1", "ipv6")] {
+        let launcher = Launcher::new()
+            .file("extra.conf", "SetEnv EXTRA yes\n")
+            .file("lib/x.py", "")
+            .args(&["hello.py", "--host", host, "--include-file", "extra.conf"])
+            .args(&["--python-path", "lib", "--python-path", "/usr/lib"])
+            .args(&["--working-directory", "/usr/share"]);
+        let conf = generated(&launcher, "httpd.conf");
+        let start = conf.find("# Server").unwrap();
+        let end = conf.find("# Modules").unwrap();
+        insta::assert_snapshot!(format!("host_{name}"), &conf[start..end]);
+        let start = conf.find("# Python").unwrap();
+        let end = conf.find("# Application").unwrap();
+        insta::assert_snapshot!("paths", &conf[start..end]);
+        assert!(
+            conf.trim_end().ends_with("Include \"[DIR]/extra.conf\""),
+            "{conf}"
+        );
+    }
+}
+
+#[test]
+fn odd_names_are_quoted_for_each_language() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::named(r#"it's "odd" \ é [x]* $5"#)
+        .file("public [2]/x.txt", "")
+        .args(&["hello.py", "--document-root", "public [2]"])
+        .args(&["--url-alias", "/a \"b\"/", "public [2]"])
+        .args(&["--mount-point", "/say \"é\"+"]);
+    launcher.setup();
+    let read = |name: &str| std::fs::read_to_string(launcher.root().join(name)).unwrap();
+    let outer = launcher
+        .directory()
+        .parent()
+        .map(Path::display)
+        .unwrap()
+        .to_string();
+    let hide = |text: String| text.replace(&outer, "[OUTER]");
+    let conf = hide(read("httpd.conf"));
+    insta::assert_snapshot!("odd_httpd_conf", &conf[conf.find("# Files").unwrap()..]);
+    let handler = hide(read("handler.wsgi"));
+    let is_literal = |line: &&str| {
+        ["ENTRY =", "MOUNT =", "os.chdir"]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
+    let literals: Vec<_> = handler.lines().filter(is_literal).collect();
+    insta::assert_snapshot!("odd_handler", literals.join("\n"));
+    let control = hide(read("apachectl"));
+    let words: Vec<_> = control
+        .lines()
+        .filter(|line| line.contains("it'"))
+        .collect();
+    insta::assert_snapshot!("odd_apachectl", words.join("\n"));
+}
+
+#[test]
+fn the_users_own_files_are_left_alone_when_the_tree_is_written_again() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new().arg("hello.py");
+    launcher.setup();
+    for name in ["envvars", "rewrite.conf", "httpd.conf"] {
+        std::fs::write(launcher.root().join(name), "# mine\n").unwrap();
+    }
+    launcher.setup();
+    let read = |name: &str| std::fs::read_to_string(launcher.root().join(name)).unwrap();
+    assert_eq!(read("envvars"), "# mine\n");
+    assert_eq!(read("rewrite.conf"), "# mine\n");
+    assert_ne!(read("httpd.conf"), "# mine\n");
+}
+
+#[test]
+fn the_summary_says_where_everything_is() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new().arg("hello.py");
+    let summary = launcher.setup();
+    let root = launcher.root().display().to_string();
+    for expected in [
+        format!("Server URL        : http://localhost:{}/", launcher.port()),
+        format!(
+            "Application       : {}/hello.py (application)",
+            launcher.directory().display()
+        ),
+        "Request Capacity  : 1 process × 5 threads".to_owned(),
+        format!("Server Conf       : {root}/httpd.conf"),
+        format!("Error Log File    : {root}/error_log (warn)"),
+        format!("Control Script    : {root}/apachectl"),
+    ] {
+        assert!(
+            summary.contains(&expected),
+            "no {expected:?} in:\n{summary}"
+        );
+    }
+}
