@@ -237,7 +237,9 @@ fn import_script_needs_both_groups() {
 #[test]
 fn handler_script_refuses_missing_arguments_and_bad_options() {
     accepts("WSGIHandlerScript name /a");
-    accepts("WSGIHandlerScript name /a application-group=x process-group=y pass-authorization=Off");
+    accepts(
+        "WSGIHandlerScript name /a application-group=x process-group=%{GLOBAL} pass-authorization=Off",
+    );
     accepts("<Location /x>\nWSGIHandlerScript name /a\n</Location>");
     refuses("WSGIHandlerScript", &[]);
     refuses("WSGIHandlerScript name", &[]);
@@ -258,11 +260,7 @@ fn handler_script_refuses_missing_arguments_and_bad_options() {
 
 #[test]
 fn groups_and_callables_take_one_name() {
-    for name in [
-        "WSGIApplicationGroup",
-        "WSGICallableObject",
-        "WSGIProcessGroup",
-    ] {
+    for name in ["WSGIApplicationGroup", "WSGICallableObject"] {
         accepts(&format!("{name} x"));
         accepts(&format!("{name} %{{GLOBAL}}"));
         accepts(&format!("<Location /x>\n{name} %{{ENV:y}}\n</Location>"));
@@ -437,4 +435,18 @@ fn if_module_holds_for_the_name_of_the_original() {
         "<IfModule wsgi_module>\nWSGIScriptReloading nonsense\n</IfModule>",
         &[],
     );
+}
+
+#[test]
+fn both_symbols_of_the_module_can_be_loaded() {
+    only_rsgi!("it has one symbol");
+    for symbol in ["wsgi_module", "rsgi_module"] {
+        let server = Server::builder()
+            .module_symbol(Some(symbol))
+            .serve("def application(e, s):\n    s('200 OK', [])\n    return [b'ok']\n")
+            .conf("<IfModule !mod_wsgi.c>\nNonsense\n</IfModule>")
+            .start();
+        assert_eq!(server.text("/"), "ok", "{symbol}");
+        server.finish();
+    }
 }

@@ -296,16 +296,10 @@ impl Connection {
         got.is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock)
     }
 
-    /// Receives with a small window and slowly: the other side has to wait.
-    pub(crate) fn local_port(&self) -> u16 {
-        self.stream.local_addr().unwrap().port()
-    }
-
     fn read_chunks(&mut self, reply: &mut Reply) {
-        loop {
-            let Some(line) = self.line() else { break };
-            let Ok(size) = usize::from_str_radix(line.split(';').next().unwrap_or_default(), 16)
-            else {
+        while let Some(line) = self.line() {
+            let size = line.split(';').next().unwrap_or_default();
+            let Ok(size) = usize::from_str_radix(size, 16) else {
                 break;
             };
             if size == 0 {

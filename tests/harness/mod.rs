@@ -10,12 +10,11 @@ mod python;
 mod server;
 
 pub(crate) use client::{Connection, Reply, Request, chunk};
-pub(crate) use config::{Builder, Check, Mpm, allow, httpd, is_root, web_user};
+pub(crate) use config::{Builder, Mpm, allow, is_root, web_user};
 pub(crate) use curl::Curl;
-pub(crate) use log::LogLine;
 pub(crate) use process::{
-    PATIENCE, comes_true, descendants, open_descriptors, resident_kib, signal, status_field,
-    wait_until, with_marker,
+    PATIENCE, comes_true, descendants, open_descriptors, signal, status_field, wait_until,
+    with_marker,
 };
 pub(crate) use python::{ENVIRON_APP, Environ};
 pub(crate) use server::{Port, Server};

@@ -92,14 +92,17 @@ impl Server {
             child: Some(child),
             log,
         };
-        server.wait_until_ready();
+        server.wait_until_ready(arguments.iter().any(|a| a == "-X"));
         server
     }
 
     #[track_caller]
-    fn wait_until_ready(&mut self) {
+    fn wait_until_ready(&mut self, is_single_process: bool) {
         let is_up = comes_true(process::PATIENCE, || {
-            self.has_ended() || self.log.text().contains("resuming normal operations")
+            // httpd: a single process serves before it would say so.
+            self.has_ended()
+                || is_single_process
+                || self.log.text().contains("resuming normal operations")
         });
         if !is_up || self.has_ended() {
             let output = self.read("output");
