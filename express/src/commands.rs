@@ -5,6 +5,7 @@ use crate::cli::{InstallArgs, ModuleArgs};
 use crate::error::Error;
 use crate::message;
 use crate::module::ModuleFiles;
+use crate::privileges::Identity;
 use crate::python::Python;
 use crate::render::conf;
 
@@ -48,7 +49,9 @@ pub(crate) fn install_module(args: &InstallArgs) -> Result<(), Error> {
 }
 
 fn print_lines(files: &ModuleFiles, args: &ModuleArgs) -> Result<(), Error> {
-    let python = Python::choose(args.python.as_deref(), None)?;
+    // Root asks for an Apache that will serve as the web user, who has to be able to read the Python.
+    let web_user = Identity::resolve(None, None).ok().flatten();
+    let python = Python::choose(args.python.as_deref(), web_user.as_ref())?;
     let module = conf(&files.module.to_string_lossy());
     let home = conf(&python.home.to_string_lossy());
     message::output(&format!(

@@ -9,9 +9,11 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Group, Uid, User};
 
 use crate::error::Error;
+use crate::process;
 
 /// The first argument of the program when it is its own child: see [`become_and_run`].
 pub(crate) const AS_USER: &str = "__as-user";
@@ -193,6 +195,8 @@ pub(crate) fn become_and_run(mut args: impl Iterator<Item = OsString>) -> Result
             Gid::from_raw(number(gid)?),
         )?;
     }
+    // Asked for last: the kernel forgets it when the user changes.
+    process::end_with_parent(Signal::SIGKILL)?;
     let Some(program) = args.next() else {
         return Err(Error::Usage("no program to run".into()));
     };

@@ -56,6 +56,8 @@ impl Server {
         let child = Command::new(own)
             .arg(TETHERED)
             .arg(std::process::id().to_string())
+            // Not executed by itself: /tmp may be mounted so that nothing in it can be.
+            .arg("/bin/sh")
             .arg(apachectl)
             .args(["start", "-DFOREGROUND"])
             .process_group(0)
@@ -77,7 +79,7 @@ impl Server {
         loop {
             let arrived: Vec<_> = self.signals.wait().collect();
             for signal in arrived {
-                self.handle(signal);
+                self.handle(signal, pid_file);
             }
             let ended = self.child.try_wait();
             if let Some(status) = ended.map_err(Error::system("wait for Apache"))? {
@@ -98,12 +100,13 @@ impl Server {
         Pid::from_raw(self.child.id().cast_signed())
     }
 
-    fn handle(&mut self, signal: i32) {
+    fn handle(&mut self, signal: i32, pid_file: &Path) {
         match signal {
             SIGINT | SIGTERM => self.stop(),
             SIGHUP if self.has_terminal && fs::File::open("/dev/tty").is_err() => self.stop(),
-            SIGHUP => self.send(Signal::SIGHUP),
-            SIGUSR1 => self.send(Signal::SIGUSR1),
+            // An Apache that is still setting itself up would be ended by these.
+            SIGHUP if pid_file.exists() => self.send(Signal::SIGHUP),
+            SIGUSR1 if pid_file.exists() => self.send(Signal::SIGUSR1),
             _ => {}
         }
     }
@@ -171,15 +174,26 @@ pub(crate) fn exit_code(status: ExitStatus) -> u8 {
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
+/// Asks the kernel to send this process a signal when its parent ends. Where the kernel cannot, nothing is done.
+///
+/// # Errors
+/// The kernel refuses.
+pub(crate) fn end_with_parent(signal: Signal) -> Result<(), Error> {
+    #[cfg(target_os = "linux")]
+    nix::sys::prctl::set_pdeathsig(signal).map_err(Error::system("tie a child to the launcher"))?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = signal;
+    Ok(())
+}
+
 /// The child's side of [`Server::start`]: asks to be ended with the launcher, and becomes Apache.
 ///
 /// # Errors
 /// Always returns one: on success the process is another program.
 pub(crate) fn run_tethered(mut args: impl Iterator<Item = OsString>) -> Error {
     let launcher = args.next();
-    #[cfg(target_os = "linux")]
-    if let Err(errno) = nix::sys::prctl::set_pdeathsig(Signal::SIGTERM) {
-        return Error::system("tie Apache to the launcher")(errno);
+    if let Err(error) = end_with_parent(Signal::SIGTERM) {
+        return error;
     }
     // The launcher may have ended before the kernel was asked.
     if launcher.is_none_or(|pid| pid != nix::unistd::getppid().to_string().as_str()) {

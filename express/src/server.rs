@@ -35,9 +35,10 @@ pub(crate) fn start(args: ServerArgs) -> Result<u8, Error> {
     if !is_serving {
         return Ok(0);
     }
+    let watch = settings.reload_on_changes.then(|| watch(&settings));
     let server = Server::start(&root.file("apachectl"))?;
-    if settings.reload_on_changes {
-        watch(&settings);
+    if let Some(watch) = watch {
+        restart_on_changes(watch);
     }
     let Some(status) = server.supervise(&root.file("httpd.pid"))? else {
         return Ok(0);
@@ -112,7 +113,8 @@ fn verify(
         )?;
     }
     let apachectl = root.file("apachectl");
-    let output = Command::new(&apachectl)
+    let output = Command::new("/bin/sh")
+        .arg(&apachectl)
         .arg("configtest")
         .output()
         .map_err(Error::file("run", &apachectl))?;
@@ -140,8 +142,8 @@ fn reachable(
     }
 }
 
-/// Starts the watcher, which asks this process for a graceful restart as anybody could: with SIGUSR1.
-fn watch(settings: &Settings) {
+/// What `--reload-on-changes` watches, as it is now.
+fn watch(settings: &Settings) -> Watch {
     let mut directories = vec![PathBuf::from(&settings.working_directory)];
     directories.extend(settings.python_path.iter().map(PathBuf::from));
     let mut files = vec![];
@@ -155,6 +157,11 @@ fn watch(settings: &Settings) {
             settings.working_directory
         ));
     }
+    watch
+}
+
+/// Starts the watcher, which asks this process for a graceful restart as anybody could: with SIGUSR1.
+fn restart_on_changes(watch: Watch) {
     let own = Pid::this();
     std::thread::spawn(move || {
         watch.run(|path: &Path| {

@@ -1,7 +1,9 @@
 //! Started as root: the port is root's, the serving is not, and there is no way back. Shown from /proc.
 
 use super::Launcher;
-use crate::harness::{is_root, needs, only_rsgi, signal, status_field, wait_until, web_user};
+use crate::harness::{
+    allow, is_root, module_path, needs, only_rsgi, signal, status_field, wait_until, web_user,
+};
 
 /// Tries everything that would make it root again, and says how each attempt failed.
 const CLIMBER: &str = r#"
@@ -151,4 +153,30 @@ fn without_root_other_users_and_low_ports_are_refused() {
         assert!(text.contains(message), "{text}");
         assert!(!output.status.success());
     }
+}
+
+#[test]
+fn a_module_the_web_user_cannot_reach_is_served_from_a_copy() {
+    only_rsgi!("the launcher is ours");
+    needs!(is_root(), "only root serves as somebody else");
+    let launcher = Launcher::new().arg("hello.py");
+    let shut = launcher.path("shut");
+    std::fs::create_dir(&shut).unwrap();
+    let folder = module_path().parent().unwrap().to_path_buf();
+    for (from, to) in [
+        (module_path(), "mod_rsgi.so"),
+        (folder.join("librsgi_python.so"), "rsgi_python.so"),
+        (folder.join("rsgi_python.so"), "rsgi_python.so"),
+    ] {
+        if from.exists() {
+            std::fs::copy(from, shut.join(to)).unwrap();
+        }
+    }
+    allow(&shut, 0o700);
+    let module = shut.join("mod_rsgi.so").display().to_string();
+    let run = launcher.env("RSGI_MODULE", &module).start();
+    assert_eq!(run.text("/x"), "|/x|");
+    let copy = run.launcher.root().join("modules/mod_rsgi.so");
+    let conf = std::fs::read_to_string(run.launcher.root().join("httpd.conf")).unwrap();
+    assert!(conf.contains(&copy.display().to_string()), "{conf}");
 }
