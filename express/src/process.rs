@@ -26,8 +26,8 @@ pub(crate) const TETHERED: &str = "__tethered";
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// How long after the first request to stop a second one means: at once.
 const IMPATIENCE: Duration = Duration::from_secs(1);
-/// How long what Apache started, such as piped loggers, may take to end after it.
-const LEFTOVER_LIMIT: Duration = Duration::from_secs(2);
+/// How long what Apache started may take to end after it, and again after each signal.
+const LEFTOVER_LIMIT: Duration = Duration::from_secs(1);
 
 /// Apache, running.
 #[derive(Debug)]
@@ -146,15 +146,18 @@ fn end(result: Result<(), Errno>) {
     }
 }
 
-/// Waits for what is left of Apache's process group, and kills what does not end.
+/// Waits for what is left of Apache's process group: loggers end by themselves, what an application started is
+/// asked to, and then made to.
 fn end_group(group: Pid) {
-    let deadline = Instant::now() + LEFTOVER_LIMIT;
-    while killpg(group, None).is_ok() {
-        if Instant::now() > deadline {
-            end(killpg(group, Signal::SIGKILL));
-            return;
+    for next in [Some(Signal::SIGTERM), Some(Signal::SIGKILL), None] {
+        let deadline = Instant::now() + LEFTOVER_LIMIT;
+        while killpg(group, None).is_ok() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
         }
-        std::thread::sleep(Duration::from_millis(10));
+        let (Some(signal), true) = (next, killpg(group, None).is_ok()) else {
+            return;
+        };
+        end(killpg(group, signal));
     }
 }
 
