@@ -75,15 +75,11 @@ impl Context {
     }
 }
 
-/// The name of the server; httpd: ServerName takes no IPv6 address.
+/// The name of the server where the address is one: all addresses have none, and httpd's ServerName takes no IPv6.
 fn server_name(settings: &Settings) -> String {
     let name = settings.server_name();
-    if name.contains(':') {
-        "localhost"
-    } else {
-        name
-    }
-    .to_owned()
+    let is_name = name != "0.0.0.0" && !name.contains(':');
+    if is_name { name } else { "localhost" }.to_owned()
 }
 
 /// Apache's name of a level.
