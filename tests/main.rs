@@ -30,6 +30,7 @@ mod logging;
 mod mapping;
 mod output;
 mod protocols;
+mod pythons;
 mod soak;
 mod start_response;
 mod upstream;

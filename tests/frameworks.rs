@@ -1,0 +1,1 @@
+//! Flask and Django of today, from PyPI, behind a real httpd.

@@ -1,0 +1,1 @@
+//! Many clients for a while, every body checked, and nothing grows.
