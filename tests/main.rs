@@ -12,6 +12,8 @@
 mod harness;
 
 mod apache;
+mod broken_input;
+mod closing;
 mod coexist;
 mod directives;
 mod environ;
@@ -33,4 +35,6 @@ mod protocols;
 mod pythons;
 mod soak;
 mod start_response;
+mod unread_input;
 mod upstream;
+mod validation;

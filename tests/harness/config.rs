@@ -286,7 +286,8 @@ impl Builder {
         text
     }
 
-    /// One process more than asked for may exist while a graceful restart hands over.
+    /// Processes of the old generation may still exist while a graceful restart hands over; a worker MPM counts
+    /// them against MaxRequestWorkers.
     fn mpm_conf(&self) -> String {
         let (processes, threads) = (self.processes, self.threads);
         let limit = processes + 4;
@@ -300,8 +301,12 @@ impl Builder {
         format!(
             "ServerLimit {limit}\nThreadLimit {threads}\nThreadsPerChild {threads}\n\
              StartServers {processes}\nMinSpareThreads 1\nMaxSpareThreads {all}\n\
-             MaxRequestWorkers {all}\n",
-            all = processes * threads
+             MaxRequestWorkers {most}\n",
+            all = processes * threads,
+            most = match self.mpm {
+                Mpm::Worker => limit * threads,
+                _ => processes * threads,
+            }
         )
     }
 }
