@@ -17,6 +17,17 @@ fail() {
     exit 1
 }
 
+# Whether others, among them the web user, can enter a folder and all above it.
+is_open() {
+    local part=$1
+    while [ "$part" != / ]; do
+        case $(stat -c %A "$part") in
+        *x | *t) part=$(dirname "$part") ;;
+        *) return 1 ;;
+        esac
+    done
+}
+
 need_cargo() {
     local needed found
     needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)

@@ -169,14 +169,14 @@ class Server:
         """Memory of the whole tree."""
         return process.memory(process.tree(self.pid))
 
-    def stop(self) -> None:
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Ends it, politely first; leaves nothing of its tree behind."""
         if self._child is None:
             return
         left = process.tree(self._child.pid)
         self._child.terminate()
         try:
-            self._child.wait(STOP_SECONDS)
+            self._child.wait(seconds)
         except subprocess.TimeoutExpired:
             for pid in left:
                 _kill(pid)
