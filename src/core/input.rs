@@ -1,127 +1,277 @@
-//! `wsgi.input` without Python: `read` and `readline` over whatever gives bytes (PEP 3333, "Input and Error Streams").
+//! Reading a request body by bytes and by lines over any [`Source`].
+//!
+//! The logic of `wsgi.input` without Python or a connection. Nothing is read ahead but the rest of the piece that
+//! a line was found in. The end and an error are remembered: the source is not asked again.
 
-use memchr::memchr;
-
-/// Where the body comes from.
+/// Where a body comes from.
 pub trait Source {
-    /// Why it cannot be read.
-    type Error;
+    /// Why it can give no more.
+    type Error: Copy;
 
-    /// Reads at least one byte unless the body has ended; 0 is its end.
+    /// Puts at least one byte into `buffer` (which is not empty) unless the body has ended: then 0.
     ///
     /// # Errors
-    /// The body cannot be read.
+    /// Why there is no more.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Self::Error>;
 }
 
-/// Largest piece that is asked of the source at once, in bytes.
-const PIECE: usize = 64 * 1024;
+/// Bytes asked of the source at once when a line is looked for.
+const LINE_PIECE: usize = 8192;
+/// The least and the most asked at once when all, or much, is wanted.
+const FIRST_PIECE: usize = 16 * 1024;
+const MOST_PIECE: usize = 1024 * 1024;
 
-/// What was read ahead of the application, and whether the end was seen.
-#[derive(Debug, Default)]
-pub struct Reader {
-    residue: Vec<u8>,
-    at: usize,
-    ended: bool,
+/// What was read and not yet given out, and how the source ended.
+#[derive(Debug)]
+pub struct BodyReader<E> {
+    rest: Vec<u8>,
+    start: usize,
+    is_ended: bool,
+    error: Option<E>,
 }
 
-impl Reader {
-    /// A reader that begins with what was read before; `ended` when that is all there is.
-    #[must_use]
-    pub fn new(ahead: &[u8], ended: bool) -> Self {
+impl<E> Default for BodyReader<E> {
+    fn default() -> Self {
         Self {
-            residue: ahead.to_vec(),
-            at: 0,
-            ended,
+            rest: Vec::new(),
+            start: 0,
+            is_ended: false,
+            error: None,
         }
     }
+}
 
-    fn rest(&self) -> &[u8] {
-        &self.residue[self.at..]
-    }
-
-    /// Takes up to `size` bytes of what is held.
-    fn take(&mut self, size: usize, out: &mut Vec<u8>) {
-        let count = size.min(self.residue.len() - self.at);
-        out.extend_from_slice(&self.residue[self.at..self.at + count]);
-        self.at += count;
-        if self.at == self.residue.len() {
-            self.residue.clear();
-            self.at = 0;
+impl<E: Copy> BodyReader<E> {
+    /// Begins a new body; memory is kept unless it is much.
+    pub fn reset(&mut self) {
+        if self.rest.capacity() > 4 * LINE_PIECE {
+            self.rest = Vec::new();
         }
+        self.rest.clear();
+        self.start = 0;
+        self.is_ended = false;
+        self.error = None;
     }
 
-    /// Exactly `size` bytes, fewer only at the end; all of them without `size`.
+    /// The error that ended the body, if one did.
+    #[must_use]
+    pub const fn error(&self) -> Option<E> {
+        self.error
+    }
+
+    /// Appends exactly `size` bytes to `out`, less only at the end; all there is without a size.
     ///
     /// # Errors
-    /// The source's.
-    pub fn read<S: Source>(
+    /// The source's error, now and from then on; what was read before it is lost.
+    pub fn read(
         &mut self,
-        source: &mut S,
-        size: Option<usize>,
-    ) -> Result<Vec<u8>, S::Error> {
-        let size = size.unwrap_or(usize::MAX);
-        // What a caller asks for is no reason to reserve it.
-        let mut out = Vec::with_capacity(size.min(self.rest().len().max(PIECE)));
-        self.take(size, &mut out);
-        while out.len() < size && !self.ended {
-            let start = out.len();
-            out.resize(start + PIECE.min(size - start), 0);
-            match source.read(&mut out[start..]) {
-                Ok(count) => {
-                    out.truncate(start + count);
-                    self.ended = count == 0;
-                }
-                Err(error) => return Err(error),
+        source: &mut impl Source<Error = E>,
+        size: Option<u64>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), E> {
+        self.fail_again()?;
+        let mut left = size.unwrap_or(u64::MAX);
+        left -= self.take_rest(left, out) as u64;
+        let mut piece = FIRST_PIECE;
+        while left > 0 && !self.is_ended {
+            let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(piece);
+            let got = self.fill(source, out, wanted)?;
+            left -= got as u64;
+            if got == wanted {
+                piece = (piece * 2).min(MOST_PIECE);
             }
         }
-        Ok(out)
+        Ok(())
     }
 
-    /// One line with its newline, at most `size` bytes of it; nothing at the end.
+    /// Appends one line with its end to `out`, at most `limit` bytes of it; nothing at the end of the body.
     ///
     /// # Errors
-    /// The source's.
-    pub fn read_line<S: Source>(
+    /// As [`BodyReader::read`].
+    pub fn read_line(
         &mut self,
-        source: &mut S,
-        size: Option<usize>,
-    ) -> Result<Vec<u8>, S::Error> {
-        let size = size.unwrap_or(usize::MAX);
-        let mut searched = 0;
-        loop {
-            let rest = self.rest();
-            if let Some(at) = memchr(b'\n', &rest[searched..]) {
-                return Ok(self.take_line((searched + at + 1).min(size)));
+        source: &mut impl Source<Error = E>,
+        limit: Option<u64>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), E> {
+        self.fail_again()?;
+        let mut left = limit.unwrap_or(u64::MAX);
+        while left > 0 {
+            let rest = &self.rest[self.start..];
+            if let Some(at) = memchr::memchr(b'\n', rest) {
+                self.take_rest(left.min(at as u64 + 1), out);
+                break;
             }
-            searched = rest.len();
-            if self.ended || searched >= size {
-                return Ok(self.take_line(searched.min(size)));
+            left -= self.take_rest(left, out) as u64;
+            if left == 0 || self.is_ended {
+                break;
             }
-            self.fill(source)?;
+            self.refill(source)?;
         }
+        Ok(())
     }
 
-    fn take_line(&mut self, length: usize) -> Vec<u8> {
-        let mut line = Vec::with_capacity(length);
-        self.take(length, &mut line);
-        line
+    fn fail_again(&self) -> Result<(), E> {
+        self.error.map_or(Ok(()), Err)
     }
 
-    fn fill<S: Source>(&mut self, source: &mut S) -> Result<(), S::Error> {
-        self.residue.drain(..self.at);
-        self.at = 0;
-        let start = self.residue.len();
-        self.residue.resize(start + PIECE, 0);
-        match source.read(&mut self.residue[start..]) {
-            Ok(count) => {
-                self.residue.truncate(start + count);
-                self.ended = count == 0;
-                Ok(())
-            }
+    /// Gives out what is left of the last piece.
+    fn take_rest(&mut self, most: u64, out: &mut Vec<u8>) -> usize {
+        let rest = &self.rest[self.start..];
+        let count = usize::try_from(most).unwrap_or(usize::MAX).min(rest.len());
+        out.extend_from_slice(&rest[..count]);
+        self.start += count;
+        count
+    }
+
+    /// Replaces the used-up piece by the next one.
+    fn refill(&mut self, source: &mut impl Source<Error = E>) -> Result<(), E> {
+        let mut rest = core::mem::take(&mut self.rest);
+        rest.clear();
+        self.start = 0;
+        let result = self.fill(source, &mut rest, LINE_PIECE);
+        self.rest = rest;
+        result.map(drop)
+    }
+
+    /// One read of the source, appended to `out`.
+    fn fill(
+        &mut self,
+        source: &mut impl Source<Error = E>,
+        out: &mut Vec<u8>,
+        wanted: usize,
+    ) -> Result<usize, E> {
+        let before = out.len();
+        out.resize(before + wanted, 0);
+        let result = source.read(&mut out[before..]);
+        let got = result.as_ref().map_or(0, |&got| got.min(wanted));
+        out.truncate(before + got);
+        match result {
+            Ok(0) => self.is_ended = true,
+            Ok(_) => {}
             Err(error) => {
-                self.residue.truncate(start);
-                Err(error)
+                self.error = Some(error);
+                return Err(error);
+            }
+        }
+        Ok(got)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    struct Pieces {
+        pieces: Vec<Vec<u8>>,
+        error: Option<u8>,
+        calls: usize,
+    }
+
+    impl Pieces {
+        fn new(pieces: &[&[u8]], error: Option<u8>) -> Self {
+            let mut pieces: Vec<_> = pieces.iter().map(|piece| piece.to_vec()).collect();
+            pieces.retain(|piece| !piece.is_empty());
+            pieces.reverse();
+            Self {
+                pieces,
+                error,
+                calls: 0,
+            }
+        }
+    }
+
+    impl Source for Pieces {
+        type Error = u8;
+
+        fn read(&mut self, buffer: &mut [u8]) -> Result<usize, u8> {
+            assert!(!buffer.is_empty());
+            self.calls += 1;
+            let Some(mut piece) = self.pieces.pop() else {
+                return self.error.map_or(Ok(0), Err);
+            };
+            let count = piece.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&piece[..count]);
+            piece.drain(..count);
+            if !piece.is_empty() {
+                self.pieces.push(piece);
+            }
+            Ok(count)
+        }
+    }
+
+    fn read(reader: &mut BodyReader<u8>, source: &mut Pieces, size: Option<u64>) -> Vec<u8> {
+        let mut out = Vec::new();
+        reader.read(source, size, &mut out).unwrap();
+        out
+    }
+
+    fn line(reader: &mut BodyReader<u8>, source: &mut Pieces, limit: Option<u64>) -> Vec<u8> {
+        let mut out = Vec::new();
+        reader.read_line(source, limit, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn exactly_what_was_asked_for_is_given_until_the_end() {
+        let mut source = Pieces::new(&[b"he", b"llo w", b"orld"], None);
+        let mut reader = BodyReader::default();
+        assert_eq!(read(&mut reader, &mut source, Some(5)), b"hello");
+        assert_eq!(read(&mut reader, &mut source, Some(0)), b"");
+        assert_eq!(read(&mut reader, &mut source, Some(1 << 40)), b" world");
+        let calls = source.calls;
+        assert_eq!(read(&mut reader, &mut source, None), b"");
+        assert_eq!(source.calls, calls, "an ended source is not asked again");
+    }
+
+    #[test]
+    fn lines_end_at_their_end_or_at_the_limit() {
+        let mut source = Pieces::new(&[b"a\nbc", b"d\n", b"\nefgh"], None);
+        let mut reader = BodyReader::default();
+        assert_eq!(line(&mut reader, &mut source, None), b"a\n");
+        assert_eq!(line(&mut reader, &mut source, Some(2)), b"bc");
+        assert_eq!(line(&mut reader, &mut source, Some(1 << 40)), b"d\n");
+        assert_eq!(line(&mut reader, &mut source, None), b"\n");
+        assert_eq!(read(&mut reader, &mut source, Some(1)), b"e");
+        assert_eq!(line(&mut reader, &mut source, Some(0)), b"");
+        assert_eq!(line(&mut reader, &mut source, None), b"fgh");
+        assert_eq!(line(&mut reader, &mut source, None), b"");
+    }
+
+    #[test]
+    fn an_error_is_raised_again_each_time() {
+        let mut source = Pieces::new(&[b"abc"], Some(7));
+        let mut reader = BodyReader::default();
+        assert_eq!(reader.read(&mut source, None, &mut Vec::new()), Err(7));
+        assert_eq!(reader.read(&mut source, Some(0), &mut Vec::new()), Err(7));
+        assert_eq!(reader.read_line(&mut source, None, &mut Vec::new()), Err(7));
+        assert_eq!(reader.error(), Some(7));
+        reader.reset();
+        assert_eq!(reader.error(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_mix_of_calls_gives_the_body_in_order(
+            pieces in proptest::collection::vec(proptest::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..9), 0..9),
+            calls in proptest::collection::vec((any::<bool>(), proptest::option::of(0u64..9)), 0..20),
+        ) {
+            let whole = pieces.concat();
+            let borrowed: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+            let mut source = Pieces::new(&borrowed, None);
+            let mut reader = BodyReader::default();
+            let mut seen = Vec::new();
+            for (is_line, size) in calls {
+                let left = &whole[seen.len()..];
+                let most = size.map_or(left.len(), |size| left.len().min(size as usize));
+                let mut expected = &left[..most];
+                if is_line && let Some(at) = expected.iter().position(|&b| b == b'\n') {
+                    expected = &expected[..=at];
+                }
+                let got = if is_line { line(&mut reader, &mut source, size) } else { read(&mut reader, &mut source, size) };
+                prop_assert_eq!(&got[..], expected);
+                seen.extend_from_slice(&got);
             }
         }
     }

@@ -8,6 +8,7 @@ pub mod environ;
 pub mod group;
 pub mod header;
 pub mod input;
+pub mod logline;
 pub mod name;
 pub mod options;
 pub mod response;
