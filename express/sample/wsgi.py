@@ -13,17 +13,20 @@ application = flask.Flask(__name__)
 application.config["MAX_CONTENT_LENGTH"] = 8 * 1024 * 1024
 
 
+def dotted(version):
+    return ".".join(map(str, version)) if version else "unknown"
+
+
 def served_by():
     """Where this request runs, as the server tells it."""
     environ = flask.request.environ
-    version = environ.get("mod_wsgi.version")
     return {
-        "Server": environ.get("SERVER_SOFTWARE", "unknown"),
-        "Module": "mod_wsgi API " + ".".join(map(str, version)) if version else "not loaded",
+        "Apache": dotted(environ.get("apache.version")),
+        "API": "mod_wsgi " + dotted(environ.get("mod_wsgi.version")),
         "Python": platform.python_version(),
         "Flask": metadata.version("flask"),
         "Process": os.getpid(),
-        "Thread": threading.current_thread().name,
+        "Thread": environ.get("mod_wsgi.thread_id", threading.current_thread().name),
         "User id": os.geteuid(),
         "Multithread": environ["wsgi.multithread"],
         "Multiprocess": environ["wsgi.multiprocess"],
