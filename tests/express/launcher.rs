@@ -95,7 +95,7 @@ impl Launcher {
     }
 
     /// Runs as somebody without rights, who gets the directory.
-    pub(crate) fn as_user(mut self, id: u32) -> Self {
+    pub(crate) fn run_by(mut self, id: u32) -> Self {
         std::os::unix::fs::chown(&self.directory, Some(id), Some(id)).unwrap();
         self.user = Some(id);
         self

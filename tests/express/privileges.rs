@@ -121,7 +121,7 @@ fn without_root_the_server_runs_as_who_started_it() {
     only_rsgi!("the launcher is ours");
     needs!(is_root(), "takes another user to start it");
     let launcher = Launcher::new().file("a.py", CLIMBER).arg("a.py");
-    let mut run = launcher.as_user(65_534).start();
+    let mut run = launcher.run_by(65_534).start();
     let answer = run.text("/");
     let pid: i32 = answer.lines().last().unwrap().parse().unwrap();
     assert_eq!(numbers(pid, "Uid"), [65_534; 4]);
@@ -148,7 +148,7 @@ fn without_root_other_users_and_low_ports_are_refused() {
             continue;
         }
         let launcher = Launcher::new().arg("hello.py").args(arguments);
-        let output = launcher.as_user(65_534).output("start-server");
+        let output = launcher.run_by(65_534).output("start-server");
         let text = super::launcher::text(&output);
         assert!(text.contains(message), "{text}");
         assert!(!output.status.success());

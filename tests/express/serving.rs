@@ -74,6 +74,21 @@ fn aliases_win_over_the_application_and_give_out_nothing_beside() {
 }
 
 #[test]
+fn a_directory_with_an_odd_name_serves_as_any_other() {
+    only_rsgi!("the launcher is ours");
+    let run = Launcher::named(r#"it's "odd" \ é [x]* $5"#)
+        .file("public [2]/f.txt", "a file\n")
+        .file("more *?/g.txt", "another\n")
+        .args(&["hello.py", "--document-root", "public [2]"])
+        .args(&["--url-alias", "/a \"b\"", "more *?"])
+        .args(&["--mount-point", "/say \"é\"+", "--reload-on-changes"])
+        .start();
+    assert_eq!(run.text("/f.txt"), "a file\n");
+    assert_eq!(run.text("/a%20%22b%22/g.txt"), "another\n");
+    assert_eq!(run.text("/say%20%22%c3%a9%22%2b/x"), "/say \"é\"+|/x|");
+}
+
+#[test]
 fn rewrite_rules_of_the_user_come_first() {
     only_rsgi!("the launcher is ours");
     let launcher = Launcher::new().arg("hello.py");
