@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::browser::Browser;
 use crate::harness::{
-    Builder, Connection, Mpm, Reply, Request, Server, comes_true, only_rsgi, open_descriptors,
+    Builder, Connection, Mpm, Request, Server, comes_true, only_rsgi, open_descriptors,
     status_field, wait_until,
 };
 
@@ -271,7 +272,7 @@ impl Load {
     /// Asks until it is told to stop; each answer must be the right one and whole.
     fn run(&self, port: u16, client: usize) {
         let is_kept = client.is_multiple_of(2);
-        let mut connection = None;
+        let mut browser = Browser::new(port);
         let mut number = 0;
         while !self.stop.load(Ordering::Relaxed) {
             number += 1;
@@ -288,32 +289,13 @@ impl Load {
             } else {
                 request.header("Connection", "close")
             };
-            let reply = self.ask(port, &mut connection, &request);
+            let reply = browser.ask(&request);
             assert!(!reply.is_cut, "cut: {nonce}: {reply:?}");
             assert_eq!(reply.status, 200, "{nonce}: {}", reply.text());
             assert_eq!(reply.text(), body, "{nonce}");
-            if !is_kept || reply.header("Connection") == Some("close") {
-                connection = None;
-            }
             self.answered.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// A kept connection may have been closed since its last answer: then, and only when nothing of an answer
-    /// came, the request goes to a fresh one. A fresh one has to answer.
-    fn ask(&self, port: u16, kept: &mut Option<Connection>, request: &Request) -> Reply {
-        if let Some(connection) = kept.as_mut() {
-            let reply = if connection.try_send(request.to_bytes()) {
-                connection.reply("GET")
-            } else {
-                Reply::default()
-            };
-            if reply.status != 0 {
-                return reply;
-            }
-            self.retried.fetch_add(1, Ordering::Relaxed);
-        }
-        kept.insert(Connection::open(port)).ask(request)
+        self.retried.fetch_add(browser.retried, Ordering::Relaxed);
     }
 }
 

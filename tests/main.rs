@@ -14,6 +14,7 @@ mod harness;
 mod apache;
 mod broken_input;
 mod closing;
+mod browser;
 mod coexist;
 mod directives;
 mod environ;

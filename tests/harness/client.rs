@@ -60,7 +60,7 @@ impl Request {
         request
     }
 
-    fn method(&self) -> String {
+    pub(crate) fn method(&self) -> String {
         self.head.split(' ').next().unwrap_or_default().to_owned()
     }
 

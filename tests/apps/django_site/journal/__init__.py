@@ -1,0 +1,1 @@
+"""A journal: the Django project of tests/frameworks.rs."""

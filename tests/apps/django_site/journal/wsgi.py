@@ -1,0 +1,8 @@
+"""The script that Apache serves."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "journal.settings"
+application = get_wsgi_application()

@@ -1,0 +1,7 @@
+"""Notes are written in the admin pages."""
+
+from django.contrib import admin
+
+from .models import Note
+
+admin.site.register(Note)
