@@ -111,7 +111,7 @@ class Bench:
             return
         sample = load.measure(server.pid, server.port, workload, self.asked.seconds)
         self.results.add(workload.name, name, sample)
-        if sample.error:
+        if sample.error and turn == 0:
             prepare.say(f"{name}, {workload.name}: {sample.error}: {server.last_line()}")
 
     def measure_memory(self) -> None:
