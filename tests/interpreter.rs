@@ -372,3 +372,23 @@ fn encodings_are_utf_8_even_in_the_c_locale() {
     assert_eq!(server.text("/"), "('utf-8', 'utf-8', 1)");
     server.finish();
 }
+
+#[test]
+fn in_single_process_mode_the_streams_of_the_terminal_stay() {
+    let server = Server::builder()
+        .app(
+            "app.wsgi",
+            &saying(
+                "import sys",
+                "(sys.stdin.name, sys.stdout.name, sys.stderr.name)",
+            ),
+        )
+        .conf(BOTH)
+        .conf("WSGIRestrictStdin On\nWSGIRestrictStdout On")
+        .argument("-X")
+        .start();
+    for path in ["/g", "/n"] {
+        assert_eq!(server.text(path), "('<stdin>', '<stdout>', '<stderr>')");
+    }
+    server.finish();
+}
