@@ -117,7 +117,7 @@ fn streams_line_by_line(server: &Server) {
         assert_eq!(connection.chunk(), Some(line), "chunk {number}");
     }
     assert_eq!(connection.chunk(), None);
-    assert_eq!(connection.ask(&Request::get("/count")).ok().text(), "1");
+    assert_eq!(server.text("/count"), "1");
 }
 
 fn flask(group: &str) -> Server {

@@ -148,10 +148,10 @@ fn a_refused_answer_is_a_500_over_http_2_as_well() {
 fn a_reset_content_has_no_body_on_any_protocol() {
     only_rsgi!("it carries the body");
     let server = serving();
-    let mut connection = server.connect();
-    let reply = connection.ask(&Request::get("/reset"));
+    let mut browser = Browser::new(server.port());
+    let reply = browser.ask(&Request::get("/reset"));
     assert_eq!((reply.status, reply.text().as_str()), (205, ""));
-    assert_eq!(connection.ask(&Request::get("/")).ok().text(), "fine");
+    assert_eq!(browser.ask(&Request::get("/")).ok().text(), "fine");
     let reply = server.ask(&Request::get("/reset").http10());
     assert_eq!((reply.status, reply.text().as_str()), (205, ""));
     if Curl::has_http2() {
@@ -237,10 +237,10 @@ fn an_error_after_the_first_byte_is_seen_on_every_protocol() {
 fn head_of_several_blocks_is_right_on_every_protocol() {
     only_rsgi!("it can end in a protocol error");
     let server = serving();
-    let mut connection = server.connect();
+    let mut browser = Browser::new(server.port());
     for (name, length) in [("blocks", None), ("measured", Some("100000"))] {
         for _ in 0..5 {
-            let reply = connection.ask(&Request::new("HEAD", &format!("/{name}")));
+            let reply = browser.ask(&Request::new("HEAD", &format!("/{name}")));
             assert_eq!(
                 (reply.status, reply.header("Content-Length")),
                 (200, length)
@@ -253,10 +253,7 @@ fn head_of_several_blocks_is_right_on_every_protocol() {
             }
         }
         assert_eq!(
-            connection
-                .ask(&Request::get(&format!("/{name}")))
-                .body
-                .len(),
+            browser.ask(&Request::get(&format!("/{name}"))).body.len(),
             100_000
         );
     }

@@ -82,6 +82,20 @@ pub(crate) fn signal(pid: i32, number: i32) {
     }
 }
 
+/// Whether a server at that port of 127.0.0.1 has a connection that it has not closed for good.
+pub(crate) fn has_connections(port: u16) -> bool {
+    const LISTENS_OR_IS_OVER: [&str; 2] = ["0A", "06"];
+    let local = format!("0100007F:{port:04X}");
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    table.lines().any(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        fields.next() == Some(&local)
+            && fields
+                .nth(1)
+                .is_some_and(|state| !LISTENS_OR_IS_OVER.contains(&state))
+    })
+}
+
 fn all_processes() -> impl Iterator<Item = i32> {
     std::fs::read_dir("/proc")
         .into_iter()
