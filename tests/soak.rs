@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::browser::Browser;
-use crate::harness::{Connection, Request, Server, only_rsgi, open_descriptors, say, status_field};
+use crate::harness::{Request, Server, only_rsgi, open_descriptors, say, status_field};
 
 /// Bodies that the client can compute too: byte number i of seed s is (s + i * 7 + i // 251) % 256.
 const APP: &str = r#"
