@@ -26,6 +26,7 @@ const MOST_PIECE: usize = 1024 * 1024;
 pub struct BodyReader<E> {
     rest: Vec<u8>,
     start: usize,
+    is_touched: bool,
     is_ended: bool,
     error: Option<E>,
 }
@@ -35,6 +36,7 @@ impl<E> Default for BodyReader<E> {
         Self {
             rest: Vec::new(),
             start: 0,
+            is_touched: false,
             is_ended: false,
             error: None,
         }
@@ -49,8 +51,21 @@ impl<E: Copy> BodyReader<E> {
         }
         self.rest.clear();
         self.start = 0;
+        self.is_touched = false;
         self.is_ended = false;
         self.error = None;
+    }
+
+    /// Asks the source for a first piece, once, if nothing was asked before: the client learns that it is to send.
+    ///
+    /// # Errors
+    /// As [`BodyReader::read`].
+    pub fn touch(&mut self, source: &mut impl Source<Error = E>) -> Result<(), E> {
+        self.fail_again()?;
+        if self.is_touched {
+            return Ok(());
+        }
+        self.refill(source)
     }
 
     /// The error that ended the body, if one did.
@@ -141,6 +156,7 @@ impl<E: Copy> BodyReader<E> {
         out: &mut Vec<u8>,
         wanted: usize,
     ) -> Result<usize, E> {
+        self.is_touched = true;
         let before = out.len();
         out.resize(before + wanted, 0);
         let result = source.read(&mut out[before..]);
@@ -237,6 +253,16 @@ mod tests {
         assert_eq!(line(&mut reader, &mut source, Some(0)), b"");
         assert_eq!(line(&mut reader, &mut source, None), b"fgh");
         assert_eq!(line(&mut reader, &mut source, None), b"");
+    }
+
+    #[test]
+    fn a_touch_asks_once_and_loses_nothing() {
+        let mut source = Pieces::new(&[b"ab", b"c"], None);
+        let mut reader = BodyReader::default();
+        reader.touch(&mut source).unwrap();
+        reader.touch(&mut source).unwrap();
+        assert_eq!(source.calls, 1);
+        assert_eq!(read(&mut reader, &mut source, None), b"abc");
     }
 
     #[test]

@@ -1,115 +1,270 @@
-//! CPython's functions beyond the limited API as PyO3 declares it: looked up at run time, with what is used where a
-//! version lacks one.
+//! CPython's functions that PyO3's limited API lacks or makes slow, behind safe functions.
+//!
+//! All symbols are exported by libpython 3.10 to 3.15; those that only some versions have are looked up by name.
+//! Everything takes PyO3's types, so that the rest of the crate needs no unsafe code.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::OnceLock;
+use core::ptr;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use pyo3::ffi;
+use pyo3::exceptions::PyTypeError;
+use pyo3::ffi::{self, PyObject, Py_ssize_t};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
-/// The address of a symbol of the process.
+unsafe extern "C" {
+    fn PyObject_VectorcallDict(
+        callable: *mut PyObject,
+        args: *const *mut PyObject,
+        count: usize,
+        keywords: *mut PyObject,
+    ) -> *mut PyObject;
+    fn PyInterpreterState_ThreadHead(
+        interpreter: *mut ffi::PyInterpreterState,
+    ) -> *mut ffi::PyThreadState;
+    fn PyThreadState_Next(state: *mut ffi::PyThreadState) -> *mut ffi::PyThreadState;
+    fn PyThreadState_DeleteCurrent();
+}
+
+/// The room before the arguments may be used by the callee: bound methods then need no copy.
+const ARGUMENTS_OFFSET: usize = 1 << (usize::BITS - 1);
+
+/// An address of a libpython function that only some versions have.
 pub(crate) fn symbol(name: &CStr) -> Option<*mut c_void> {
-    // SAFETY: a C string; the default scope has libpython, opened globally by the host.
+    // SAFETY: a terminated name; dlsym only looks.
     let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     (!address.is_null()).then_some(address)
 }
 
-/// The minor version of the running CPython 3.
-pub(crate) fn minor() -> u32 {
-    static MINOR: OnceLock<u32> = OnceLock::new();
-    *MINOR.get_or_init(|| {
-        // SAFETY: takes nothing; returns a static C string.
-        let version = unsafe { ffi::Py_GetVersion() };
-        // SAFETY: as above.
-        let version = unsafe { CStr::from_ptr(version) }.to_bytes();
-        let digits = version
-            .get(2..)
-            .unwrap_or_default()
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit());
-        digits.fold(0, |minor, digit| minor * 10 + u32::from(digit - b'0'))
-    })
+/// What `Py_GetVersion` says, for instance `3.11.2 (main, …)`.
+pub(crate) fn version() -> String {
+    // SAFETY: may be called at any time.
+    let text = unsafe { ffi::Py_GetVersion() };
+    // SAFETY: a static terminated string of libpython's.
+    let text = unsafe { CStr::from_ptr(text) };
+    text.to_string_lossy().into_owned()
 }
 
-/// A str of latin-1 bytes.
-pub(crate) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
-    // SAFETY: attached; the bytes are only read during the call.
-    let object = unsafe {
-        ffi::PyUnicode_DecodeLatin1(
-            bytes.as_ptr().cast(),
-            bytes.len() as isize,
-            c"strict".as_ptr(),
+/// Takes what a call returned, or the exception that it left.
+fn owned<'py>(py: Python<'py>, object: *mut PyObject) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: callers pass on a new reference or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(py, object) }
+}
+
+/// Calls with two positional arguments.
+pub(crate) fn call2<'py>(
+    callable: &Bound<'py, PyAny>,
+    first: &Bound<'py, PyAny>,
+    second: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let arguments = [ptr::null_mut(), first.as_ptr(), second.as_ptr()];
+    // SAFETY: live objects; the slot before the first argument is the callee's to use.
+    let result = unsafe {
+        PyObject_VectorcallDict(
+            callable.as_ptr(),
+            arguments[1..].as_ptr(),
+            2 | ARGUMENTS_OFFSET,
+            ptr::null_mut(),
         )
     };
-    // SAFETY: a new reference or null with an exception.
-    let object = unsafe { Bound::from_owned_ptr_or_err(py, object) }?;
-    Ok(object.cast_into::<PyString>()?)
+    owned(callable.py(), result)
 }
 
-/// A str of a path, as `os.fsdecode` makes it; latin-1 where that fails.
-pub(crate) fn fs_decoded<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
-    // SAFETY: attached; the bytes are only read during the call.
-    let object = unsafe {
-        ffi::PyUnicode_DecodeFSDefaultAndSize(bytes.as_ptr().cast(), bytes.len() as isize)
+/// The next item of an iterator, none at its end.
+pub(crate) fn next<'py>(iterator: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    // SAFETY: a live iterator (it comes from `iter`).
+    let item = unsafe { ffi::PyIter_Next(iterator.as_ptr()) };
+    if item.is_null() {
+        return PyErr::take(iterator.py()).map_or(Ok(None), Err);
+    }
+    owned(iterator.py(), item).map(Some)
+}
+
+/// Decodes latin-1.
+pub(crate) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    // SAFETY: a live slice; no error handler is needed for latin-1.
+    let text = unsafe {
+        ffi::PyUnicode_DecodeLatin1(bytes.as_ptr().cast(), length(bytes), ptr::null())
     };
-    // SAFETY: a new reference or null with an exception.
-    match unsafe { Bound::from_owned_ptr_or_err(py, object) } {
-        Ok(object) => Ok(object.cast_into::<PyString>()?),
+    // SAFETY: the decoder gives a str.
+    owned(py, text).map(|text| unsafe { text.cast_into_unchecked() })
+}
+
+/// Decodes a path with the file system's encoding, as `os.fsdecode` does, or latin-1 where that fails.
+pub(crate) fn path<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    // SAFETY: a live slice.
+    let text = unsafe {
+        ffi::PyUnicode_DecodeFSDefaultAndSize(bytes.as_ptr().cast(), length(bytes))
+    };
+    match owned(py, text) {
+        // SAFETY: the decoder gives a str.
+        Ok(text) => Ok(unsafe { text.cast_into_unchecked() }),
         Err(_) => latin1(py, bytes),
     }
 }
 
-/// The latin-1 bytes of a str.
-///
-/// # Errors
-/// UnicodeEncodeError.
-pub(crate) fn to_latin1(text: &Bound<'_, PyString>) -> PyResult<Vec<u8>> {
-    let mut length = 0;
-    // ASCII, the usual case, needs no encoder: its UTF-8 is cached in the str.
-    // SAFETY: attached; a str.
-    let utf8 = unsafe { ffi::PyUnicode_AsUTF8AndSize(text.as_ptr(), &raw mut length) };
-    if utf8.is_null() {
-        drop(PyErr::take(text.py()));
-    } else {
-        // SAFETY: the str's own UTF-8 of that length, alive as long as the str.
-        let bytes = unsafe { core::slice::from_raw_parts(utf8.cast::<u8>(), length as usize) };
-        if bytes.is_ascii() {
-            return Ok(bytes.to_vec());
-        }
-    }
-    // SAFETY: attached; a str.
-    let encoded = unsafe { ffi::PyUnicode_AsLatin1String(text.as_ptr()) };
-    // SAFETY: a new reference or null with an exception.
-    let encoded = unsafe { Bound::from_owned_ptr_or_err(text.py(), encoded) }?;
-    Ok(encoded.cast::<PyBytes>()?.as_bytes().to_vec())
+/// An interned key.
+pub(crate) fn interned<'py>(py: Python<'py>, text: &CStr) -> PyResult<Bound<'py, PyString>> {
+    // SAFETY: a terminated string.
+    let key = unsafe { ffi::PyUnicode_InternFromString(text.as_ptr()) };
+    // SAFETY: the function gives a str.
+    owned(py, key).map(|key| unsafe { key.cast_into_unchecked() })
 }
 
-/// References to an object.
-pub(crate) fn references(object: &Bound<'_, PyAny>) -> isize {
-    // SAFETY: attached; a live object.
-    unsafe { ffi::Py_REFCNT(object.as_ptr()) as isize }
+fn length(bytes: &[u8]) -> Py_ssize_t {
+    // INVARIANT: no slice is longer than isize::MAX.
+    bytes.len() as Py_ssize_t
 }
 
-/// Sets `dict[key] = value` where both are known to be right.
+/// Sets an entry of a dict.
 pub(crate) fn set_item(
-    dict: &Bound<'_, PyAny>,
-    key: &Py<PyString>,
+    dict: &Bound<'_, PyDict>,
+    key: &Bound<'_, PyString>,
     value: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
-    // SAFETY: attached; a dict and live objects of this interpreter.
-    if unsafe { ffi::PyDict_SetItem(dict.as_ptr(), key.as_ptr(), value.as_ptr()) } == 0 {
-        Ok(())
-    } else {
-        Err(PyErr::fetch(dict.py()))
+    // SAFETY: three live objects, the first a dict.
+    let code = unsafe { ffi::PyDict_SetItem(dict.as_ptr(), key.as_ptr(), value.as_ptr()) };
+    if code == 0 {
+        return Ok(());
     }
+    Err(PyErr::fetch(dict.py()))
 }
 
-/// A status of PyConfig's functions.
-#[repr(C)]
-pub(crate) struct Status {
-    pub(crate) kind: c_int,
-    pub(crate) function: *const c_char,
-    pub(crate) message: *const c_char,
-    pub(crate) code: c_int,
+/// An entry of a dict, none where it is missing.
+pub(crate) fn dict_item<'py>(
+    dict: &Bound<'py, PyDict>,
+    key: &Bound<'py, PyString>,
+) -> Option<Bound<'py, PyAny>> {
+    // SAFETY: live objects, the first a dict.
+    let value = unsafe { ffi::PyDict_GetItemWithError(dict.as_ptr(), key.as_ptr()) };
+    // SAFETY: a borrowed reference or null; a str key cannot fail.
+    unsafe { Bound::from_borrowed_ptr_or_opt(dict.py(), value) }
+}
+
+/// Runs `body` with the latin-1 bytes of a str.
+///
+/// # Errors
+/// TypeError where `text` is no str (`what` says which), UnicodeEncodeError where it is not latin-1.
+pub(crate) fn with_latin1<R>(
+    text: &Bound<'_, PyAny>,
+    what: &str,
+    body: impl FnOnce(&[u8]) -> R,
+) -> PyResult<R> {
+    let Ok(text) = text.cast::<PyString>() else {
+        let message = format!("{what} must be a str, not {}", type_name(text));
+        return Err(PyTypeError::new_err(message));
+    };
+    let mut size = 0;
+    // SAFETY: a live str; the bytes live as long as it.
+    let utf8 = unsafe { ffi::PyUnicode_AsUTF8AndSize(text.as_ptr(), &raw mut size) };
+    if utf8.is_null() {
+        // A lone surrogate; the encoder below says so better.
+        drop(PyErr::take(text.py()));
+    } else {
+        // SAFETY: `size` bytes at `utf8`, alive while `text` is.
+        let bytes = unsafe { core::slice::from_raw_parts(utf8.cast::<u8>(), size as usize) };
+        if bytes.is_ascii() {
+            return Ok(body(bytes));
+        }
+    }
+    // SAFETY: a live str.
+    let encoded = unsafe { ffi::PyUnicode_AsLatin1String(text.as_ptr()) };
+    let encoded = owned(text.py(), encoded)?;
+    // SAFETY: the encoder gives bytes.
+    let encoded: Bound<'_, PyBytes> = unsafe { encoded.cast_into_unchecked() };
+    Ok(body(encoded.as_bytes()))
+}
+
+/// The name of an object's type.
+pub(crate) fn type_name(object: &Bound<'_, PyAny>) -> String {
+    let name = object.get_type();
+    name.getattr("__name__")
+        .and_then(|name| name.extract::<String>())
+        .unwrap_or_else(|_| "?".to_owned())
+}
+
+/// How many references to an object there are.
+pub(crate) fn references(object: &Py<PyAny>, _py: Python<'_>) -> Py_ssize_t {
+    // SAFETY: a live object, and the thread is attached.
+    unsafe { ffi::Py_REFCNT(object.as_ptr()) }
+}
+
+/// A second descriptor of the file that `fd` names.
+pub(crate) fn duplicate(fd: c_int) -> std::io::Result<OwnedFd> {
+    if fd < 0 {
+        return Err(std::io::Error::from_raw_os_error(libc::EBADF));
+    }
+    // SAFETY: not negative; only used for the call below, which the kernel refuses if it is not open.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    borrowed.try_clone_to_owned()
+}
+
+/// Compiles the bytes of a script as `compile(bytes, path, "exec")` does in a fresh interpreter.
+pub(crate) fn compile<'py>(
+    py: Python<'py>,
+    source: &CStr,
+    path: &Bound<'py, PyString>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let Some(compile) = symbol(c"Py_CompileStringObject") else {
+        let builtins = py.import("builtins")?;
+        let source = PyBytes::new(py, source.to_bytes());
+        return builtins
+            .getattr("compile")?
+            .call1((source, path, "exec", 0, true));
+    };
+    type Compile = unsafe extern "C" fn(
+        *const c_char,
+        *mut PyObject,
+        c_int,
+        *const c_void,
+        c_int,
+    ) -> *mut PyObject;
+    // SAFETY: the function has had this signature in all versions.
+    let compile = unsafe { core::mem::transmute::<*mut c_void, Compile>(compile) };
+    // SAFETY: a terminated source, a live str, no flags, the interpreter's own optimisation.
+    let code = unsafe {
+        compile(
+            source.as_ptr(),
+            path.as_ptr(),
+            ffi::Py_file_input,
+            ptr::null(),
+            -1,
+        )
+    };
+    owned(py, code)
+}
+
+/// Runs a code object.
+pub(crate) fn run(code: &Bound<'_, PyAny>, globals: &Bound<'_, PyDict>) -> PyResult<()> {
+    // SAFETY: a live code object and a live dict.
+    let result =
+        unsafe { ffi::PyEval_EvalCode(code.as_ptr(), globals.as_ptr(), globals.as_ptr()) };
+    owned(code.py(), result).map(drop)
+}
+
+/// The thread states of an interpreter.
+///
+/// # Safety
+/// The interpreter is alive and the GIL is held.
+pub(crate) unsafe fn thread_states(
+    interpreter: *mut ffi::PyInterpreterState,
+) -> Vec<*mut ffi::PyThreadState> {
+    let mut states = Vec::new();
+    // SAFETY: alive, says the caller.
+    let mut state = unsafe { PyInterpreterState_ThreadHead(interpreter) };
+    while !state.is_null() {
+        states.push(state);
+        // SAFETY: a state of the list, which is not changed while the GIL is held.
+        state = unsafe { PyThreadState_Next(state) };
+    }
+    states
+}
+
+/// Ends the current thread state and gives the GIL back.
+///
+/// # Safety
+/// The thread is attached with that state, which was cleared.
+pub(crate) unsafe fn delete_current_state() {
+    // SAFETY: as the caller says.
+    unsafe { PyThreadState_DeleteCurrent() }
 }

@@ -1,159 +1,201 @@
-//! The environ of a request (PEP 3333, "environ Variables"): a copied template, and the request's own entries.
+//! The environ: a template for what requests share, a copy of it, and the request's own entries.
+
 #![deny(unsafe_code)]
 
-use core::cell::Cell;
-use core::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyString};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyString, PyTuple};
 use rsgi_bridge::abi;
-use rsgi_core::name::{NameId, id};
+use rsgi_core::name::{NAMES, NameId, id};
 
-use crate::capi::{fs_decoded, latin1, set_item};
-use crate::entry::RequestView;
-use crate::types::Objects;
+use crate::capi;
+use crate::entry::{FieldView, Fields, RequestView};
+use crate::interpreter::{self, At};
+use crate::kit::{Kit, Recent};
+use crate::process::{self, Facts};
+use crate::types::RequestObjects;
 
-/// Most templates that an interpreter keeps.
-const TEMPLATES: usize = 256;
-/// Entries that a template is grown for, so that its copies need not be.
-const ROOM: usize = 84;
-/// Longest value that is remembered for the next request.
-const REMEMBERED: usize = 512;
+/// Templates kept in an interpreter; a server has one for each virtual host and mount.
+const MOST_TEMPLATES: usize = 64;
+/// Spelled keys kept in an interpreter, and the longest of them.
+const MOST_SPELLED: usize = 512;
+const LONGEST_SPELLED: usize = 64;
 
-/// Makes the environ, but for `wsgi.input` and `wsgi.errors`.
-///
-/// # Errors
-/// Out of memory.
-pub(crate) fn environ<'py>(
-    py: Python<'py>,
-    objects: &Objects,
+/// Makes the environ of a request.
+pub(crate) fn build<'py>(
+    at: At<'py>,
     request: &RequestView<'_>,
+    objects: &RequestObjects,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let environ = template(py, objects, request)?.copy()?;
-    {
-        let mut values = objects.values.lock();
-        for (id, name, value) in request.fields() {
-            if id == 0 {
-                environ.set_item(latin1(py, name)?, latin1(py, value)?)?;
-            } else if let Some(key) = objects.keys.get(id as usize) {
-                let value = known_value(py, &mut values[id as usize], id, value)?;
-                set_item(&environ, key, &value)?;
-            }
+    let (py, kit) = (at.py, at.kit());
+    let (number, constants) = request.constants();
+    let environ = template(at, number, constants)?.bind(py).copy()?;
+    put_all(at, &environ, request.fields())?;
+    let own = &kit.own;
+    let put = |key: &Py<PyString>, value: &Bound<'py, PyAny>| {
+        capi::set_item(&environ, key.bind(py), value)
+    };
+    put(&own.input, objects.input.bind(py))?;
+    put(&own.errors, objects.errors.bind(py))?;
+    let scheme = match request.has(abi::REQUEST_HTTPS) {
+        true => &kit.values.https,
+        false => &kit.values.http,
+    };
+    put(&own.url_scheme, scheme.bind(py).as_any())?;
+    let thread = interpreter::thread_number().into_pyobject(py)?;
+    put(&own.thread_id, thread.as_any())?;
+    let [start, queue, daemon] = request.times();
+    for (key, time) in own.times.iter().zip([start, queue, daemon, now()]) {
+        if time == 0.0 {
+            put(key, kit.values.zero.bind(py).as_any())?;
+        } else {
+            put(key, PyFloat::new(py, time).as_any())?;
         }
     }
-    let own = &objects.own;
-    let scheme = if request.has(abi::REQUEST_HTTPS) {
-        &own.https
-    } else {
-        &own.http
-    };
-    set_item(&environ, &own.url_scheme, scheme.bind(py))?;
-    set_item(
-        &environ,
-        &own.thread_id,
-        thread_id().into_pyobject(py)?.as_any(),
-    )?;
-    set_item(&environ, &own.request_start, &seconds(py, request.start()))?;
-    let (queued, taken) = request.daemon_times();
-    if queued != 0 {
-        set_item(&environ, &own.queue_start, &seconds(py, queued))?;
-        set_item(&environ, &own.daemon_start, &seconds(py, taken))?;
-    }
-    set_item(&environ, &own.application_start, &seconds(py, now()))?;
     Ok(environ)
 }
 
-/// The value of a well-known key: the last request's object when it was the same.
-fn known_value<'py>(
-    py: Python<'py>,
-    last: &mut Option<(Vec<u8>, Py<PyAny>)>,
-    key: NameId,
-    value: &[u8],
-) -> PyResult<Bound<'py, PyAny>> {
-    if let Some((bytes, object)) = last
-        && bytes.as_slice() == value
-    {
-        return Ok(object.bind(py).clone());
-    }
-    let object = decoded(py, key, value)?.into_any();
-    if value.len() <= REMEMBERED {
-        *last = Some((value.to_vec(), object.clone().unbind()));
-    }
-    Ok(object)
+/// Seconds since the epoch.
+fn now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
 }
 
-fn decoded<'py>(py: Python<'py>, key: NameId, value: &[u8]) -> PyResult<Bound<'py, PyString>> {
-    if key == id::DOCUMENT_ROOT || key == id::SCRIPT_FILENAME {
-        fs_decoded(py, value)
-    } else {
-        latin1(py, value)
+fn template(at: At<'_>, number: u64, constants: Fields<'_>) -> PyResult<Py<PyDict>> {
+    let kit = at.kit();
+    let known = kit.templates.try_lock().and_then(|templates| {
+        let found = templates.iter().find(|(own, _)| *own == number);
+        found.map(|(_, template)| template.clone_ref(at.py))
+    });
+    if let Some(template) = known {
+        return Ok(template);
     }
-}
-
-/// The entries that the request shares with others, as a dict with room for the rest.
-fn template<'py>(
-    py: Python<'py>,
-    objects: &Objects,
-    request: &RequestView<'_>,
-) -> PyResult<Bound<'py, PyDict>> {
-    let Some((number, constants)) = request.constants() else {
-        return fixed(py, objects);
-    };
-    if let Some(known) = objects.templates.lock().get(&number) {
-        return Ok(known.bind(py).clone());
-    }
-    let template = fixed(py, objects)?;
-    for (id, name, value) in constants {
-        match objects.keys.get(id as usize).filter(|_| id != 0) {
-            Some(key) => set_item(&template, key, decoded(py, id, value)?.as_any())?,
-            None => template.set_item(latin1(py, name)?, latin1(py, value)?)?,
+    let template = new_template(at, constants)?.unbind();
+    let mut dropped = None;
+    if let Some(mut templates) = kit.templates.try_lock() {
+        if templates.len() >= MOST_TEMPLATES {
+            dropped = Some(templates.remove(0));
         }
+        templates.push((number, template.clone_ref(at.py)));
     }
-    // A dict keeps the size it has grown to, and its copies get it, as long as most of it is used.
-    let used = template.len();
-    let fillers = ROOM.saturating_sub(used).min(used / 2);
-    for filler in 0..fillers {
-        template.set_item(filler, py.None())?;
-    }
-    for filler in 0..fillers {
-        template.del_item(filler)?;
-    }
-    let mut templates = objects.templates.lock();
-    if templates.len() >= TEMPLATES {
-        templates.clear();
-    }
-    templates.insert(number, template.clone().unbind());
+    drop(dropped);
     Ok(template)
 }
 
-fn fixed<'py>(py: Python<'py>, objects: &Objects) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    for (key, value) in &objects.fixed {
-        set_item(&dict, key, value.bind(py))?;
+fn new_template<'py>(at: At<'py>, constants: Fields<'_>) -> PyResult<Bound<'py, PyDict>> {
+    let py = at.py;
+    let environ = PyDict::new(py);
+    put_all(at, &environ, constants)?;
+    if let Some(facts) = process::facts() {
+        put_facts(at, &environ, facts)?;
     }
-    Ok(dict)
+    let own = &at.kit().own;
+    for key in [&own.input, &own.errors, &own.url_scheme, &own.thread_id]
+        .into_iter()
+        .chain(&own.times)
+    {
+        environ.set_item(key, py.None())?;
+    }
+    make_room(&environ)?;
+    Ok(environ)
 }
 
-fn seconds(py: Python<'_>, microseconds: i64) -> Bound<'_, PyAny> {
-    PyFloat::new(py, microseconds as f64 / 1e6).into_any()
+fn put_facts(at: At<'_>, environ: &Bound<'_, PyDict>, facts: &Facts) -> PyResult<()> {
+    let py = at.py;
+    environ.set_item("wsgi.version", (1, 0))?;
+    for (key, flag) in [
+        ("wsgi.multithread", abi::START_MULTITHREAD),
+        ("wsgi.multiprocess", abi::START_MULTIPROCESS),
+        ("wsgi.run_once", abi::START_RUN_ONCE),
+    ] {
+        environ.set_item(key, PyBool::new(py, facts.has(flag)))?;
+    }
+    environ.set_item("wsgi.input_terminated", true)?;
+    environ.set_item("wsgi.file_wrapper", &at.kit().types.file_wrapper)?;
+    environ.set_item("apache.version", PyTuple::new(py, facts.apache_version)?)?;
+    environ.set_item("mod_wsgi.version", PyTuple::new(py, facts.wsgi_version)?)
 }
 
-/// Microseconds since the epoch.
-fn now() -> i64 {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+/// Makes the table of a template so large that its copies take a request's entries without growing. CPython copies
+/// the table as it is while at least two thirds of what was ever put into it is still there.
+fn make_room(environ: &Bound<'_, PyDict>) -> PyResult<()> {
+    let extra = environ.len() / 2 - 1;
+    for number in 0..extra {
+        environ.set_item(number, environ.py().None())?;
+    }
+    for number in 0..extra {
+        environ.del_item(number)?;
+    }
+    Ok(())
 }
 
-/// The number of this thread among those that served requests, from 1.
-fn thread_id() -> u32 {
-    static NEXT: AtomicU32 = AtomicU32::new(1);
-    thread_local! {
-        static MINE: Cell<u32> = const { Cell::new(0) };
+fn put_all(at: At<'_>, environ: &Bound<'_, PyDict>, fields: Fields<'_>) -> PyResult<()> {
+    // While the lock is held only strings and dict entries are made: nothing that runs Python code. Another thread
+    // can hold it only if that is wrong; then there is no cache this time.
+    let mut recent = at.kit().recent.try_lock();
+    for field in fields.iter() {
+        put(at, environ, field, recent.as_deref_mut())?;
     }
-    if MINE.get() == 0 {
-        MINE.set(NEXT.fetch_add(1, Ordering::Relaxed));
+    Ok(())
+}
+
+fn put(
+    at: At<'_>,
+    environ: &Bound<'_, PyDict>,
+    field: FieldView<'_>,
+    recent: Option<&mut Recent>,
+) -> PyResult<()> {
+    let (py, kit) = (at.py, at.kit());
+    let index = field.id as usize;
+    if index == 0 || index >= NAMES.len() {
+        let key = spelled(at, kit, field.name)?;
+        let value = capi::latin1(py, field.value)?;
+        return capi::set_item(environ, key.bind(py), value.as_any());
     }
-    MINE.get()
+    let key = kit.keys[index].bind(py);
+    let Some(recent) = recent.filter(|_| !is_unique(field.id)) else {
+        return capi::set_item(environ, key, value(py, field)?.as_any());
+    };
+    if let Some(known) = recent.find(index, field.value) {
+        return capi::set_item(environ, key, known.bind(py).as_any());
+    }
+    let value = value(py, field)?;
+    drop(recent.keep(index, field.value, value.clone().unbind()));
+    capi::set_item(environ, key, value.as_any())
+}
+
+/// Whether a key's value is another one in each request.
+const fn is_unique(key: NameId) -> bool {
+    matches!(
+        key,
+        id::REMOTE_PORT
+            | id::UNIQUE_ID
+            | id::MOD_WSGI_REQUEST_ID
+            | id::MOD_WSGI_CONNECTION_ID
+    )
+}
+
+fn value<'py>(py: Python<'py>, field: FieldView<'_>) -> PyResult<Bound<'py, PyString>> {
+    match field.id {
+        id::DOCUMENT_ROOT | id::SCRIPT_FILENAME => capi::path(py, field.value),
+        _ => capi::latin1(py, field.value),
+    }
+}
+
+/// The key object of a name without an id.
+fn spelled(at: At<'_>, kit: &Kit, name: &[u8]) -> PyResult<Py<PyString>> {
+    let py = at.py;
+    let Some(mut known) = kit.spelled.try_lock() else {
+        return capi::latin1(py, name).map(Bound::unbind);
+    };
+    if let Some(key) = known.get(name) {
+        return Ok(key.clone_ref(py));
+    }
+    let key = capi::latin1(py, name)?.unbind();
+    if known.len() < MOST_SPELLED && name.len() <= LONGEST_SPELLED {
+        known.insert(name.to_vec(), key.clone_ref(py));
+    }
+    Ok(key)
 }

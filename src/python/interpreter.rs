@@ -1,236 +1,497 @@
-//! Application groups: the main interpreter and its sub-interpreters, and how a thread gets into one.
+//! Application groups as interpreters, and the one way to attach a thread to them.
 //!
-//! A thread keeps one thread state per interpreter for its life, so that `threading.local` lasts as long as the
-//! worker. The main interpreter's state is always a thread's first: CPython takes a thread's first state for the one
-//! that PyGILState (and with it extensions) attaches to.
+//! Every thread keeps a thread state for each interpreter that it has been in, so thread-locals of applications
+//! live as long as the thread. The main interpreter's state is made first (PITFALLS P16): it is the one that
+//! `PyGILState_Ensure` knows the thread by. How a state becomes current depends on the version:
+//! - 3.12 and later: it is restored; that also makes it the thread's PyGILState state, so PyO3 attaches to it.
+//! - before: PyO3 attaches to the main interpreter, then the state is swapped in. Restoring another state than the
+//!   PyGILState one there and attaching inside waits for a lock that the thread holds itself.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::ptr;
+use core::cell::{Cell, RefCell};
+use core::ptr;
+use std::rc::Rc;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use pyo3::ffi;
+use pyo3::ffi::{self, PyInterpreterState, PyThreadState};
 use pyo3::prelude::*;
+use rsgi_bridge::abi::level;
 
-use crate::capi;
-use crate::types::Objects;
+use crate::kit::Kit;
+use crate::scratch::Scratch;
+use crate::{capi, process, report};
 
-/// An application group's interpreter; lives as long as the process.
-///
-/// # Invariants
-/// `state` is a live interpreter until the process stops; `objects` belong to it and are used attached to it only.
-pub(crate) struct Interpreter {
-    /// 0 is the main interpreter.
-    index: usize,
-    state: *mut ffi::PyInterpreterState,
-    objects: OnceLock<Objects>,
+/// An interpreter. Never destroyed before `stop`, so references to it are `'static`.
+pub(crate) struct Interp {
+    /// The application group; empty is the main interpreter.
+    pub(crate) name: Vec<u8>,
+    // INVARIANT: alive until `stop`, after which nobody attaches.
+    state: *mut PyInterpreterState,
+    kit: OnceLock<Kit>,
+    /// Thread states that this layer made and that still exist.
+    made: Mutex<Vec<StatePtr>>,
 }
 
-// SAFETY: the pointer is only given to CPython, which any thread may do; the objects are reached attached only.
-unsafe impl Send for Interpreter {}
-// SAFETY: as above.
-unsafe impl Sync for Interpreter {}
+// SAFETY: the pointer is only handed to CPython, and only by attached threads or to make a thread state, which
+// needs no lock of ours; the rest is Sync by itself.
+unsafe impl Sync for Interp {}
+// SAFETY: see above.
+unsafe impl Send for Interp {}
 
-static BY_NAME: RwLock<Option<HashMap<Vec<u8>, &'static Interpreter>>> = RwLock::new(None);
-/// Held, detached, while an interpreter is made: two first requests make one.
+/// A thread state; used by its own thread, and by `stop` when that thread cannot come back.
+#[derive(Clone, Copy, PartialEq)]
+struct StatePtr(*mut PyThreadState);
+
+// SAFETY: see the type.
+unsafe impl Send for StatePtr {}
+
+/// All interpreters, the main one first.
+static TABLE: RwLock<Vec<&'static Interp>> = RwLock::new(Vec::new());
+/// Held by the one thread that makes an interpreter. Always taken detached.
 static MAKING: Mutex<()> = Mutex::new(());
-static MAIN: OnceLock<&'static Interpreter> = OnceLock::new();
+static MINOR: AtomicU32 = AtomicU32::new(0);
+static THREADS: AtomicU32 = AtomicU32::new(0);
+
+/// A thread's place in one interpreter.
+pub(crate) struct Slot {
+    interp: &'static Interp,
+    // INVARIANT: made for this thread and `interp`; deleted only when the thread ends or by `stop`.
+    state: *mut PyThreadState,
+    /// What the thread keeps from request to request.
+    pub(crate) scratch: Scratch,
+}
+
+struct Thread {
+    slots: RefCell<Vec<Rc<Slot>>>,
+    number: u32,
+    is_pinned: Cell<bool>,
+}
 
 thread_local! {
-    /// This thread's states by the index of their interpreters; null where it was never there.
-    static STATES: RefCell<Vec<*mut ffi::PyThreadState>> = const { RefCell::new(Vec::new()) };
+    static THREAD: Thread = Thread {
+        slots: const { RefCell::new(Vec::new()) },
+        number: THREADS.fetch_add(1, Ordering::Relaxed) + 1,
+        is_pinned: const { Cell::new(false) },
+    };
 }
 
-impl Interpreter {
-    /// What belongs to the interpreter.
-    pub(crate) fn objects(&self) -> Option<&Objects> {
-        self.objects.get()
+/// Proof that the thread is attached to an interpreter, and where.
+#[derive(Clone, Copy)]
+pub(crate) struct At<'py> {
+    /// PyO3's proof.
+    pub(crate) py: Python<'py>,
+    /// The interpreter.
+    pub(crate) interp: &'static Interp,
+    /// The thread's place in it.
+    pub(crate) slot: &'py Slot,
+}
+
+impl<'py> At<'py> {
+    /// The interpreter's objects.
+    pub(crate) fn kit(&self) -> &'static Kit {
+        let kit = self.interp.kit.get();
+        // INVARIANT: an interpreter is entered by others only after its kit was set.
+        kit.unwrap_or_else(|| unreachable!("an interpreter without its kit"))
+    }
+
+    /// Runs `body` without the GIL.
+    pub(crate) fn detach<R: Send>(&self, body: impl FnOnce() -> R + Send) -> R {
+        self.py.detach(body)
     }
 }
 
-/// Takes the interpreter that was just started on this thread as the main one, and leaves it.
-pub(crate) fn adopt_main(
-    make: impl FnOnce(Python<'_>) -> Result<Objects, String>,
-) -> Result<(), String> {
-    // SAFETY: Python was started on this thread, which holds the GIL.
-    let state = unsafe { ffi::PyInterpreterState_Get() };
-    let main: &'static Interpreter = Box::leak(Box::new(Interpreter {
-        index: 0,
-        state,
-        objects: OnceLock::new(),
-    }));
-    // SAFETY: the GIL is held.
-    let thread = unsafe { ffi::PyThreadState_Get() };
-    STATES.with_borrow_mut(|states| states.push(thread));
-    let objects = Python::attach(make);
-    // SAFETY: the GIL is held by this thread's state.
+impl Interp {
+    /// The name as text.
+    pub(crate) fn label(&self) -> String {
+        String::from_utf8_lossy(&self.name).into_owned()
+    }
+
+    fn is_main(&self) -> bool {
+        self.name.is_empty()
+    }
+}
+
+/// The number of the calling thread: 1 for the first that came here.
+pub(crate) fn thread_number() -> u32 {
+    THREAD.try_with(|thread| thread.number).unwrap_or(0)
+}
+
+fn minor() -> u32 {
+    MINOR.load(Ordering::Relaxed)
+}
+
+/// Takes in the interpreter that `Py_Initialize…` made; the thread is attached to it, and detached afterwards.
+///
+/// # Safety
+/// Python was just started by the calling thread, which has its only thread state.
+pub(crate) unsafe fn adopt_main(python_minor: u32) -> Result<(), String> {
+    MINOR.store(python_minor, Ordering::Relaxed);
+    // SAFETY: attached, says the caller.
+    let state = unsafe { ffi::PyThreadState_Get() };
+    // SAFETY: see above.
+    let interpreter = unsafe { ffi::PyInterpreterState_Get() };
+    let interp = leak(b"", interpreter, state);
+    let made = Python::attach(|py| {
+        // PyO3 makes the type of its own panics when it first meets an exception: here, in the main interpreter.
+        pyo3::exceptions::PyRuntimeError::new_err("").restore(py);
+        drop(PyErr::take(py));
+        Kit::new(py, &interp.name).map_err(|error| report::text(py, &error))
+    });
+    THREAD.with(|thread| thread.is_pinned.set(true));
+    keep_slot(interp, state);
+    // SAFETY: attached; the state is kept for this thread.
     unsafe { ffi::PyEval_SaveThread() };
-    let _ = main.objects.set(objects?);
-    let _ = MAIN.set(main);
-    BY_NAME
-        .write()
-        .get_or_insert_default()
-        .insert(Vec::new(), main);
+    let kit = made?;
+    drop(interp.kit.set(kit));
+    TABLE.write().push(interp);
     Ok(())
 }
 
-/// The interpreter of an application group, made now if it is the first use. The caller is detached.
+fn leak(
+    name: &[u8],
+    state: *mut PyInterpreterState,
+    thread: *mut PyThreadState,
+) -> &'static Interp {
+    Box::leak(Box::new(Interp {
+        name: name.to_vec(),
+        state,
+        kit: OnceLock::new(),
+        made: Mutex::new(vec![StatePtr(thread)]),
+    }))
+}
+
+fn keep_slot(interp: &'static Interp, state: *mut PyThreadState) -> Rc<Slot> {
+    let slot = Rc::new(Slot {
+        interp,
+        state,
+        scratch: Scratch::default(),
+    });
+    THREAD.with(|thread| thread.slots.borrow_mut().push(Rc::clone(&slot)));
+    slot
+}
+
+/// The interpreter of an application group; made now if this is its first use. Call detached.
 ///
 /// # Errors
-/// Why it cannot be made.
-pub(crate) fn of_group(
-    name: &[u8],
-    make: impl FnOnce(Python<'_>) -> Result<Objects, String>,
-) -> Result<&'static Interpreter, String> {
-    if let Some(found) = existing(name) {
-        return Ok(found);
-    }
+/// Why it could not be made; logged already.
+pub(crate) fn find(group: &[u8]) -> Result<&'static Interp, ()> {
+    let known = THREAD.with(|thread| {
+        let slots = thread.slots.borrow();
+        slots
+            .iter()
+            .map(|slot| slot.interp)
+            .find(|interp| interp.name == group)
+    });
+    known.or_else(|| look_up(group)).map_or_else(|| make(group), Ok)
+}
+
+fn look_up(group: &[u8]) -> Option<&'static Interp> {
+    let table = TABLE.read();
+    table.iter().copied().find(|interp| interp.name == group)
+}
+
+fn make(group: &[u8]) -> Result<&'static Interp, ()> {
     let _making = MAKING.lock();
-    if let Some(found) = existing(name) {
-        return Ok(found);
+    if let Some(interp) = look_up(group) {
+        return Ok(interp);
     }
-    let main = *MAIN.get().ok_or("Python is not running")?;
-    let index = BY_NAME.read().as_ref().map_or(0, HashMap::len);
-    let made = enter(main, |_| new_interpreter(index, make))?;
-    BY_NAME
-        .write()
-        .get_or_insert_default()
-        .insert(name.to_vec(), made);
-    Ok(made)
-}
-
-fn existing(name: &[u8]) -> Option<&'static Interpreter> {
-    if name.is_empty() {
-        return MAIN.get().copied();
-    }
-    BY_NAME.read().as_ref()?.get(name).copied()
-}
-
-/// All interpreters, sub-interpreters first in the order of their making, the main one last.
-pub(crate) fn all() -> Vec<&'static Interpreter> {
-    let mut all: Vec<_> = BY_NAME
-        .read()
-        .iter()
-        .flat_map(|map| map.values().copied())
-        .collect();
-    all.sort_by_key(|interpreter| {
-        if interpreter.index == 0 {
-            usize::MAX
-        } else {
-            interpreter.index
+    let main = look_up(b"").ok_or(())?;
+    let label = String::from_utf8_lossy(group).into_owned();
+    let made = attach(main, |at| make_attached(at, group)).unwrap_or_else(|| {
+        Err("no thread state could be made for the main interpreter".to_owned())
+    });
+    match made {
+        Ok(interp) => {
+            TABLE.write().push(interp);
+            process::log(
+                level::INFO,
+                format!("Made the interpreter of application group '{label}'.").as_bytes(),
+            );
+            Ok(interp)
         }
-    });
-    all
-}
-
-/// Makes a sub-interpreter; the caller is attached to the main one, and is again afterwards.
-fn new_interpreter(
-    index: usize,
-    make: impl FnOnce(Python<'_>) -> Result<Objects, String>,
-) -> Result<&'static Interpreter, String> {
-    // SAFETY: attached to the main interpreter.
-    let outer = unsafe { ffi::PyThreadState_Get() };
-    // SAFETY: attached to the main interpreter.
-    let thread = unsafe { ffi::Py_NewInterpreter() };
-    if thread.is_null() {
-        // SAFETY: back to the state that was current before.
-        unsafe { ffi::PyThreadState_Swap(outer) };
-        return Err("CPython could not make a sub-interpreter".to_owned());
-    }
-    // SAFETY: the new interpreter is current.
-    let state = unsafe { ffi::PyInterpreterState_Get() };
-    let interpreter: &'static Interpreter = Box::leak(Box::new(Interpreter {
-        index,
-        state,
-        objects: OnceLock::new(),
-    }));
-    remember(index, thread);
-    // SAFETY: attached, to the new interpreter.
-    let objects = make(unsafe { Python::assume_attached() });
-    // SAFETY: back to the main interpreter's state of this thread.
-    unsafe { ffi::PyThreadState_Swap(outer) };
-    let _ = interpreter.objects.set(objects?);
-    Ok(interpreter)
-}
-
-fn remember(index: usize, thread: *mut ffi::PyThreadState) {
-    STATES.with_borrow_mut(|states| {
-        if states.len() <= index {
-            states.resize(index + 1, ptr::null_mut());
+        Err(reason) => {
+            let lines = format!(
+                "RSGI0087: The interpreter of application group '{label}' cannot be made: {reason}"
+            );
+            report::each_line(&lines, |line| process::log(level::ERROR, line));
+            Err(())
         }
-        states[index] = thread;
-    });
+    }
 }
 
-/// This thread's state in an interpreter, made at its first use.
-fn thread_state(interpreter: &Interpreter) -> *mut ffi::PyThreadState {
-    let known = STATES.with_borrow(|states| {
-        states
-            .get(interpreter.index)
-            .copied()
-            .unwrap_or(ptr::null_mut())
+fn make_attached(at: At<'_>, group: &[u8]) -> Result<&'static Interp, String> {
+    // SAFETY: attached to the main interpreter.
+    let before = unsafe { ffi::PyThreadState_Get() };
+    // SAFETY: attached, no lock is held that Python code could want.
+    let state = unsafe { ffi::Py_NewInterpreter() };
+    if state.is_null() {
+        // SAFETY: this thread's state, which was current before.
+        unsafe { ffi::PyThreadState_Swap(before) };
+        return Err("CPython refused to make one".to_owned());
+    }
+    // SAFETY: attached to the new interpreter.
+    let interpreter = unsafe { ffi::PyInterpreterState_Get() };
+    let made = Kit::new(at.py, group).map_err(|error| report::text(at.py, &error));
+    let interp = made.map(|kit| {
+        let interp = leak(group, interpreter, state);
+        drop(interp.kit.set(kit));
+        interp
     });
-    if !known.is_null() {
+    if interp.is_err() {
+        // SAFETY: the current state, the interpreter's only one unless its set-up left threads behind.
+        unsafe { ffi::Py_EndInterpreter(state) };
+    }
+    // SAFETY: this thread's state, which was current before.
+    unsafe { ffi::PyThreadState_Swap(before) };
+    if let Ok(interp) = &interp {
+        keep_slot(interp, state);
+    }
+    interp
+}
+
+/// The calling thread's place in an interpreter; none where CPython has no memory for it.
+fn slot(interp: &'static Interp) -> Option<Rc<Slot>> {
+    let known = THREAD.with(|thread| {
+        let slots = thread.slots.borrow();
+        slots
+            .iter()
+            .find(|slot| ptr::eq(slot.interp, interp))
+            .map(Rc::clone)
+    });
+    if known.is_some() {
         return known;
     }
-    // SAFETY: a live interpreter (type invariant); needs no GIL.
-    let thread = unsafe { ffi::PyThreadState_New(interpreter.state) };
-    remember(interpreter.index, thread);
-    thread
-}
-
-/// Runs `run` in an interpreter; the caller is detached, and is again afterwards.
-pub(crate) fn enter<R>(interpreter: &'static Interpreter, run: impl FnOnce(Python<'_>) -> R) -> R {
-    let main = match MAIN.get() {
-        Some(main) => thread_state(main),
-        None => ptr::null_mut(),
-    };
-    let own = thread_state(interpreter);
-    if capi::minor() >= 12 || interpreter.index == 0 {
-        // SAFETY: this thread's own state, which is not current anywhere.
-        unsafe { ffi::PyEval_RestoreThread(own) };
-        let result = Python::attach(|py| {
-            debug_assert_eq!(current(), interpreter.state);
-            run(py)
-        });
-        // SAFETY: attached by the state restored above.
-        unsafe { ffi::PyEval_SaveThread() };
-        return result;
+    if !interp.is_main() {
+        slot(look_up(b"")?)?;
     }
-    // On 3.10 and 3.11 PyGILState only knows the main interpreter's state: attach by it, then change over.
-    // SAFETY: this thread's main state, which is not current anywhere.
-    unsafe { ffi::PyEval_RestoreThread(main) };
-    let result = Python::attach(|py| {
-        // SAFETY: attached; both states are this thread's.
-        unsafe { ffi::PyThreadState_Swap(own) };
-        debug_assert_eq!(current(), interpreter.state);
-        let result = run(py);
-        // SAFETY: as above.
-        unsafe { ffi::PyThreadState_Swap(main) };
-        result
-    });
-    // SAFETY: attached by the state restored above.
-    unsafe { ffi::PyEval_SaveThread() };
-    result
+    // SAFETY: the interpreter is alive; this needs no GIL.
+    let state = unsafe { ffi::PyThreadState_New(interp.state) };
+    if state.is_null() {
+        return None;
+    }
+    interp.made.lock().push(StatePtr(state));
+    Some(keep_slot(interp, state))
 }
 
-/// The interpreter that this thread is attached to.
-fn current() -> *mut ffi::PyInterpreterState {
-    // SAFETY: attached.
-    unsafe { ffi::PyInterpreterState_Get() }
+/// Runs `body` attached to an interpreter. Call detached, within a [`process::Use`]. None where CPython has no
+/// memory for a thread state.
+pub(crate) fn attach<R>(interp: &'static Interp, body: impl FnOnce(At<'_>) -> R) -> Option<R> {
+    let slot = slot(interp)?;
+    Some(attach_slot(&slot, body))
 }
 
-/// Lets other threads run Python while `run` waits.
-pub(crate) fn detached<R>(_py: Python<'_>, run: impl FnOnce() -> R) -> R {
-    struct Restore(*mut ffi::PyThreadState);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            // SAFETY: the state that was saved on this thread below.
-            unsafe { ffi::PyEval_RestoreThread(self.0) };
+fn attach_slot<R>(slot: &Slot, body: impl FnOnce(At<'_>) -> R) -> R {
+    let interp = slot.interp;
+    let checked = |py: Python<'_>| {
+        // SAFETY: attached.
+        let current = unsafe { ffi::PyInterpreterState_Get() };
+        debug_assert!(
+            ptr::eq(current, interp.state),
+            "attached to another interpreter than '{}'",
+            interp.label()
+        );
+        body(At { py, interp, slot })
+    };
+    if minor() >= 12 {
+        // SAFETY: this thread's state, and the thread is detached.
+        unsafe { ffi::PyEval_RestoreThread(slot.state) };
+        let _detach = Detach;
+        return Python::attach(checked);
+    }
+    if interp.is_main() {
+        return Python::attach(checked);
+    }
+    Python::attach(|py| {
+        // SAFETY: attached; the new state is this thread's.
+        let main = unsafe { ffi::PyThreadState_Swap(slot.state) };
+        let _back = SwapBack(main);
+        checked(py)
+    })
+}
+
+/// Detaches, also when a panic passes.
+struct Detach;
+
+impl Drop for Detach {
+    fn drop(&mut self) {
+        // SAFETY: attached since it was made.
+        unsafe { ffi::PyEval_SaveThread() };
+    }
+}
+
+/// Makes an earlier thread state current again, also when a panic passes.
+struct SwapBack(*mut PyThreadState);
+
+impl Drop for SwapBack {
+    fn drop(&mut self) {
+        // SAFETY: attached; the state was current on this thread before.
+        unsafe { ffi::PyThreadState_Swap(self.0) };
+    }
+}
+
+impl Drop for Thread {
+    /// Gives a worker's thread states back when it ends before the process does.
+    fn drop(&mut self) {
+        let mut slots = core::mem::take(self.slots.get_mut());
+        let entered = process::enter();
+        if self.is_pinned.get() || entered.is_none() {
+            // Python's main thread, or Python is gone: what they hold cannot be released any more.
+            core::mem::forget(slots);
+            return;
+        }
+        for slot in &slots {
+            attach_slot(slot, |at| slot.scratch.clear(at.py));
+        }
+        // The main interpreter's state was made first and goes last.
+        while let Some(slot) = slots.pop() {
+            let main = slots.first().unwrap_or(&slot).state;
+            slot.interp
+                .made
+                .lock()
+                .retain(|made| *made != StatePtr(slot.state));
+            // SAFETY: both are this thread's, which is detached and will not come back to `slot.state`.
+            unsafe { delete_state(slot.state, main) };
         }
     }
-    // SAFETY: attached (the token proves it); restored when `_restore` drops, also when `run` unwinds.
-    let _restore = Restore(unsafe { ffi::PyEval_SaveThread() });
-    run()
+}
+
+/// Deletes a thread state of the calling, detached thread.
+///
+/// # Safety
+/// Both states are the thread's own; `main` is that of the main interpreter (it may be `state` itself).
+unsafe fn delete_state(state: *mut PyThreadState, main: *mut PyThreadState) {
+    if minor() >= 12 || state == main {
+        // SAFETY: the thread's own, and it is detached.
+        unsafe { ffi::PyEval_RestoreThread(state) };
+        // SAFETY: current.
+        unsafe { ffi::PyThreadState_Clear(state) };
+        // SAFETY: current and cleared.
+        unsafe { capi::delete_current_state() };
+        return;
+    }
+    // SAFETY: the thread's own, and it is detached.
+    unsafe { ffi::PyEval_RestoreThread(main) };
+    // SAFETY: the thread's own.
+    unsafe { ffi::PyThreadState_Swap(state) };
+    // SAFETY: current.
+    unsafe { ffi::PyThreadState_Clear(state) };
+    // SAFETY: the thread's own.
+    unsafe { ffi::PyThreadState_Swap(main) };
+    // SAFETY: cleared and not current.
+    unsafe { ffi::PyThreadState_Delete(state) };
+    // SAFETY: attached with `main`.
+    unsafe { ffi::PyEval_SaveThread() };
+}
+
+/// Ends the sub-interpreters one by one, then Python. The caller has made sure that nobody uses Python any more.
+pub(crate) fn end_all() {
+    let table = core::mem::take(&mut *TABLE.write());
+    let Some((main, others)) = table.split_first() else {
+        return;
+    };
+    let mut are_ended = true;
+    for interp in others {
+        // The state must exist before the main one is current: making it may bind it to the thread.
+        let ended = slot(interp).zip(slot(main)).is_some_and(|(own, main)| {
+            attach_slot(&main, |at| end_sub(at, &own))
+        });
+        if !ended {
+            are_ended = false;
+            let line = format!(
+                "Threads of application group '{}' still run: its interpreter is not destroyed.",
+                interp.label()
+            );
+            process::log(level::INFO, line.as_bytes());
+        }
+    }
+    let Some(slot) = slot(main) else { return };
+    if !are_ended {
+        attach_slot(&slot, |at| run_exit_functions(at.py));
+        return;
+    }
+    attach_slot(&slot, |at| slot.scratch.clear(at.py));
+    // SAFETY: this thread's state, and the thread is detached.
+    unsafe { ffi::PyEval_RestoreThread(slot.state) };
+    // SAFETY: attached to the main interpreter; the others are ended and nobody else may attach.
+    unsafe { ffi::Py_FinalizeEx() };
+}
+
+/// Ends one sub-interpreter; the thread is attached to the main one, before and after. False when threads that
+/// the application made still run in it: then only its exit functions were run.
+fn end_sub(at: At<'_>, own: &Slot) -> bool {
+    // SAFETY: attached; the state is this thread's.
+    let main = unsafe { ffi::PyThreadState_Swap(own.state) };
+    let _back = SwapBack(main);
+    own.scratch.clear(at.py);
+    let interp = own.interp;
+    if has_foreign(interp) {
+        join_threads(at.py);
+    }
+    if has_foreign(interp) {
+        run_exit_functions(at.py);
+        return false;
+    }
+    delete_others(interp, own.state);
+    // SAFETY: the current state and the only one of its interpreter.
+    unsafe { ffi::Py_EndInterpreter(own.state) };
+    true
+}
+
+/// Whether an interpreter has thread states that this layer did not make.
+fn has_foreign(interp: &Interp) -> bool {
+    // SAFETY: alive until it is ended, and the GIL is held.
+    let states = unsafe { capi::thread_states(interp.state) };
+    let made = interp.made.lock();
+    states.iter().any(|state| !made.contains(&StatePtr(*state)))
+}
+
+/// Deletes the states of parked workers. The thread is attached to `interp` with `own`.
+fn delete_others(interp: &Interp, own: *mut PyThreadState) {
+    let mut others = core::mem::take(&mut *interp.made.lock());
+    others.retain(|state| *state != StatePtr(own));
+    for state in &others {
+        // SAFETY: a state of the current interpreter, whose thread is parked in the host and cannot come back.
+        unsafe { ffi::PyThreadState_Clear(state.0) };
+    }
+    let delete = move || {
+        for state in others {
+            let StatePtr(state) = state;
+            // SAFETY: cleared, not current anywhere.
+            unsafe { ffi::PyThreadState_Delete(state) };
+        }
+    };
+    if minor() < 12 {
+        return delete();
+    }
+    // From 3.12 on, deleting a state that its own thread had bound for PyGILState unbinds the *calling* thread's:
+    // so let a thread do it that has none to lose.
+    std::thread::scope(|scope| {
+        scope.spawn(delete);
+    });
+}
+
+fn join_threads(py: Python<'_>) {
+    let joined = py
+        .import("sys")
+        .and_then(|sys| sys.getattr("modules"))
+        .and_then(|modules| modules.call_method1("get", ("threading",)))
+        .and_then(|threading| {
+            if threading.is_none() {
+                return Ok(());
+            }
+            threading.call_method0("_shutdown").map(drop)
+        });
+    if let Err(error) = joined {
+        report::log_error(py, &error, "joining the threads of an interpreter");
+    }
+}
+
+fn run_exit_functions(py: Python<'_>) {
+    let run = py
+        .import("atexit")
+        .and_then(|atexit| atexit.call_method0("_run_exitfuncs"));
+    if let Err(error) = run {
+        report::log_error(py, &error, "the exit functions of an interpreter");
+    }
 }

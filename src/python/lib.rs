@@ -1,17 +1,23 @@
-//! The Python layer of mod_rsgi: everything that touches CPython, behind the one symbol of `entry`.
+//! The Python layer of mod_rsgi: everything that knows CPython, behind the C ABI of `rsgi_bridge::abi`.
 //!
-//! Built against the limited API with libpython's symbols left undefined: the host opens libpython first, then this
-//! shared object (`rsgi_bridge::layer`). One file serves CPython 3.10 to 3.15. No Python object is in a static:
-//! what is cached belongs to an interpreter (`interpreter::Interpreter`).
+//! `entry` is the table that the host looks up; `start` starts and stops Python; `interpreter` attaches threads to
+//! application groups; `kit` and `setup` make an interpreter look as mod_wsgi's do; `loader`, `environ` and `handler`
+//! run a request, whose state is an `exchange`; `types` are the Python-visible types; `capi` holds what PyO3 lacks.
+//! No Python object is in a static: whatever is cached hangs off its interpreter (DESIGN.md §5).
 
 mod capi;
 mod entry;
 mod environ;
+mod exchange;
 mod handler;
 mod interpreter;
+mod kit;
 mod loader;
-mod log;
-mod options;
-mod request;
+mod panics;
+mod process;
+mod report;
+mod respond;
+mod scratch;
+mod setup;
 mod start;
 mod types;

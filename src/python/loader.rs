@@ -1,167 +1,323 @@
-//! Scripts as modules: loaded once, looked at for changes, loaded again.
+//! Scripts as modules: loaded once per interpreter, again when they changed.
+//!
+//! A request of a loaded and unchanged script takes no lock that others hold while they load. Whoever loads holds
+//! the process's load lock, which is waited for without the GIL. A script that fails is not kept.
+
 #![deny(unsafe_code)]
 
-use parking_lot::{Mutex, MutexGuard};
-use pyo3::exceptions::PySystemExit;
+use std::ffi::CString;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
+use pyo3::exceptions::{PySyntaxError, PySystemExit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt};
-use rsgi_bridge::abi::level;
+use pyo3::types::{PyDict, PyModule, PyString};
+use rsgi_bridge::abi::{self, level};
 use rsgi_core::script::module_name;
 
-use crate::capi::{fs_decoded, latin1};
 use crate::entry::TargetView;
-use crate::interpreter::{self, detached};
-use crate::options::options;
-use crate::types::{self, Objects};
-use crate::{handler, log};
+use crate::exchange::Exchange;
+use crate::interpreter::{self, At};
+use crate::{capi, process, report};
 
-/// Held while a script is loaded: two first requests load it once.
-static LOADING: Mutex<()> = Mutex::new(());
+/// A script in one interpreter.
+pub(crate) struct Script {
+    name: String,
+    module: Mutex<Option<Loaded>>,
+}
 
-/// Loads a script ahead of requests; whether it could be loaded. The caller is detached.
-pub(crate) fn load_ahead(target: &TargetView<'_>) -> bool {
-    let made = interpreter::of_group(target.application_group, |py| {
-        types::make(py, target.application_group)
-    });
-    let interpreter = match made {
-        Ok(interpreter) => interpreter,
-        Err(reason) => {
-            log::process(level::ERROR, format!("RSGI0103: {reason}").as_bytes());
-            return false;
+/// A loaded module, with its dict at hand.
+struct Loaded {
+    module: Py<PyModule>,
+    globals: Py<PyDict>,
+}
+
+/// The lock of those who load. A condition instead of a guard, because it is taken detached and held attached.
+static LOADING: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+
+struct Turn(());
+
+impl Turn {
+    fn take() -> Self {
+        let mut is_taken = LOADING.0.lock();
+        while *is_taken {
+            LOADING.1.wait(&mut is_taken);
         }
-    };
-    interpreter::enter(interpreter, |py| match interpreter.objects() {
-        Some(objects) => module(py, objects, target).is_some(),
-        None => false,
+        *is_taken = true;
+        Self(())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *LOADING.0.lock() = false;
+        LOADING.1.notify_one();
+    }
+}
+
+impl Script {
+    fn globals<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyDict>> {
+        let module = self.module.lock();
+        module.as_ref().map(|loaded| loaded.globals.bind(py).clone())
+    }
+}
+
+fn script(at: At<'_>, path: &[u8]) -> Arc<Script> {
+    let mut scripts = at.kit().scripts.lock();
+    if let Some(script) = scripts.get(path) {
+        return Arc::clone(script);
+    }
+    let is_case_insensitive =
+        process::facts().is_some_and(|facts| facts.has(abi::START_CASE_INSENSITIVE));
+    let script = Arc::new(Script {
+        name: module_name(path, is_case_insensitive),
+        module: Mutex::new(None),
+    });
+    scripts.insert(path.to_vec(), Arc::clone(&script));
+    script
+}
+
+/// The callable that a request is for.
+///
+/// # Errors
+/// The status to answer with; the reason is logged.
+pub(crate) fn find<'py>(
+    at: At<'py>,
+    target: &TargetView<'_>,
+    exchange: &Exchange,
+) -> Result<Bound<'py, PyAny>, i32> {
+    let script = script(at, target.script);
+    let globals = current(at, &script, target, Some(exchange)).ok_or(500)?;
+    let name = capi::latin1(at.py, target.callable).map_err(|_| 500)?;
+    capi::dict_item(&globals, &name).ok_or_else(|| {
+        let line = format!(
+            "RSGI0089: The script '{}' has no callable named '{}'.",
+            String::from_utf8_lossy(target.script),
+            String::from_utf8_lossy(target.callable)
+        );
+        exchange.log(level::ERROR, line.as_bytes());
+        404
     })
 }
 
-/// The namespace of a script's module, loaded or loaded again if need be; `None` when that failed, which was logged.
-pub(crate) fn module<'py>(
-    py: Python<'py>,
-    objects: &Objects,
+/// Loads a script before any request asks for it.
+pub(crate) fn load_ahead(target: &TargetView<'_>) -> bool {
+    let Some(_use) = process::enter() else {
+        return false;
+    };
+    let Ok(interp) = interpreter::find(target.application_group) else {
+        return false;
+    };
+    interpreter::attach(interp, |at| {
+        let script = script(at, target.script);
+        let is_loaded = current(at, &script, target, None).is_some();
+        crate::types::flush_prints();
+        is_loaded
+    })
+    .unwrap_or(false)
+}
+
+/// The globals of the script, loaded if that is needed; none after a failure, which is logged.
+fn current<'py>(
+    at: At<'py>,
+    script: &Script,
     target: &TargetView<'_>,
+    exchange: Option<&Exchange>,
 ) -> Option<Bound<'py, PyDict>> {
-    if let Some(known) = known(py, objects, target.script)
-        && !is_stale(py, objects, &known, target)
+    let known = script.globals(at.py);
+    if let Some(globals) = &known
+        && !is_outdated(at, globals, target, exchange)
     {
-        return Some(known);
+        return known;
     }
-    // Waiting for another thread's load with the GIL held would stop that thread.
-    let _loading: MutexGuard<'_, ()> = match LOADING.try_lock() {
-        Some(guard) => guard,
-        None => detached(py, || LOADING.lock()),
+    let _turn = at.detach(Turn::take);
+    // Another thread may have loaded it meanwhile.
+    let newer = script.globals(at.py);
+    let is_same = match (&newer, &known) {
+        (Some(newer), Some(known)) => newer.is(known),
+        (newer, known) => newer.is_none() && known.is_none(),
     };
-    let before = known(py, objects, target.script);
-    if let Some(known) = &before
-        && !is_stale(py, objects, known, target)
-    {
-        return before;
+    if newer.is_some() && !is_same {
+        return newer;
     }
-    let verb = if before.is_some() {
-        "Reloading"
-    } else {
-        "Loading"
+    load(at, script, target, exchange, known.is_some())
+}
+
+/// Whether a loaded module is to be loaded again.
+fn is_outdated(
+    at: At<'_>,
+    globals: &Bound<'_, PyDict>,
+    target: &TargetView<'_>,
+    exchange: Option<&Exchange>,
+) -> bool {
+    if !target.is_reloading {
+        return false;
+    }
+    let own = &at.kit().own;
+    let loaded = capi::dict_item(globals, own.mtime.bind(at.py));
+    let loaded = loaded.and_then(|mtime| mtime.extract::<i64>().ok());
+    let now = target.mtime.or_else(|| modified(target.script));
+    if loaded.is_none() || loaded != now {
+        return true;
+    }
+    let Some(ask) = capi::dict_item(globals, own.reload_required.bind(at.py)) else {
+        return false;
     };
-    let script = String::from_utf8_lossy(target.script);
-    log::line(
+    let answer = capi::path(at.py, target.resource)
+        .and_then(|resource| ask.call1((resource,)))
+        .and_then(|answer| answer.is_truthy());
+    answer.unwrap_or_else(|error| {
+        let what = format!("escaped from reload_required of {}", shown(target.script));
+        report::exception(at, exchange, &error, "RSGI0104", &what);
+        false
+    })
+}
+
+fn shown(path: &[u8]) -> String {
+    format!("'{}'", String::from_utf8_lossy(path))
+}
+
+fn micros(seconds: i64, nanos: i64) -> i64 {
+    seconds.saturating_mul(1_000_000).saturating_add(nanos / 1000)
+}
+
+fn modified(path: &[u8]) -> Option<i64> {
+    let path = Path::new(std::ffi::OsStr::from_bytes(path));
+    let found = std::fs::metadata(path).ok()?;
+    Some(micros(found.mtime(), found.mtime_nsec()))
+}
+
+/// The bytes of a script and when it was changed.
+fn read(path: &[u8]) -> std::io::Result<(Vec<u8>, i64)> {
+    let path = Path::new(std::ffi::OsStr::from_bytes(path));
+    let mut file = std::fs::File::open(path)?;
+    let found = file.metadata()?;
+    let mut source = Vec::new();
+    file.read_to_end(&mut source)?;
+    Ok((source, micros(found.mtime(), found.mtime_nsec())))
+}
+
+fn load<'py>(
+    at: At<'py>,
+    script: &Script,
+    target: &TargetView<'_>,
+    exchange: Option<&Exchange>,
+    is_again: bool,
+) -> Option<Bound<'py, PyDict>> {
+    let log = |level, line: &str| match exchange {
+        Some(exchange) => exchange.log(level, line.as_bytes()),
+        None => process::log(level, line.as_bytes()),
+    };
+    let path = shown(target.script);
+    let verb = if is_again { "Reloading" } else { "Loading" };
+    log(
         level::INFO,
-        format!("{verb} Python script file '{script}'.").as_bytes(),
+        &format!("{verb} {path} in application group '{}'.", at.interp.label()),
     );
-    objects.scripts.lock().remove(target.script);
-    match load(py, objects, target) {
-        Ok(namespace) => {
-            objects
-                .scripts
-                .lock()
-                .insert(target.script.to_vec(), namespace.clone().unbind());
-            Some(namespace)
-        }
+    let before = script.module.lock().take();
+    forget(at.py, script);
+    drop(before);
+    let bytes = target.script;
+    let source = at.detach(|| read(bytes));
+    let (source, found) = match source {
+        Ok(source) => source,
         Err(error) => {
-            let number = if error.is_instance_of::<PySystemExit>(py) {
-                "RSGI0107"
-            } else {
-                "RSGI0109"
-            };
-            handler::log_exception(
-                py,
-                objects,
-                &error,
-                &format!("{number}: the script '{script}' cannot be loaded"),
+            log(
+                level::ERROR,
+                &format!("RSGI0105: The script {path} cannot be read: {error}."),
             );
+            return None;
+        }
+    };
+    let mtime = target.mtime.unwrap_or(found);
+    match execute(at, script, target.script, source, mtime) {
+        Ok(loaded) => {
+            let globals = loaded.globals.bind(at.py).clone();
+            *script.module.lock() = Some(loaded);
+            Some(globals)
+        }
+        Err(failure) => {
+            forget(at.py, script);
+            tell(at, exchange, &failure, &path);
             None
         }
     }
 }
 
-fn known<'py>(py: Python<'py>, objects: &Objects, script: &[u8]) -> Option<Bound<'py, PyDict>> {
-    objects
-        .scripts
-        .lock()
-        .get(script)
-        .map(|namespace| namespace.bind(py).clone())
+enum Failure {
+    Compile(PyErr),
+    Run(PyErr),
 }
 
-fn load<'py>(
-    py: Python<'py>,
-    objects: &Objects,
-    target: &TargetView<'_>,
-) -> PyResult<Bound<'py, PyDict>> {
-    let name = module_name(target.script, options().is_case_sensitive());
-    let path = fs_decoded(py, target.script)?;
-    let namespace = objects
-        .support
-        .load
-        .bind(py)
-        .call1((name, path, target.mtime))?;
-    Ok(namespace.cast_into::<PyDict>()?)
-}
-
-/// Whether the script has changed since it was loaded, as far as reloading is on.
-fn is_stale(
-    py: Python<'_>,
-    objects: &Objects,
-    namespace: &Bound<'_, PyDict>,
-    target: &TargetView<'_>,
-) -> bool {
-    if !target.is_reloading {
-        return false;
-    }
-    let loaded = namespace
-        .get_item(objects.own.mtime.bind(py))
-        .ok()
-        .flatten();
-    let loaded = loaded
-        .filter(|value| value.is_instance_of::<PyInt>())
-        .and_then(|value| value.extract::<i64>().ok());
-    let Some(loaded) = loaded else { return true };
-    let current = target.mtime.or_else(|| {
-        let path = fs_decoded(py, target.script).ok()?;
-        objects
-            .support
-            .mtime_of
-            .bind(py)
-            .call1((path,))
-            .ok()?
-            .extract()
-            .ok()
-    });
-    if current != Some(loaded) {
-        return true;
-    }
-    let Ok(Some(required)) = namespace.get_item(objects.own.reload_required.bind(py)) else {
-        return false;
+fn tell(at: At<'_>, exchange: Option<&Exchange>, failure: &Failure, path: &str) {
+    let (error, id, what) = match failure {
+        Failure::Compile(error) => (error, "RSGI0106", "stopped the compilation of"),
+        Failure::Run(error) if error.is_instance_of::<PySystemExit>(at.py) => {
+            (error, "RSGI0107", "was raised, and ignored, while loading")
+        }
+        Failure::Run(error) => (error, "RSGI0109", "was raised while loading"),
     };
-    let answer = latin1(py, target.resource)
-        .and_then(|resource| required.call1((resource,)))
-        .and_then(|answer| answer.is_truthy());
-    answer.unwrap_or_else(|error| {
-        handler::log_exception(
-            py,
-            objects,
-            &error,
-            "RSGI0111: reload_required raised, the script is kept",
-        );
-        false
+    report::exception(at, exchange, error, id, &format!("{what} {path}"));
+}
+
+/// Takes the module of an earlier load, or of one that failed, out of `sys.modules`.
+fn forget(py: Python<'_>, script: &Script) {
+    let modules = py.import("sys").and_then(|sys| sys.getattr("modules"));
+    if let Ok(modules) = modules {
+        // A module that is not there any more need not be taken out.
+        drop(modules.del_item(&script.name));
+    }
+}
+
+fn execute(
+    at: At<'_>,
+    script: &Script,
+    path: &[u8],
+    source: Vec<u8>,
+    mtime: i64,
+) -> Result<Loaded, Failure> {
+    let py = at.py;
+    let file = capi::path(py, path).map_err(Failure::Compile)?;
+    let source = CString::new(source).map_err(|_| {
+        Failure::Compile(PySyntaxError::new_err(
+            "source code cannot contain null bytes",
+        ))
+    })?;
+    let code = capi::compile(py, &source, &file).map_err(Failure::Compile)?;
+    let module = module(py, &script.name, &file, mtime).map_err(Failure::Run)?;
+    let globals = module.dict();
+    capi::run(&code, &globals).map_err(Failure::Run)?;
+    Ok(Loaded {
+        globals: globals.unbind(),
+        module: module.unbind(),
     })
+}
+
+/// A fresh module, already in `sys.modules`.
+fn module<'py>(
+    py: Python<'py>,
+    name: &str,
+    file: &Bound<'py, PyString>,
+    mtime: i64,
+) -> PyResult<Bound<'py, PyModule>> {
+    let module = PyModule::new(py, name)?;
+    module.setattr("__file__", file)?;
+    module.setattr("__mtime__", mtime)?;
+    module.setattr("__builtins__", py.import("builtins")?)?;
+    py.import("sys")?
+        .getattr("modules")?
+        .set_item(name, &module)?;
+    Ok(module)
+}
+
+impl Loaded {
+    /// Keeps the module alive: a dict alone does not.
+    #[expect(dead_code, reason = "the field is only there to own the module")]
+    fn owner(&self) -> &Py<PyModule> {
+        &self.module
+    }
 }

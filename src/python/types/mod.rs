@@ -1,142 +1,118 @@
-//! What belongs to one interpreter: our types in it, interned keys, cached values, the loaded scripts.
+//! The Python-visible types: heap types made for each interpreter from a spec.
 //!
-//! Types whose methods run for every request are heap types in Rust; the others are classes of `support.py`.
+//! `instance` makes types and objects whose values are Rust's; each other file is one type. Every function that
+//! CPython calls is fenced, attaches PyO3 (threads of the application come here as well) and turns errors into
+//! exceptions.
 
 mod adapter;
-mod call;
+mod file_wrapper;
 mod input;
-mod make;
-mod running;
+mod instance;
+mod log;
+mod restricted;
+mod signal;
 
-use core::ffi::{CStr, c_int, c_void};
-use std::collections::HashMap;
+use std::sync::Arc;
 
-use parking_lot::Mutex;
-use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyType};
 
-pub(crate) use adapter::end_adapter;
-pub(crate) use call::{Call, with_bytes};
-pub(crate) use input::end_input;
-pub(crate) use make::make;
-pub(crate) use running::{Head, Running, Sent, log_to_current, with_head};
+use crate::capi;
+use crate::exchange::Exchange;
 
-/// Objects of one interpreter.
-pub(crate) struct Objects {
-    /// Keys by `NameId`.
-    pub(crate) keys: Vec<Py<PyString>>,
-    /// Keys that the layer fills itself.
-    pub(crate) own: OwnKeys,
-    /// The last value seen for each `NameId`.
-    pub(crate) values: Mutex<Vec<Option<(Vec<u8>, Py<PyAny>)>>>,
-    /// Environ templates by the id of their constants.
-    pub(crate) templates: Mutex<HashMap<u64, Py<PyDict>>>,
-    /// Loaded scripts by path.
-    pub(crate) scripts: Mutex<HashMap<Vec<u8>, Py<PyDict>>>,
-    /// Scripts of which a second start_response without exc_info was logged.
-    pub(crate) warned: Mutex<Vec<Vec<u8>>>,
-    /// `wsgi.errors` streams that no request ever used, with their logs.
-    pub(crate) errors: Mutex<Vec<(Py<PyAny>, Py<PyAny>)>>,
-    /// Entries that every environ of the interpreter has.
-    pub(crate) fixed: Vec<(Py<PyString>, Py<PyAny>)>,
-    pub(crate) input_type: Py<PyType>,
-    pub(crate) adapter_type: Py<PyType>,
-    /// Functions and classes of `support.py`.
-    pub(crate) support: Support,
+pub(crate) use file_wrapper::file_wrapper;
+pub(crate) use log::{Stream, flush_prints};
+
+/// The types of an interpreter.
+pub(crate) struct Types {
+    input: Py<PyAny>,
+    adapter: Py<PyAny>,
+    log: Py<PyAny>,
+    restricted: Py<PyAny>,
+    signal: Py<PyAny>,
+    /// `mod_wsgi.FileWrapper`.
+    pub(crate) file_wrapper: Py<PyAny>,
+    /// `io.TextIOWrapper`.
+    text: Py<PyAny>,
 }
 
-/// Keys whose values are not text.
-pub(crate) struct OwnKeys {
-    pub(crate) url_scheme: Py<PyString>,
-    pub(crate) input: Py<PyString>,
-    pub(crate) errors: Py<PyString>,
-    pub(crate) thread_id: Py<PyString>,
-    pub(crate) request_start: Py<PyString>,
-    pub(crate) queue_start: Py<PyString>,
-    pub(crate) daemon_start: Py<PyString>,
-    pub(crate) application_start: Py<PyString>,
-    pub(crate) http: Py<PyAny>,
-    pub(crate) https: Py<PyAny>,
-    pub(crate) close: Py<PyString>,
-    pub(crate) mtime: Py<PyString>,
-    pub(crate) reload_required: Py<PyString>,
-}
+impl Types {
+    /// Makes the types in the current interpreter.
+    pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
+        Ok(Self {
+            input: input::make_type(py)?,
+            adapter: adapter::make_type(py)?,
+            log: log::make_type(py)?,
+            restricted: restricted::make_type(py)?,
+            signal: signal::make_type(py)?,
+            file_wrapper: file_wrapper::make_type(py)?,
+            text: py.import("io")?.getattr("TextIOWrapper")?.unbind(),
+        })
+    }
 
-/// What `support.py` defines.
-pub(crate) struct Support {
-    pub(crate) new_errors: Py<PyAny>,
-    pub(crate) end_errors: Py<PyAny>,
-    pub(crate) expire_errors: Py<PyAny>,
-    pub(crate) file_wrapper: Py<PyType>,
-    pub(crate) file_range: Py<PyAny>,
-    pub(crate) request_timeout: Py<PyAny>,
-    pub(crate) load: Py<PyAny>,
-    pub(crate) mtime_of: Py<PyAny>,
-    pub(crate) describe: Py<PyAny>,
-    pub(crate) shut_down: Py<PyAny>,
-}
+    /// A text stream that prints to the log.
+    pub(crate) fn stream(&self, py: Python<'_>, stream: Stream) -> PyResult<Py<PyAny>> {
+        let log = log::stream(py, &self.log, stream)?;
+        self.text_over(py, &log)
+    }
 
-/// A method that takes a tuple of arguments.
-fn method(name: &'static CStr, function: ffi::PyCFunction, doc: &'static CStr) -> ffi::PyMethodDef {
-    ffi::PyMethodDef {
-        ml_name: name.as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer {
-            PyCFunction: function,
-        },
-        ml_flags: ffi::METH_VARARGS,
-        ml_doc: doc.as_ptr(),
+    /// An object of which every attribute raises.
+    pub(crate) fn restricted(&self, py: Python<'_>, name: &'static str) -> PyResult<Py<PyAny>> {
+        restricted::create(py, &self.restricted, name)
+    }
+
+    /// What replaces `signal.signal`.
+    pub(crate) fn signal(&self, original: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        signal::create(original, &self.signal)
+    }
+
+    fn text_over(&self, py: Python<'_>, log: &Py<PyAny>) -> PyResult<Py<PyAny>> {
+        // buffer, encoding, errors, newline, line_buffering, write_through
+        let arguments = (log, "utf-8", "replace", py.None(), true, true);
+        self.text.call1(py, arguments)
     }
 }
 
-/// The end of a list of methods.
-fn method_end() -> ffi::PyMethodDef {
-    ffi::PyMethodDef::zeroed()
+/// The objects of one request. When the application let go of all of them they serve the thread's next one.
+pub(crate) struct RequestObjects {
+    /// What they share.
+    pub(crate) exchange: Arc<Exchange>,
+    /// `wsgi.input`.
+    pub(crate) input: Py<PyAny>,
+    /// The callable given to the application.
+    pub(crate) start_response: Py<PyAny>,
+    /// `wsgi.errors`.
+    pub(crate) errors: Py<PyAny>,
+    adapter: Py<PyAny>,
+    log: Py<PyAny>,
 }
 
-/// Makes a heap type that applications cannot instantiate; slots, `size` and what they name live for good.
-fn heap_type(
-    py: Python<'_>,
-    name: &'static CStr,
-    size: usize,
-    slots: &[(c_int, *mut c_void)],
-) -> PyResult<Py<PyType>> {
-    let mut slots: Vec<ffi::PyType_Slot> = slots
+impl RequestObjects {
+    /// Makes a set around an exchange of its own.
+    pub(crate) fn new(py: Python<'_>, types: &Types) -> PyResult<Self> {
+        let exchange = Arc::new(Exchange::default());
+        let adapter = adapter::create(py, &types.adapter, Arc::clone(&exchange))?;
+        let log = log::errors(py, &types.log, Arc::clone(&exchange))?;
+        Ok(Self {
+            input: input::create(py, &types.input, Arc::clone(&exchange))?,
+            start_response: adapter::start_response(py, &adapter)?,
+            errors: types.text_over(py, &log)?,
+            exchange,
+            adapter,
+            log,
+        })
+    }
+
+    /// Whether nobody else refers to any of them: the adapter is held by its bound method as well, the log by its
+    /// text stream (not so after `detach()`).
+    pub(crate) fn are_unused(&self, py: Python<'_>) -> bool {
+        [
+            (&self.input, 1),
+            (&self.start_response, 1),
+            (&self.errors, 1),
+            (&self.adapter, 2),
+            (&self.log, 2),
+        ]
         .iter()
-        .map(|&(slot, pfunc)| ffi::PyType_Slot { slot, pfunc })
-        .collect();
-    slots.push(ffi::PyType_Slot {
-        slot: 0,
-        pfunc: core::ptr::null_mut(),
-    });
-    let mut spec = ffi::PyType_Spec {
-        name: name.as_ptr(),
-        basicsize: size as c_int,
-        itemsize: 0,
-        flags: ffi::Py_TPFLAGS_DEFAULT as core::ffi::c_uint,
-        slots: Box::leak(slots.into_boxed_slice()).as_mut_ptr(),
-    };
-    // SAFETY: attached; the spec is read during the call, its name and methods live for good.
-    let object = unsafe { ffi::PyType_FromSpec(&raw mut spec) };
-    // SAFETY: a new reference or null with an exception.
-    let object = unsafe { Bound::from_owned_ptr_or_err(py, object) }?;
-    Ok(object.cast_into::<PyType>()?.unbind())
-}
-
-/// A zeroed instance of one of our types.
-fn instance<'py>(py: Python<'py>, class: &Py<PyType>) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: attached; a heap type of this interpreter with room for its structure.
-    let object = unsafe { ffi::PyType_GenericAlloc(class.as_ptr().cast(), 0) };
-    // SAFETY: a new reference or null with an exception.
-    unsafe { Bound::from_owned_ptr_or_err(py, object) }
-}
-
-/// Frees an instance of one of our types, none of which owns anything.
-unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
-    // SAFETY: attached; an object whose last reference is gone.
-    let class = unsafe { ffi::Py_TYPE(object) };
-    // SAFETY: the memory came from PyType_GenericAlloc.
-    unsafe { ffi::PyObject_Free(object.cast()) };
-    // SAFETY: an instance of a heap type holds a reference to it.
-    unsafe { ffi::Py_DECREF(class.cast()) };
+        .all(|(object, expected)| capi::references(object, py) == *expected)
+    }
 }

@@ -1,0 +1,160 @@
+//! Makes a fresh interpreter look as mod_wsgi's do: modules, streams, arguments, signals, search path.
+
+#![deny(unsafe_code)]
+
+use pyo3::exceptions::PyBaseException;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyModule, PyString, PyTuple};
+use rsgi_bridge::abi;
+
+use crate::process::{self, Facts};
+use crate::types::{Stream, Types};
+use crate::{capi, report};
+
+/// Prepares the current interpreter; gives back `mod_wsgi.RequestTimeout`.
+pub(crate) fn prepare(py: Python<'_>, types: &Types, group: &[u8]) -> PyResult<Py<PyAny>> {
+    let Some(facts) = process::facts() else {
+        return Err(pyo3::exceptions::PyRuntimeError::new_err(
+            "Python was not started by this layer",
+        ));
+    };
+    // The thread that imports it first is what the module takes for the main thread.
+    py.import("threading")?;
+    let sys = py.import("sys")?;
+    let modules = sys.getattr("modules")?.cast_into::<PyDict>()?;
+    let (module, timeout) = api(py, types, facts, group)?;
+    modules.set_item("mod_wsgi", &module)?;
+    modules.set_item("mod_rsgi", &module)?;
+    replace_streams(py, types, facts, &sys)?;
+    sys.setattr("argv", ["mod_wsgi"])?;
+    if facts.has(abi::START_RESTRICT_SIGNAL) {
+        let signal = py.import("signal")?;
+        let original = signal.getattr("signal")?;
+        signal.setattr("signal", types.signal(&original)?)?;
+    }
+    if let Err(error) = extend_path(py, facts, &sys) {
+        report::log_error(py, &error, "WSGIPythonPath");
+    }
+    if let Some(path) = folders_of(py, "mod_wsgi")? {
+        module.setattr("__path__", path)?;
+    }
+    if !facts.process_group.is_empty() || find(py, "apache")?.is_none() {
+        modules.set_item("apache", server(py, facts)?)?;
+    }
+    Ok(timeout)
+}
+
+fn version<'py>(py: Python<'py>, numbers: [u32; 3]) -> PyResult<Bound<'py, PyTuple>> {
+    PyTuple::new(py, numbers)
+}
+
+/// The module `mod_wsgi`.
+fn api<'py>(
+    py: Python<'py>,
+    types: &Types,
+    facts: &Facts,
+    group: &[u8],
+) -> PyResult<(Bound<'py, PyModule>, Py<PyAny>)> {
+    let module = PyModule::new(py, "mod_wsgi")?;
+    let timeout = PyErr::new_type(
+        py,
+        c"mod_wsgi.RequestTimeout",
+        Some(c"The request took longer than its process group allows."),
+        Some(&py.get_type::<PyBaseException>()),
+        None,
+    )?
+    .into_any();
+    module.setattr("version", version(py, facts.wsgi_version)?)?;
+    module.setattr("rsgi_version", version(py, facts.rsgi_version)?)?;
+    module.setattr("process_group", capi::latin1(py, &facts.process_group)?)?;
+    module.setattr("application_group", capi::latin1(py, group)?)?;
+    module.setattr("maximum_processes", facts.processes.max(1))?;
+    module.setattr("threads_per_process", facts.threads.max(1))?;
+    module.setattr("FileWrapper", &types.file_wrapper)?;
+    module.setattr("RequestTimeout", &timeout)?;
+    Ok((module, timeout))
+}
+
+/// The module `apache`.
+fn server<'py>(py: Python<'py>, facts: &Facts) -> PyResult<Bound<'py, PyModule>> {
+    let module = PyModule::new(py, "apache")?;
+    module.setattr("version", version(py, facts.apache_version)?)?;
+    module.setattr("maximum_processes", facts.mpm_processes)?;
+    module.setattr("threads_per_process", facts.mpm_threads)?;
+    module.setattr("description", capi::latin1(py, &facts.description)?)?;
+    module.setattr("mpm_name", capi::latin1(py, &facts.mpm_name)?)?;
+    module.setattr("build_date", capi::latin1(py, &facts.build_date)?)?;
+    Ok(module)
+}
+
+fn replace_streams(
+    py: Python<'_>,
+    types: &Types,
+    facts: &Facts,
+    sys: &Bound<'_, PyModule>,
+) -> PyResult<()> {
+    sys.setattr("stderr", types.stream(py, Stream::Error)?)?;
+    // httpd -X: a debugger needs the terminal.
+    if facts.has(abi::START_SINGLE_PROCESS) {
+        return Ok(());
+    }
+    let out = if facts.has(abi::START_RESTRICT_STDOUT) {
+        types.restricted(py, "sys.stdout")?
+    } else {
+        types.stream(py, Stream::Out)?
+    };
+    sys.setattr("stdout", out)?;
+    if facts.has(abi::START_RESTRICT_STDIN) {
+        sys.setattr("stdin", types.restricted(py, "sys.stdin")?)?;
+    }
+    Ok(())
+}
+
+/// Adds the configured folders with their .pth files; what is new goes to the front, in order.
+fn extend_path(py: Python<'_>, facts: &Facts, sys: &Bound<'_, PyModule>) -> PyResult<()> {
+    if facts.python_path.is_empty() {
+        return Ok(());
+    }
+    let before = sys.getattr("path")?.cast_into::<PyList>()?;
+    let before: Vec<Bound<'_, PyAny>> = before.iter().collect();
+    let add = py.import("site")?.getattr("addsitedir")?;
+    for folder in &facts.python_path {
+        add.call1((capi::path(py, folder)?,))?;
+    }
+    let after = sys.getattr("path")?.cast_into::<PyList>()?;
+    let (mut new, mut old) = (Vec::new(), Vec::new());
+    for entry in after.iter() {
+        let mut is_old = false;
+        for known in &before {
+            is_old |= known.eq(&entry)?;
+        }
+        if is_old { &mut old } else { &mut new }.push(entry);
+    }
+    new.append(&mut old);
+    after.set_slice(0, after.len(), PyList::new(py, new)?.as_any())
+}
+
+/// Where a module would be found, without importing it.
+fn find<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let spec = py
+        .import("importlib.machinery")?
+        .getattr("PathFinder")?
+        .call_method1("find_spec", (PyString::new(py, name),))?;
+    Ok((!spec.is_none()).then_some(spec))
+}
+
+/// The folders of a package.
+fn folders_of<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let Some(spec) = find(py, name)? else {
+        return Ok(None);
+    };
+    let folders = spec.getattr("submodule_search_locations")?;
+    if folders.is_none() {
+        return Ok(None);
+    }
+    let list = PyList::empty(py);
+    for folder in folders.try_iter()? {
+        list.append(folder?)?;
+    }
+    Ok(Some(list.into_any()))
+}
