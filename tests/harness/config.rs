@@ -400,7 +400,8 @@ fn fresh_root() -> PathBuf {
     let base =
         std::env::var_os("RSGI_TEST_TMP").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let root = base.join(format!("rsgi-e2e-{}-{count}", std::process::id()));
+    // No root is the beginning of another: processes are found by it.
+    let root = base.join(format!("rsgi-e2e-{}-{count:04}", std::process::id()));
     std::fs::remove_dir_all(&root).ok();
     make_folder(&root);
     root
