@@ -5,7 +5,10 @@ A broken answer is never counted: the cell then holds the reason instead of figu
 
 import http.client
 import json
+import os
+import resource
 import subprocess
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,6 +29,8 @@ class Sample:
     p50_us: float = 0.0
     p99_us: float = 0.0
     cpu_us: float = 0.0
+    # The part of the machine that neither the server nor wrk used.
+    foreign: float = 0.0
 
     def as_json(self) -> dict:
         """What goes into the JSON file."""
@@ -84,16 +89,25 @@ def faults(result: dict, workload: Workload) -> str:
     return ", ".join(found)
 
 
+def _children_seconds() -> float:
+    """Processor time of the children that have ended: wrk's."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def measure(pid: int, port: int, workload: Workload, seconds: int) -> Sample:
     """Measures one workload on the server with process `pid`, once."""
     if wrong := fetch(port, workload):
         return Sample(error=wrong)
     before = process.tree(pid)
     cpu_before = process.cpu_seconds(before)
+    others_before, began = process.machine_seconds() - _children_seconds(), time.monotonic()
     try:
         result = run_wrk(port, workload, seconds)
     except (RuntimeError, subprocess.TimeoutExpired) as error:
         return Sample(error=str(error))
+    others = process.machine_seconds() - _children_seconds() - others_before
+    elapsed = time.monotonic() - began
     after = process.tree(pid)
     if not set(before) <= set(after):
         return Sample(error="a server process ended under load")
@@ -106,4 +120,5 @@ def measure(pid: int, port: int, workload: Workload, seconds: int) -> Sample:
         p50_us=result["p50_us"],
         p99_us=result["p99_us"],
         cpu_us=cpu * 1e6 / result["requests"],
+        foreign=max(0.0, others - cpu) / (elapsed * (os.cpu_count() or 1)),
     )

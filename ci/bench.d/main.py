@@ -38,6 +38,12 @@ def _threads(server: str, workload: Workload) -> int:
     return 1 if server == "gunicorn-sync" else workload.threads
 
 
+def _turned(names: tuple[str, ...], turn: int) -> tuple[str, ...]:
+    """Another one begins in each round, so that none always follows the same neighbour."""
+    first = turn % len(names)
+    return names[first:] + names[:first]
+
+
 class Bench:
     """One run of the benchmark."""
 
@@ -99,7 +105,7 @@ class Bench:
         for turn in range(self.asked.rounds):
             for name in self.asked.workloads:
                 prepare.say(f"round {turn + 1} of {self.asked.rounds}: {name}")
-                for server in self.asked.servers:
+                for server in _turned(self.asked.servers, turn):
                     self._measure_one(BY_NAME[name], server, turn)
         for key, running in self.running.items():
             after: Memory = running.memory()

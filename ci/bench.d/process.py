@@ -61,6 +61,13 @@ def cpu_seconds(pids: list[int]) -> float:
     return total / TICKS
 
 
+def machine_seconds() -> float:
+    """Time that all processors together were busy since the start of the machine."""
+    first = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
+    user, nice, system, _idle, _wait, interrupts, soft, *_ = map(int, first.split()[1:])
+    return (user + nice + system + interrupts + soft) / TICKS
+
+
 def memory(pids: list[int]) -> Memory:
     """What these processes hold, from smaps_rollup."""
     total = Memory()

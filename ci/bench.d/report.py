@@ -20,10 +20,17 @@ They run the python3 program, the modules libpython, which Debian builds to run 
 wrk on the same machine, 2 threads, 16 keep-alive connections (cpu1: 1, cpu25: 24), loopback.
 CPU is that of the server's whole process tree; a broken answer spoils its cell."""
 
+# Above this share the machine was not ours alone.
+QUIET = 0.05
+DISTURBED = """\
+DISTURBED: other processes used {share:.0%} of the machine; rates and latencies say little."""
+
 
 def text(options: Options, results: Results, ratios: list[Ratio]) -> str:
     """The whole report."""
     parts = [_ratios(ratios), _table(options, results)]
+    if (foreign := results.foreign()) > QUIET:
+        parts.insert(0, DISTURBED.format(share=foreign))
     if results.memory:
         parts.append(_memory(results))
     if results.child_memory:
@@ -121,6 +128,7 @@ def write_json(path: Path, options: Options, results: Results, ratios: list[Rati
     document = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": {"processors": os.cpu_count(), "kernel": platform.release()},
+        "foreign_share": results.foreign(),
         "rounds": options.rounds,
         "seconds": options.seconds,
         "ratios": [{**asdict(ratio), "mark": ratio.mark} for ratio in ratios],

@@ -61,6 +61,11 @@ class Results:
         """Files one round."""
         self.cells.setdefault((workload, server), Cell()).samples.append(sample)
 
+    def foreign(self) -> float:
+        """The part of the machine that something else used, as the median of all rounds."""
+        shares = [sample.foreign for cell in self.cells.values() for sample in cell.samples]
+        return median(shares) if shares else 0.0
+
     def value(self, workload: str, server: str, what: str) -> float | None:
         """One median, if there is one."""
         cell = self.cells.get((workload, server))
