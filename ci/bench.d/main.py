@@ -136,6 +136,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
 
 def _run(asked: options.Options) -> int:
     kit = prepare.prepare(asked.python, asked.servers)
+    turn = prepare.take_turn(kit)
     iterations = iterations_per_millisecond(asked.python)
     prepare.say(f"1 ms of Python is {iterations} turns of the loop")
     began = time.monotonic()
@@ -143,7 +144,7 @@ def _run(asked: options.Options) -> int:
     bench = Bench(asked, kit, site)
     try:
         site.chmod(0o755)
-        servers.make_site(site, iterations)
+        servers.make_site(kit, site, iterations)
         bench.start()
         bench.measure()
         bench.stop()
@@ -152,6 +153,7 @@ def _run(asked: options.Options) -> int:
     finally:
         bench.stop()
         shutil.rmtree(site, ignore_errors=True)
+        turn.close()
     found = ratios.required(bench.results, asked.workloads)
     print(report.text(asked, bench.results, found))
     path = asked.json_path or kit.place / "result.json"

@@ -4,6 +4,7 @@ Everything lies in one folder that the web user can enter (target/bench, or /var
 checkout is closed to others) and is kept between runs. Nothing is installed into the system.
 """
 
+import fcntl
 import glob
 import grp
 import os
@@ -13,11 +14,13 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PACKAGES = ("mod_wsgi==6.1.1", "flask", "gunicorn", "granian")
 DEBIAN_MODULE = Path("/usr/lib/apache2/modules/mod_wsgi.so")
+OWN_FILES = ("mod_rsgi.so", "rsgi_python.so")
 WEB_USERS = ("www-data", "apache", "http", "nobody")
 
 
@@ -130,7 +133,7 @@ def prepare(python: str, servers: tuple[str, ...]) -> Kit:
     _prepare_venv(kit)
     makers = {
         "c-handler": lambda: _build_handler(kit, apxs),
-        "rsgi": lambda: _own_module(kit),
+        "rsgi": _own_module,
         "mod_wsgi-6": lambda: _mod_wsgi_6(kit),
         "mod_wsgi-4": lambda: _mod_wsgi_4(kit),
     }
@@ -143,6 +146,17 @@ def prepare(python: str, servers: tuple[str, ...]) -> Kit:
             kit.absent[server] = str(missing)
             say(f"{server} is left out: {missing}")
     return kit
+
+
+def take_turn(kit: Kit) -> TextIO:
+    """Waits until no other run uses the place; the turn lasts as long as the answer is open."""
+    turn = (kit.place / "turn").open("w")
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("waiting for another run to end: two at once would measure each other")
+        fcntl.flock(turn, fcntl.LOCK_EX)
+    return turn
 
 
 def _prepare_venv(kit: Kit) -> None:
@@ -173,20 +187,13 @@ def _build_handler(kit: Kit, apxs: str) -> Path:
     return module
 
 
-def _own_module(kit: Kit) -> Path:
+def _own_module() -> Path:
     given = Path(os.environ.get("RSGI_MODULE", ROOT / "target" / "dist" / "modules")).resolve()
     folder = given if given.is_dir() else given.parent
-    target = kit.place / "modules"
-    target.mkdir(exist_ok=True)
-    for name in ("mod_rsgi.so", "rsgi_python.so"):
+    for name in OWN_FILES:
         if not (folder / name).is_file():
             raise Missing(f"{folder / name} is not there: run `make build`")
-        # A copy that is renamed into place: an httpd may still have the old one mapped.
-        fresh = target / f"{name}.new"
-        shutil.copy(folder / name, fresh)
-        fresh.chmod(0o755)
-        fresh.rename(target / name)
-    return target / "mod_rsgi.so"
+    return folder / OWN_FILES[0]
 
 
 def _mod_wsgi_6(kit: Kit) -> Path:

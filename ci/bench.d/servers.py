@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import process
-from prepare import HERE, Kit, Missing
+from prepare import HERE, OWN_FILES, Kit, Missing
 from workloads import FILE
 
 START_SECONDS = 30.0
@@ -79,8 +79,12 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def make_site(folder: Path, iterations: int) -> None:
-    """Writes the application, its settings and the static files."""
+def make_site(kit: Kit, folder: Path, iterations: int) -> None:
+    """Writes the application, its settings and the static files, and copies our modules.
+
+    A copy, because the web user must be able to read it, and because a build during the run must
+    not change what is measured.
+    """
     htdocs = folder / "htdocs"
     htdocs.mkdir(parents=True)
     (htdocs / "hello").write_bytes(HELLO_FILE)
@@ -88,6 +92,11 @@ def make_site(folder: Path, iterations: int) -> None:
     (htdocs / "file").write_bytes(FILE)
     for name in ("bench_app.py", "hello_app.py"):
         shutil.copy(HERE / name, folder)
+    if "rsgi" in kit.modules:
+        for name in OWN_FILES:
+            shutil.copy(kit.modules["rsgi"].with_name(name), folder)
+            (folder / name).chmod(0o755)
+        kit.modules["rsgi"] = folder / OWN_FILES[0]
     settings = {"iterations": iterations, "file": str(htdocs / "file")}
     (folder / "bench_settings.json").write_text(json.dumps(settings))
 
