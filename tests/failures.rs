@@ -110,7 +110,7 @@ fn is_cut(source: &str, request: Request, body: &str, error: &str) {
         before.elapsed() < Duration::from_secs(2),
         "the connection stayed open"
     );
-    server.expect_traceback(error);
+    server.expect_error(error);
     assert_eq!(server.text("/good"), "good");
     server.finish();
 }

@@ -279,7 +279,7 @@ def application(environ, start_response):
         )
         .start();
     assert_eq!(server.get("/").status, 500);
-    server.expect_traceback("TypeError");
+    server.expect_error("TypeError");
     server.finish();
 }
 

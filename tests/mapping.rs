@@ -320,6 +320,7 @@ def application(environ, start_response):
     assert_eq!(server.events(), Vec::<String>::new());
     let reply = server.ask(&Request::new("POST", "/").body("1234567890"));
     assert_eq!(reply.ok().text(), "1234567890");
+    server.allow_log(&id("0142"));
     server.allow_log("AH01587");
     server.allow_log("AH01588");
     server.finish();

