@@ -33,7 +33,7 @@ pub enum HeaderError {
     #[error("Content-Length {0} must be a decimal number")]
     LengthForm(Quoted),
     /// Two lengths.
-    #[error("two Content-Length headers differ: {0} and {1}")]
+    #[error("two different content lengths are given: {0} and {1}")]
     LengthsDiffer(u64, u64),
 }
 

@@ -503,6 +503,7 @@ impl Exchange {
     /// Closes the exchange to the application's objects; waits for a thread that uses it.
     pub(crate) fn seal(&self, py: Python<'_>) {
         self.lock(py).is_sealed = true;
+        self.errors.lock().restart();
     }
 
     /// Sends what is left and the end. Call detached.

@@ -29,6 +29,8 @@ pub(crate) struct Interp {
     // INVARIANT: alive until `stop`, after which nobody attaches.
     state: *mut PyInterpreterState,
     kit: OnceLock<Kit>,
+    /// The state that came with the interpreter. It outlives its thread: 3.11 cannot make a first one again.
+    first: StatePtr,
     /// Thread states that this layer made and that still exist.
     made: Mutex<Vec<StatePtr>>,
 }
@@ -48,6 +50,7 @@ unsafe impl Send for StatePtr {}
 
 /// All interpreters, the main one first.
 static TABLE: RwLock<Vec<&'static Interp>> = RwLock::new(Vec::new());
+static MAIN: OnceLock<&'static Interp> = OnceLock::new();
 /// Held by the one thread that makes an interpreter. Always taken detached.
 static MAKING: Mutex<()> = Mutex::new(());
 static MINOR: AtomicU32 = AtomicU32::new(0);
@@ -144,6 +147,7 @@ pub(crate) unsafe fn adopt_main(python_minor: u32) -> Result<(), String> {
     unsafe { ffi::PyEval_SaveThread() };
     let kit = made?;
     drop(interp.kit.set(kit));
+    drop(MAIN.set(interp));
     TABLE.write().push(interp);
     Ok(())
 }
@@ -157,6 +161,7 @@ fn leak(
         name: name.to_vec(),
         state,
         kit: OnceLock::new(),
+        first: StatePtr(thread),
         made: Mutex::new(vec![StatePtr(thread)]),
     }))
 }
@@ -196,7 +201,7 @@ fn make(group: &[u8]) -> Result<&'static Interp, ()> {
     if let Some(interp) = look_up(group) {
         return Ok(interp);
     }
-    let main = look_up(b"").ok_or(())?;
+    let main = *MAIN.get().ok_or(())?;
     let label = String::from_utf8_lossy(group).into_owned();
     let made = attach(main, |at| make_attached(at, group)).unwrap_or_else(|| {
         Err("no thread state could be made for the main interpreter".to_owned())
@@ -263,7 +268,7 @@ fn slot(interp: &'static Interp) -> Option<Rc<Slot>> {
         return known;
     }
     if !interp.is_main() {
-        slot(look_up(b"")?)?;
+        slot(MAIN.get()?)?;
     }
     // SAFETY: the interpreter is alive; this needs no GIL.
     let state = unsafe { ffi::PyThreadState_New(interp.state) };
@@ -346,6 +351,9 @@ impl Drop for Thread {
         // The main interpreter's state was made first and goes last.
         while let Some(slot) = slots.pop() {
             let main = slots.first().unwrap_or(&slot).state;
+            if slot.interp.first == StatePtr(slot.state) {
+                continue;
+            }
             slot.interp
                 .made
                 .lock()

@@ -30,6 +30,10 @@ fn formatted(py: Python<'_>, error: &PyErr) -> PyResult<String> {
         (error.get_type(py), error.value(py), error.traceback(py)),
     )?;
     let mut text = String::new();
+    if error.traceback(py).is_none() {
+        // Nothing of the application's was running; what follows is recognised by this line all the same.
+        text.push_str("Traceback (most recent call last):\n");
+    }
     for part in parts.try_iter()? {
         text.push_str(&part?.extract::<std::borrow::Cow<'_, str>>().map_or_else(
             |_| "(text that is not Unicode)\n".to_owned(),

@@ -24,7 +24,6 @@ pub(crate) fn prepare(py: Python<'_>, types: &Types, group: &[u8]) -> PyResult<P
     let modules = sys.getattr("modules")?.cast_into::<PyDict>()?;
     let (module, timeout) = api(py, types, facts, group)?;
     modules.set_item("mod_wsgi", &module)?;
-    modules.set_item("mod_rsgi", &module)?;
     replace_streams(py, types, facts, &sys)?;
     sys.setattr("argv", ["mod_wsgi"])?;
     if facts.has(abi::START_RESTRICT_SIGNAL) {
@@ -38,6 +37,7 @@ pub(crate) fn prepare(py: Python<'_>, types: &Types, group: &[u8]) -> PyResult<P
     if let Some(path) = folders_of(py, "mod_wsgi")? {
         module.setattr("__path__", path)?;
     }
+    modules.set_item("mod_rsgi", own_name(py, &module, facts)?)?;
     if !facts.process_group.is_empty() || find(py, "apache")?.is_none() {
         modules.set_item("apache", server(py, facts)?)?;
     }
@@ -65,7 +65,6 @@ fn api<'py>(
     )?
     .into_any();
     module.setattr("version", version(py, facts.wsgi_version)?)?;
-    module.setattr("rsgi_version", version(py, facts.rsgi_version)?)?;
     module.setattr("process_group", capi::latin1(py, &facts.process_group)?)?;
     module.setattr("application_group", capi::latin1(py, group)?)?;
     module.setattr("maximum_processes", facts.processes.max(1))?;
@@ -73,6 +72,23 @@ fn api<'py>(
     module.setattr("FileWrapper", &types.file_wrapper)?;
     module.setattr("RequestTimeout", &timeout)?;
     Ok((module, timeout))
+}
+
+/// The module `mod_rsgi`: all that `mod_wsgi` has, and a version of its own.
+fn own_name<'py>(
+    py: Python<'py>,
+    module: &Bound<'py, PyModule>,
+    facts: &Facts,
+) -> PyResult<Bound<'py, PyModule>> {
+    let own = PyModule::new(py, "mod_rsgi")?;
+    for (name, value) in module.dict() {
+        if name.ne("__path__")? && own.dict().contains(&name)? {
+            continue;
+        }
+        own.setattr(name.cast_into::<PyString>()?, value)?;
+    }
+    own.setattr("version", version(py, facts.rsgi_version)?)?;
+    Ok(own)
 }
 
 /// The module `apache`.

@@ -211,9 +211,8 @@ pub(crate) fn stop(patience: u32) {
     }
     if !is_idle {
         process::log(
-            level::WARN,
-            b"RSGI0133: Requests are still running at the end of the process: Python is left as it is, exit functions \
-              are not run.",
+            level::NOTICE,
+            b"Requests still run at the end of the process: Python is left as it is, exit functions are not called.",
         );
         core::mem::forget(own);
         return;

@@ -84,8 +84,12 @@ pub(super) fn errors(
 
 /// Logs the unfinished lines that the calling thread printed.
 pub(crate) fn flush_prints() {
-    flush_stream(Stream::Out);
-    flush_stream(Stream::Error);
+    for stream in [Stream::Out, Stream::Error] {
+        with_prints(stream, |splitter, lines| {
+            splitter.flush(|line| lines.push(line.to_vec()));
+            splitter.restart();
+        });
+    }
 }
 
 fn with_prints(stream: Stream, body: impl FnOnce(&mut LineSplitter, &mut Vec<Vec<u8>>)) {

@@ -1,0 +1,30 @@
+//! The cases, in groups; those of a group share a process.
+
+mod failure;
+mod groups;
+mod input;
+mod log;
+mod memory;
+mod module;
+mod response;
+mod script;
+mod stop;
+
+use std::path::Path;
+
+/// Runs one group in this process.
+pub(crate) fn run(home: &Path, group: &str) {
+    match group {
+        "response" => response::run(home),
+        "failure" => failure::run(home),
+        "input" => input::run(home),
+        "log" => log::run(home),
+        "script" => script::run(home),
+        "module" => module::run(home),
+        "groups" => groups::run(home),
+        "memory" => memory::run(home),
+        "stop" => stop::run(home, 0),
+        "stop_own_thread" => stop::run(home, rsgi_bridge::abi::START_MAIN_THREAD),
+        other => panic!("there is no group {other}"),
+    }
+}

@@ -1,0 +1,62 @@
+//! Ending Python: exit functions run in every interpreter, later requests are refused.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rsgi_bridge::facts::TargetFacts;
+
+use crate::host::{Bench, Call};
+
+const SCRIPT: &str = r"
+import atexit, threading, mod_wsgi
+GROUP = mod_wsgi.application_group
+atexit.register(lambda: print('exit function of <%s>' % GROUP))
+
+stop = threading.Event()
+def worker():
+    stop.wait()
+    print('thread of <%s> was joined' % GROUP, flush=True)
+thread = threading.Thread(target=worker)
+thread.start()
+threading._register_atexit(stop.set)
+
+def application(environ, start_response):
+    start_response('200 OK', [])
+    return [b'hello']
+";
+
+pub(crate) fn run(home: &Path, flags: u32) {
+    let bench = Bench::start(home, flags, &[]);
+    let script = bench.script("stop.wsgi", SCRIPT);
+    let groups = ["", "one", "two"];
+    // Requests come on other threads than the one that started Python, and stay parked when it stops.
+    let (park, parked) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (bench, script) = (&bench, &script);
+        scope.spawn(move || {
+            for group in groups {
+                Call::new(script, "application").group(group).run(bench).assert_body("hello");
+            }
+            tell.send(()).unwrap();
+            let _ = parked.recv();
+        });
+        told.recv().unwrap();
+        bench.take_log();
+        bench.layer.stop(Duration::from_secs(5));
+        let log = bench.take_log();
+        for group in groups {
+            assert_eq!(log.count(&format!("exit function of <{group}>")), 1, "{log:?}");
+            assert_eq!(log.count(&format!("thread of <{group}> was joined")), 1, "{log:?}");
+        }
+        Call::new(script, "application").run(bench).assert_status(503);
+        let target = TargetFacts {
+            script,
+            ..TargetFacts::default()
+        };
+        assert!(!bench.layer.load(&target));
+        bench.layer.stop(Duration::ZERO);
+        drop(park);
+    });
+    assert!(bench.minor >= 10);
+}

@@ -1,0 +1,78 @@
+//! The built Python layer, driven through `rsgi_bridge`'s public API as httpd's module does.
+//!
+//! Each test runs its cases in a child process of its own for every Python: one process can hold one. `host` has the
+//! other side of the ABI in memory and the children; `cases` says what is expected. `RSGI_TEST_LAYER` names the
+//! layer's file (target/debug's by default), `RSGI_TEST_PYTHONS` a list of homes, separated by colons.
+
+mod cases;
+mod host;
+
+use host::child;
+
+/// Runs a group of cases in every Python.
+fn in_every_python(group: &str) {
+    let failures: Vec<String> = child::pythons()
+        .iter()
+        .filter_map(|home| child::run(home, group).err())
+        .collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn responses_follow_pep_3333() {
+    in_every_python("response");
+}
+
+#[test]
+fn applications_that_fail_leave_the_next_request_alone() {
+    in_every_python("failure");
+}
+
+#[test]
+fn bodies_are_read_as_promised() {
+    in_every_python("input");
+}
+
+#[test]
+fn what_is_printed_is_logged() {
+    in_every_python("log");
+}
+
+#[test]
+fn scripts_are_loaded_and_reloaded() {
+    in_every_python("script");
+}
+
+#[test]
+fn interpreters_look_as_mod_wsgi_makes_them() {
+    in_every_python("module");
+}
+
+#[test]
+fn each_request_runs_in_the_interpreter_that_it_names() {
+    in_every_python("groups");
+}
+
+#[test]
+fn memory_does_not_grow_with_requests() {
+    in_every_python("memory");
+}
+
+#[test]
+fn exit_functions_run_where_the_layer_owns_the_main_thread() {
+    in_every_python("stop");
+}
+
+#[test]
+fn exit_functions_run_where_the_host_gives_the_main_thread() {
+    in_every_python("stop_own_thread");
+}
+
+/// What [`child::run`] starts; does nothing otherwise.
+#[test]
+#[ignore = "the other tests run it in children"]
+fn child_process() {
+    if let Some((home, group)) = child::order() {
+        cases::run(&home, &group);
+    }
+}
