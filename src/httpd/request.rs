@@ -178,6 +178,11 @@ impl<'r> Request<'r> {
         self.record().header_only != 0
     }
 
+    /// Whether this is a subrequest of another one (mod_include's `include virtual`).
+    pub(crate) fn is_subrequest(self) -> bool {
+        !self.record().main.is_null()
+    }
+
     /// Microseconds since the epoch when the request line was read.
     pub(crate) fn start_time(self) -> i64 {
         self.record().request_time

@@ -177,8 +177,8 @@ impl<'r> Response<'r> {
             self.brigade.append_eos();
         }
         // httpd: a flush behind the last bytes lets the worker look for the client's next request at once,
-        // without going through the listener.
-        if flush {
+        // without going through the listener. The filter of a subrequest only knows an end that comes last.
+        if flush && !(end && self.request.is_subrequest()) {
             self.brigade.append_flush();
         }
         let request = self.request.as_ptr();
