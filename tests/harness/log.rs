@@ -99,6 +99,7 @@ impl ErrorLog {
             "] \t",
             "raise ",
             "^^^",
+            "~~",
         ] {
             self.allow(part);
         }
