@@ -52,10 +52,12 @@ impl Phase<'_> {
         names
     }
 
-    /// Whether httpd runs as one process (`httpd -X`).
+    /// Whether httpd runs as one process (`httpd -X` defines DEBUG).
     pub(crate) fn is_single_process() -> bool {
-        // SAFETY: looks a name up in the list of -D definitions.
-        unsafe { ffi::ap_exists_config_define(c"ONE_PROCESS".as_ptr()) != 0 }
+        [c"DEBUG", c"ONE_PROCESS"].iter().any(|name| {
+            // SAFETY: looks a name up in the list of -D definitions.
+            unsafe { ffi::ap_exists_config_define(name.as_ptr()) != 0 }
+        })
     }
 
     /// Adds `name/version` to httpd's banner.

@@ -132,6 +132,8 @@ impl<'r> Request<'r> {
         local_addr = connection.local_ip;
         /// The connection's id in the error log, once it has one.
         connection_log_id = connection.log_id;
+        /// ServerName as configured, whatever the client asked for.
+        configured_name = server.server_hostname;
         /// ServerAdmin.
         server_admin = server.server_admin;
     }

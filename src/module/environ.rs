@@ -162,7 +162,8 @@ impl<'r> Source<'r> for View<'r> {
 
 impl Lookup for View<'_> {
     fn server_name(&self) -> &[u8] {
-        self.request.server_name().unwrap_or_default()
+        // mod_wsgi: with the name that clients ask for, they could make interpreters.
+        self.request.configured_name().unwrap_or_default()
     }
 
     fn server_port(&self) -> u16 {

@@ -87,7 +87,13 @@ pub(super) fn handle(request: Request<'_>) -> Verdict {
         return Verdict::Declined;
     };
     answer.unwrap_or_else(|refusal| {
-        log(request, level::ERROR, &refusal.line);
+        // What any client can cause is no error of the server's.
+        let severity = if matches!(refusal.status, 400 | 411 | 413 | 501) {
+            level::INFO
+        } else {
+            level::ERROR
+        };
+        log(request, severity, &refusal.line);
         Verdict::Status(refusal.status)
     })
 }

@@ -50,7 +50,7 @@ pub enum Case {
 
 /// What expansion asks of a request.
 pub trait Lookup {
-    /// The server's name by the rules of `UseCanonicalName`.
+    /// The server's configured name.
     fn server_name(&self) -> &[u8];
     /// The server's port.
     fn server_port(&self) -> u16;
