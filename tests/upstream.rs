@@ -73,7 +73,7 @@ const REFUSED: [(&str, &str); 15] = [
     ("name-nul", "ValueError"),
     ("value-nul", "ValueError"),
     ("value-line", "ValueError"),
-    ("lengths", "Content-Length"),
+    ("lengths", "4 and 5"),
     ("chunked", "Transfer-Encoding"),
     ("connection", "Connection"),
     ("keep-alive", "Keep-Alive"),
