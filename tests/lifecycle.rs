@@ -194,6 +194,31 @@ fn a_stop_does_not_wait_for_a_request_that_sleeps() {
 }
 
 #[test]
+fn daemon_threads_of_an_application_do_not_keep_a_child_from_ending() {
+    for group in ["%{GLOBAL}", "named"] {
+        let mut server = Server::builder()
+            .app(
+                "app.wsgi",
+                "import threading, time\ndef forever():\n    while True:\n        time.sleep(0.05)\n\
+                 threading.Thread(target=forever, daemon=True).start()\n\
+                 def application(environ, start_response):\n    start_response('200 OK', [])\n    \
+                 return [b'served']\n",
+            )
+            .conf(&format!(
+                "WSGIScriptAlias / @APPS@/app.wsgi application-group={group}"
+            ))
+            .start();
+        assert_eq!(server.text("/"), "served");
+        let begun = Instant::now();
+        server.control("stop");
+        server.wait_until_ended();
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(3), "{group}: took {took:?}");
+        server.finish();
+    }
+}
+
+#[test]
 fn only_a_child_that_needs_python_maps_it_and_the_parent_never_does() {
     only_rsgi!("it is linked with libpython");
     for mpm in Mpm::ALL {

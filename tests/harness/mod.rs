@@ -10,7 +10,7 @@ mod python;
 mod server;
 
 pub(crate) use client::{Connection, Reply, Request, chunk};
-pub(crate) use config::{Builder, Check, Mpm, allow, httpd, is_root, web_user};
+pub(crate) use config::{Builder, Check, Mpm, allow, is_root, web_user};
 pub(crate) use curl::Curl;
 pub(crate) use process::{
     PATIENCE, comes_true, descendants, open_descriptors, signal, status_field, wait_until,
