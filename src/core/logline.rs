@@ -10,6 +10,8 @@ pub const RECORD: usize = 8192 - 512;
 #[derive(Debug, Default)]
 pub struct LineSplitter {
     partial: Vec<u8>,
+    /// The unfinished line was given out: its end, if it comes next, is no line of its own.
+    is_given: bool,
 }
 
 impl LineSplitter {
@@ -18,11 +20,19 @@ impl LineSplitter {
     pub const fn new() -> Self {
         Self {
             partial: Vec::new(),
+            is_given: false,
         }
     }
 
     /// Takes bytes and gives out each finished record.
     pub fn push(&mut self, bytes: &[u8], mut record: impl FnMut(&[u8])) {
+        let Some(first) = bytes.first() else { return };
+        let bytes = if self.is_given && *first == b'\n' {
+            &bytes[1..]
+        } else {
+            bytes
+        };
+        self.is_given = false;
         let mut from = 0;
         for at in memchr::memchr_iter(b'\n', bytes) {
             let line = &bytes[from..at];
@@ -39,12 +49,20 @@ impl LineSplitter {
         self.give_full(&mut record);
     }
 
-    /// Gives out the unfinished line, if there is one.
+    /// Gives out the unfinished line, if there is one. Its end, if that is written next, makes no record: a text
+    /// stream flushes after each write with a line end in it, so `print("a\nb")` comes as `a\nb`, flush, `\n`.
     pub fn flush(&mut self, mut record: impl FnMut(&[u8])) {
         if !self.partial.is_empty() {
             records(&self.partial, &mut record);
             self.partial.clear();
+            self.is_given = true;
         }
+    }
+
+    /// Forgets the stream: what comes next belongs to something else.
+    pub fn restart(&mut self) {
+        self.partial.clear();
+        self.is_given = false;
     }
 
     /// Whether no line is unfinished.
@@ -132,6 +150,18 @@ mod tests {
         splitter.flush(|record| rest.extend_from_slice(record));
         assert_eq!(rest, b"th");
         splitter.flush(|_| panic!("it was flushed"));
+    }
+
+    #[test]
+    fn the_end_of_a_line_that_was_flushed_is_no_line() {
+        let mut splitter = LineSplitter::new();
+        let mut got = all(&mut splitter, &[b"a\nb"]);
+        splitter.flush(|record| got.push(record.to_vec()));
+        got.extend(all(&mut splitter, &[b"", b"\n", b"\nc"]));
+        splitter.flush(|record| got.push(record.to_vec()));
+        splitter.restart();
+        got.extend(all(&mut splitter, &[b"\n"]));
+        assert_eq!(got, [&b"a"[..], b"b", b"", b"c", b""]);
     }
 
     #[test]
