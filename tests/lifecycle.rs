@@ -330,7 +330,7 @@ fn restarts_a_hundred_times_under_load(mpm: Mpm) {
     // One child of the new generation has to do for a moment, which httpd notes.
     let server = serving(mpm)
         .log_level("notice")
-        .allow_log("AH00484")
+        .allow_log("server reached MaxRequestWorkers")
         .start();
     let load = Load::default();
     let mut early = (0, 0);
