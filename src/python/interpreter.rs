@@ -20,7 +20,7 @@ use rsgi_bridge::abi::level;
 
 use crate::kit::Kit;
 use crate::scratch::Scratch;
-use crate::{capi, process, report};
+use crate::{capi, ending, process, report};
 
 /// An interpreter. Never destroyed before `stop`, so references to it are `'static`.
 pub(crate) struct Interp {
@@ -147,7 +147,7 @@ pub(crate) unsafe fn adopt_main(python_minor: u32) -> Result<(), String> {
     unsafe { ffi::PyEval_SaveThread() };
     let kit = made?;
     drop(interp.kit.set(kit));
-    drop(MAIN.set(interp));
+    let _ = MAIN.set(interp);
     TABLE.write().push(interp);
     Ok(())
 }
@@ -188,7 +188,9 @@ pub(crate) fn find(group: &[u8]) -> Result<&'static Interp, ()> {
             .map(|slot| slot.interp)
             .find(|interp| interp.name == group)
     });
-    known.or_else(|| look_up(group)).map_or_else(|| make(group), Ok)
+    known
+        .or_else(|| look_up(group))
+        .map_or_else(|| make(group), Ok)
 }
 
 fn look_up(group: &[u8]) -> Option<&'static Interp> {
@@ -401,9 +403,9 @@ pub(crate) fn end_all() {
     let mut are_ended = true;
     for interp in others {
         // The state must exist before the main one is current: making it may bind it to the thread.
-        let ended = slot(interp).zip(slot(main)).is_some_and(|(own, main)| {
-            attach_slot(&main, |at| end_sub(at, &own))
-        });
+        let ended = slot(interp)
+            .zip(slot(main))
+            .is_some_and(|(own, main)| attach_slot(&main, |at| end_sub(at, &own)));
         if !ended {
             are_ended = false;
             let line = format!(
@@ -415,7 +417,10 @@ pub(crate) fn end_all() {
     }
     let Some(slot) = slot(main) else { return };
     if !are_ended {
-        attach_slot(&slot, |at| run_exit_functions(at.py));
+        attach_slot(&slot, |at| {
+            ending::join_threads(at.py);
+            ending::run_exit_functions(at.py);
+        });
         return;
     }
     attach_slot(&slot, |at| slot.scratch.clear(at.py));
@@ -433,11 +438,10 @@ fn end_sub(at: At<'_>, own: &Slot) -> bool {
     let _back = SwapBack(main);
     own.scratch.clear(at.py);
     let interp = own.interp;
+    // Always: CPython joins as well, but waits for the thread that made the interpreter too.
+    ending::join_threads(at.py);
     if has_foreign(interp) {
-        join_threads(at.py);
-    }
-    if has_foreign(interp) {
-        run_exit_functions(at.py);
+        ending::run_exit_functions(at.py);
         return false;
     }
     delete_others(interp, own.state);
@@ -477,29 +481,4 @@ fn delete_others(interp: &Interp, own: *mut PyThreadState) {
     std::thread::scope(|scope| {
         scope.spawn(delete);
     });
-}
-
-fn join_threads(py: Python<'_>) {
-    let joined = py
-        .import("sys")
-        .and_then(|sys| sys.getattr("modules"))
-        .and_then(|modules| modules.call_method1("get", ("threading",)))
-        .and_then(|threading| {
-            if threading.is_none() {
-                return Ok(());
-            }
-            threading.call_method0("_shutdown").map(drop)
-        });
-    if let Err(error) = joined {
-        report::log_error(py, &error, "joining the threads of an interpreter");
-    }
-}
-
-fn run_exit_functions(py: Python<'_>) {
-    let run = py
-        .import("atexit")
-        .and_then(|atexit| atexit.call_method0("_run_exitfuncs"));
-    if let Err(error) = run {
-        report::log_error(py, &error, "the exit functions of an interpreter");
-    }
 }

@@ -6,6 +6,7 @@
 //! No Python object is in a static: whatever is cached hangs off its interpreter (DESIGN.md §5).
 
 mod capi;
+mod ending;
 mod entry;
 mod environ;
 mod exchange;

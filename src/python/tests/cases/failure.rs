@@ -27,7 +27,10 @@ pub(crate) fn run(home: &Path) {
 
 #[track_caller]
 fn assert_next_works(bench: &Bench, script: &[u8], group: &str) {
-    Call::new(script, "hello").group(group).run(bench).assert_body("fine");
+    Call::new(script, "hello")
+        .group(group)
+        .run(bench)
+        .assert_body("fine");
 }
 
 fn errors(bench: &Bench, script: &[u8], group: &str) {
@@ -45,30 +48,59 @@ fn errors(bench: &Bench, script: &[u8], group: &str) {
         ("/chained", "KeyError: 'inner'"),
         ("/memory", "Error"),
     ] {
-        let reply = Call::new(script, "failing").group(group).path(path.as_bytes()).run(bench);
+        let reply = Call::new(script, "failing")
+            .group(group)
+            .path(path.as_bytes())
+            .run(bench);
         reply.assert_status(500);
         assert!(reply.log.has(told), "{path}: {reply:?}");
-        assert!(reply.log.has("Traceback"), "{path} has its traceback: {reply:?}");
-        let id = if path.starts_with("/exit") { "RSGI0175: " } else { "RSGI0174: " };
+        assert!(
+            reply.log.has("Traceback"),
+            "{path} has its traceback: {reply:?}"
+        );
+        let id = if path.starts_with("/exit") {
+            "RSGI0175: "
+        } else {
+            "RSGI0174: "
+        };
         assert_eq!(reply.log.count(id), 1, "{path}: {reply:?}");
-        let has_warning = reply.log.0.iter().any(|(level, _)| *level == abi::level::WARN);
+        let has_warning = reply
+            .log
+            .0
+            .iter()
+            .any(|(level, _)| *level == abi::level::WARN);
         assert!(!has_warning, "one level for all of it: {reply:?}");
         assert_next_works(bench, script, group);
     }
-    let reply = Call::new(script, "failing").group(group).path(b"/value").run(bench);
+    let reply = Call::new(script, "failing")
+        .group(group)
+        .path(b"/value")
+        .run(bench);
     assert!(reply.log.has("failure.wsgi"), "the script is named");
     let reply = Call::new(script, "not_callable").group(group).run(bench);
     reply.assert_status(500);
 }
 
 fn timeouts(bench: &Bench, script: &[u8], group: &str) {
-    let reply = Call::new(script, "failing").group(group).path(b"/timeout").run(bench);
+    let reply = Call::new(script, "failing")
+        .group(group)
+        .path(b"/timeout")
+        .run(bench);
     reply.assert_status(504);
     assert!(!reply.log.has("Traceback"), "{reply:?}");
-    assert!(reply.log.worse_than(abi::level::NOTICE).is_empty(), "{reply:?}");
+    assert!(
+        reply.log.worse_than(abi::level::NOTICE).is_empty(),
+        "{reply:?}"
+    );
     let reply = Call::new(script, "timeout_late").group(group).run(bench);
-    assert_eq!((reply.outcome, reply.text()), (Outcome::Truncated, "a".into()));
-    assert!(reply.log.worse_than(abi::level::NOTICE).is_empty(), "{reply:?}");
+    assert_eq!(
+        (reply.outcome, reply.text()),
+        (Outcome::Truncated, "a".into())
+    );
+    assert!(
+        reply.log.worse_than(abi::level::NOTICE).is_empty(),
+        "{reply:?}"
+    );
 }
 
 fn kept(bench: &Bench, script: &[u8], group: &str) {
@@ -82,14 +114,21 @@ fn kept(bench: &Bench, script: &[u8], group: &str) {
         call("drop_kept").assert_body("dropped");
         call("hello").assert_body("fine");
     }
-    Call::new(script, "reader_thread").group(group).body(b"threaded").run(bench).assert_body("threaded");
+    Call::new(script, "reader_thread")
+        .group(group)
+        .body(b"threaded")
+        .run(bench)
+        .assert_body("threaded");
 }
 
 fn odd_objects(bench: &Bench, script: &[u8], group: &str) {
     let reply = Call::new(script, "weird_close").group(group).run(bench);
     assert_eq!(reply.text(), "weird");
     assert!(reply.log.has("no close for you"), "{reply:?}");
-    Call::new(script, "lying").group(group).run(bench).assert_body("lying");
+    Call::new(script, "lying")
+        .group(group)
+        .run(bench)
+        .assert_body("lying");
     assert_next_works(bench, script, group);
 }
 
@@ -104,10 +143,15 @@ fn panics(bench: &Bench, script: &[u8]) {
 
 fn broken_streams(bench: &Bench, script: &[u8]) {
     for path in ["/del", "/none", "/text", "/detach", "/close", "/hook"] {
-        let call = Call::new(script, "no_stderr").group("streams").path(path.as_bytes());
+        let call = Call::new(script, "no_stderr")
+            .group("streams")
+            .path(path.as_bytes());
         let reply = call.run(bench);
         reply.assert_status(500);
-        assert!(reply.log.has(&format!("ValueError: after {}", &path[1..])), "{path}: {reply:?}");
+        assert!(
+            reply.log.has(&format!("ValueError: after {}", &path[1..])),
+            "{path}: {reply:?}"
+        );
         assert_next_works(bench, script, "streams");
     }
 }
@@ -117,7 +161,10 @@ fn missing_modules(bench: &Bench, script: &[u8]) {
     reply.assert_status(500);
     assert!(reply.log.has("ValueError"), "{reply:?}");
     assert_next_works(bench, script, "modules");
-    Call::new(script, "no_modules_dict").group("cleared").run(bench).assert_body("cleared");
+    Call::new(script, "no_modules_dict")
+        .group("cleared")
+        .run(bench)
+        .assert_body("cleared");
     // What such an interpreter can still do is its application's matter; the process's others must not suffer.
     let _ = Call::new(script, "hello").group("cleared").run(bench);
     assert_next_works(bench, script, "other");

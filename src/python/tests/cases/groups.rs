@@ -63,13 +63,26 @@ pub(crate) fn run(home: &Path) {
     bench.layer.stop(std::time::Duration::from_secs(5));
 }
 
-fn work(bench: &Bench, script: &[u8], numbers: &Mutex<HashMap<&'static str, String>>, thread: usize) {
+fn work(
+    bench: &Bench,
+    script: &[u8],
+    numbers: &Mutex<HashMap<&'static str, String>>,
+    thread: usize,
+) {
     let mut counts = [0_usize; GROUPS.len()];
     for round in 0..REQUESTS * GROUPS.len() {
-        let which = if round < GROUPS.len() { thread + round } else { round * 7 + round / 5 + thread } % GROUPS.len();
+        let which = if round < GROUPS.len() {
+            thread + round
+        } else {
+            round * 7 + round / 5 + thread
+        } % GROUPS.len();
         let group = GROUPS[which];
         counts[which] += 1;
-        let accept = if round % 3 == 0 { Accept::OnlyWaiting } else { Accept::All };
+        let accept = if round % 3 == 0 {
+            Accept::OnlyWaiting
+        } else {
+            Accept::All
+        };
         let call = Call::new(script, "application").group(group).accept(accept);
         let reply = call.body(b"a").then(&[Ok(b"b")]).run(bench);
         let text = reply.text();
@@ -77,11 +90,22 @@ fn work(bench: &Bench, script: &[u8], numbers: &Mutex<HashMap<&'static str, Stri
         assert_eq!(parts.len(), 8, "{reply:?}");
         let (here, loaded, after) = (parts[0], parts[1], parts[7]);
         assert_eq!((parts[2], parts[3]), (group, group));
-        assert_eq!((here, after), (loaded, loaded), "ran in another interpreter than its script: {text}");
+        assert_eq!(
+            (here, after),
+            (loaded, loaded),
+            "ran in another interpreter than its script: {text}"
+        );
         let mut numbers = numbers.lock().unwrap();
-        let known = numbers.entry(group).or_insert_with(|| here.to_owned()).clone();
+        let known = numbers
+            .entry(group)
+            .or_insert_with(|| here.to_owned())
+            .clone();
         drop(numbers);
         assert_eq!(here, known, "group '{group}' ran in two interpreters");
-        assert_eq!(parts[4], counts[which].to_string(), "a thread's locals persist in each interpreter: {text}");
+        assert_eq!(
+            parts[4],
+            counts[which].to_string(),
+            "a thread's locals persist in each interpreter: {text}"
+        );
     }
 }

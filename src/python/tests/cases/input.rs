@@ -81,23 +81,47 @@ fn reads(bench: &Bench, script: &[u8], group: &str) {
     for (expression, expected) in [
         ("i.read()", "b'one\\ntwo\\nthree'"),
         ("i.read(-1)", "b'one\\ntwo\\nthree'"),
-        ("(i.read(5), i.read(0), i.read(1 << 40), i.read())", "(b'one\\nt', b'', b'wo\\nthree', b'')"),
+        (
+            "(i.read(5), i.read(0), i.read(1 << 40), i.read())",
+            "(b'one\\nt', b'', b'wo\\nthree', b'')",
+        ),
         ("i.read(1 << 70)", "b'one\\ntwo\\nthree'"),
         ("i.read(True)", "b'o'"),
-        ("(i.readline(), i.readline(2), i.readline(-1), i.readline(1 << 40), i.readline())", "(b'one\\n', b'tw', b'o\\n', b'three', b'')"),
+        (
+            "(i.readline(), i.readline(2), i.readline(-1), i.readline(1 << 40), i.readline())",
+            "(b'one\\n', b'tw', b'o\\n', b'three', b'')",
+        ),
         ("i.readline(0)", "b''"),
         ("i.readlines()", "[b'one\\n', b'two\\n', b'three']"),
         ("i.readlines(5)", "[b'one\\n', b'two\\n']"),
         ("i.readlines(4)", "[b'one\\n']"),
-        ("(list(i), iter(i) is i)", "([b'one\\n', b'two\\n', b'three'], True)"),
-        ("(i.readline(), i.read(2), next(i), i.read())", "(b'one\\n', b'tw', b'o\\n', b'three')"),
+        (
+            "(list(i), iter(i) is i)",
+            "([b'one\\n', b'two\\n', b'three'], True)",
+        ),
+        (
+            "(i.readline(), i.read(2), next(i), i.read())",
+            "(b'one\\n', b'tw', b'o\\n', b'three')",
+        ),
     ] {
-        let whole = Call::new(script, "application").group(group).path(expression.as_bytes());
+        let whole = Call::new(script, "application")
+            .group(group)
+            .path(expression.as_bytes());
         let path = format!("/{expression}");
-        whole.path(path.as_bytes()).body(b"one\ntwo\nthree").run(bench).assert_body(expected);
-        let pieces: [Result<&[u8], ReadError>; 4] = [Ok(b"e\ntw"), Ok(b"o"), Ok(b"\nth"), Ok(b"ree")];
-        let call = Call::new(script, "application").group(group).path(path.as_bytes());
-        call.body(b"on").then(&pieces).run(bench).assert_body(expected);
+        whole
+            .path(path.as_bytes())
+            .body(b"one\ntwo\nthree")
+            .run(bench)
+            .assert_body(expected);
+        let pieces: [Result<&[u8], ReadError>; 4] =
+            [Ok(b"e\ntw"), Ok(b"o"), Ok(b"\nth"), Ok(b"ree")];
+        let call = Call::new(script, "application")
+            .group(group)
+            .path(path.as_bytes());
+        call.body(b"on")
+            .then(&pieces)
+            .run(bench)
+            .assert_body(expected);
     }
 }
 
@@ -106,21 +130,46 @@ fn sources(bench: &Bench, script: &[u8], group: &str) {
     let reply = call("unread").body(b"some").then(&[Ok(b"more")]).run(bench);
     reply.assert_body("unread");
     assert_eq!(reply.reads, 0, "what is left is the host's to read");
-    let reply = call("application").path(b"/i.read(4)").body(b"some").then(&[Ok(b"more")]).run(bench);
+    let reply = call("application")
+        .path(b"/i.read(4)")
+        .body(b"some")
+        .then(&[Ok(b"more")])
+        .run(bench);
     reply.assert_body("b'some'");
     assert_eq!(reply.reads, 0, "nothing is read ahead");
-    let reply = call("application").path(b"/i.read(0)").then(&[Ok(b"more")]).run(bench);
+    let reply = call("application")
+        .path(b"/i.read(0)")
+        .then(&[Ok(b"more")])
+        .run(bench);
     reply.assert_body("b''");
-    assert_eq!(reply.reads, 1, "the client may wait for a sign that it is to send");
-    let reply = call("application").path(b"/(i.read(0), i.read())").then(&[Ok(b"more")]).run(bench);
+    assert_eq!(
+        reply.reads, 1,
+        "the client may wait for a sign that it is to send"
+    );
+    let reply = call("application")
+        .path(b"/(i.read(0), i.read())")
+        .then(&[Ok(b"more")])
+        .run(bench);
     reply.assert_body("(b'', b'more')");
     let large = vec![b'z'; 3_000_000];
-    let reply = call("echo").body(b"start").then(&[Ok(&large), Ok(b"end")]).run(bench);
-    assert_eq!((reply.outcome, reply.body.len()), (Outcome::Handled, 3_000_008));
+    let reply = call("echo")
+        .body(b"start")
+        .then(&[Ok(&large), Ok(b"end")])
+        .run(bench);
+    assert_eq!(
+        (reply.outcome, reply.body.len()),
+        (Outcome::Handled, 3_000_008)
+    );
     assert!(reply.body.starts_with(b"startzz") && reply.body.ends_with(b"zzend"));
     call("refusals").body(b"x").run(bench).assert_body("");
-    call("application").path(b"/environ['CONTENT_LENGTH']").body(b"abc").run(bench).assert_body("'3'");
-    call("application").path(b"/(environ['wsgi.input_terminated'], 'CONTENT_LENGTH' in environ)").run(bench)
+    call("application")
+        .path(b"/environ['CONTENT_LENGTH']")
+        .body(b"abc")
+        .run(bench)
+        .assert_body("'3'");
+    call("application")
+        .path(b"/(environ['wsgi.input_terminated'], 'CONTENT_LENGTH' in environ)")
+        .run(bench)
         .assert_body("(True, False)");
 }
 
@@ -134,18 +183,30 @@ fn errors(bench: &Bench, script: &[u8], group: &str) {
         (ReadError::Failed, Some(500)),
     ];
     for (error, status) in all {
-        let reply = call("caught").body(b"a").then(&[Ok(b"b\nc"), Err(error)]).run(bench);
+        let reply = call("caught")
+            .body(b"a")
+            .then(&[Ok(b"b\nc"), Err(error)])
+            .run(bench);
         assert_eq!(reply.outcome, Outcome::Handled, "{error:?}: {reply:?}");
         let told: Vec<String> = reply.text().split('|').map(str::to_owned).collect();
         let prefix = "mod_wsgi request data read error";
-        assert!(told.iter().all(|text| text.starts_with(prefix)), "raised each time: {told:?}");
-        let reply = call("uncaught").body(b"a").then(&[Ok(b"b"), Err(error)]).run(bench);
+        assert!(
+            told.iter().all(|text| text.starts_with(prefix)),
+            "raised each time: {told:?}"
+        );
+        let reply = call("uncaught")
+            .body(b"a")
+            .then(&[Ok(b"b"), Err(error)])
+            .run(bench);
         match status {
             Some(status) => reply.assert_status(status),
             None => {
                 assert_eq!(reply.outcome, Outcome::Gone, "{reply:?}");
                 let loud = reply.log.worse_than(abi::level::INFO);
-                assert!(loud.is_empty(), "a client that leaves is no error: {loud:?}");
+                assert!(
+                    loud.is_empty(),
+                    "a client that leaves is no error: {loud:?}"
+                );
             }
         }
     }

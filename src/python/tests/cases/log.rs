@@ -47,7 +47,10 @@ pub(crate) fn run(home: &Path) {
 #[track_caller]
 fn exec(bench: &Bench, script: &[u8], group: &str, code: &str) -> Reply {
     let path = format!("/{code}");
-    let reply = Call::new(script, "application").group(group).path(path.as_bytes()).run(bench);
+    let reply = Call::new(script, "application")
+        .group(group)
+        .path(path.as_bytes())
+        .run(bench);
     assert_eq!(reply.head().status, 200, "{reply:?}");
     reply
 }
@@ -55,17 +58,30 @@ fn exec(bench: &Bench, script: &[u8], group: &str, code: &str) -> Reply {
 #[track_caller]
 fn assert_lines(reply: &Reply, lines: &[&str]) {
     assert_eq!(reply.log.worse_than(level::NOTICE), lines);
-    assert_eq!(reply.log.worse_than(level::WARN), reply.log.worse_than(level::ERROR));
-    assert_eq!(reply.log.worse_than(level::ERROR).len(), lines.len(), "{reply:?}");
+    assert_eq!(
+        reply.log.worse_than(level::WARN),
+        reply.log.worse_than(level::ERROR)
+    );
+    assert_eq!(
+        reply.log.worse_than(level::ERROR).len(),
+        lines.len(),
+        "{reply:?}"
+    );
     assert!(reply.log.worse_than(level::CRIT).is_empty(), "{reply:?}");
 }
 
 fn errors(bench: &Bench, script: &[u8], group: &str) {
     let run = |code: &str| exec(bench, script, group, code);
     assert_lines(&run("e.write('one\\ntwo\\n')"), &["one", "two"]);
-    assert_lines(&run("e.write('pa'); e.write('rt'); e.write('ial\\nrest')"), &["partial", "rest"]);
+    assert_lines(
+        &run("e.write('pa'); e.write('rt'); e.write('ial\\nrest')"),
+        &["partial", "rest"],
+    );
     assert_lines(&run("e.write('a'); e.flush(); e.write('b')"), &["a", "b"]);
-    assert_lines(&run("e.write('caf\\xe9 \\u20ac \\ud800\\n')"), &["caf\u{e9} \u{20ac} ?"]);
+    assert_lines(
+        &run("e.write('caf\\xe9 \\u20ac \\ud800\\n')"),
+        &["caf\u{e9} \u{20ac} ?"],
+    );
     assert_lines(&run("e.write('a\\0b\\n')"), &["a\\x00b"]);
     assert_lines(&run("e.writelines(['a', 'b\\n', 'c'])"), &["ab", "c"]);
     assert_lines(&run("print('printed', file=e)"), &["printed"]);
@@ -92,7 +108,10 @@ fn prints(bench: &Bench, script: &[u8], group: &str) {
     bench.take_log();
     let code = "t = threading.Thread(target=lambda: print('from a thread', flush=True)); t.start(); t.join()";
     let reply = run(code);
-    assert!(!reply.log.has("from a thread"), "a thread of the application belongs to no request: {reply:?}");
+    assert!(
+        !reply.log.has("from a thread"),
+        "a thread of the application belongs to no request: {reply:?}"
+    );
     assert_eq!(bench.take_log().count("from a thread"), 1);
 }
 
@@ -102,9 +121,14 @@ fn objects(bench: &Bench, script: &[u8], group: &str) {
                 s.writable(), s.seekable(), s.closed, s.line_buffering))";
     let each = "('utf-8', 'replace', False, False, True, False, False, True)";
     assert_eq!(run(code), format!("[{each}, {each}, {each}]"));
-    assert_eq!(run("result += [sys.stdout.name, sys.stderr.name]"), "['<stdout>', '<stderr>']");
     assert_eq!(
-        run("b = e.buffer; result += [type(b).__module__, type(b).__name__, b.write(b'12345\\n'), b.writelines([b'a', b'b\\n']), b.flush(), b.close(), b.closed, b.write(bytearray(b'x')), b.write(memoryview(b'yz'))]"),
+        run("result += [sys.stdout.name, sys.stderr.name]"),
+        "['<stdout>', '<stderr>']"
+    );
+    assert_eq!(
+        run(
+            "b = e.buffer; result += [type(b).__module__, type(b).__name__, b.write(b'12345\\n'), b.writelines([b'a', b'b\\n']), b.flush(), b.close(), b.closed, b.write(bytearray(b'x')), b.write(memoryview(b'yz'))]"
+        ),
         "['mod_wsgi', 'Log', 6, None, None, None, False, 1, 2]"
     );
     let code = "\ntry: sys.stdout.fileno()\nexcept OSError: result.append('OSError')\ntry: e.buffer.write(3)\n\

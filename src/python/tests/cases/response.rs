@@ -28,9 +28,16 @@ fn blocks(bench: &Bench, script: &[u8], group: &str) {
     let call = |name| Call::new(script, name).group(group);
     let reply = call("hello").run(bench);
     reply.assert_body("Hello World!\n");
-    assert_eq!(reply.head().length, Some(13), "a single item gives its length");
+    assert_eq!(
+        reply.head().length,
+        Some(13),
+        "a single item gives its length"
+    );
     assert_eq!(reply.head().line, "200 OK");
-    assert_eq!(reply.head().headers, [("Content-Type".into(), "text/plain".into())]);
+    assert_eq!(
+        reply.head().headers,
+        [("Content-Type".into(), "text/plain".into())]
+    );
     assert_eq!(reply.sends, [13], "as one unit");
     let reply = call("blocks").run(bench);
     reply.assert_body("one,two");
@@ -40,25 +47,55 @@ fn blocks(bench: &Bench, script: &[u8], group: &str) {
     assert_eq!(reply.sends, [7], "and a tuple");
     call("empty").run(bench).assert_body("");
     call("subclass").run(bench).assert_body("sub");
-    call("hello").accept(Accept::OnlyWaiting).run(bench).assert_body("Hello World!\n");
+    call("hello")
+        .accept(Accept::OnlyWaiting)
+        .run(bench)
+        .assert_body("Hello World!\n");
 
     let reply = call("generator").run(bench);
     reply.assert_body("abbccc");
-    let sent: Vec<usize> = reply.sends.iter().copied().filter(|&sent| sent > 0).collect();
-    assert_eq!(sent, [1, 2, 3], "each block goes out before the next is asked for");
+    let sent: Vec<usize> = reply
+        .sends
+        .iter()
+        .copied()
+        .filter(|&sent| sent > 0)
+        .collect();
+    assert_eq!(
+        sent,
+        [1, 2, 3],
+        "each block goes out before the next is asked for"
+    );
     let reply = call("generator").accept(Accept::OnlyWaiting).run(bench);
     reply.assert_body("abbccc");
-    assert!(reply.refused >= 1, "a block is tried before Python is given up: {reply:?}");
+    assert!(
+        reply.refused >= 1,
+        "a block is tried before Python is given up: {reply:?}"
+    );
     let reply = call("late_start").run(bench);
-    assert_eq!((reply.outcome, reply.text()), (Outcome::Handled, "late".into()));
+    assert_eq!(
+        (reply.outcome, reply.text()),
+        (Outcome::Handled, "late".into())
+    );
     let head = reply.head();
-    assert_eq!((head.status, head.length, head.line.as_str()), (201, Some(4), "201 Created"));
+    assert_eq!(
+        (head.status, head.length, head.line.as_str()),
+        (201, Some(4), "201 Created")
+    );
     let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
-    assert_eq!(head.headers, [pair("X-A", "1"), pair("X-A", "2"), pair("X-L", "caf\u{e9}")]);
+    assert_eq!(
+        head.headers,
+        [pair("X-A", "1"), pair("X-A", "2"), pair("X-L", "caf\u{e9}")]
+    );
 
     for accept in [Accept::All, Accept::OnlyWaiting] {
-        call("writes").accept(accept).run(bench).assert_body("one,two,three");
-        call("empty_write_commits").accept(accept).run(bench).assert_body("refused");
+        call("writes")
+            .accept(accept)
+            .run(bench)
+            .assert_body("one,two,three");
+        call("empty_write_commits")
+            .accept(accept)
+            .run(bench)
+            .assert_body("refused");
         assert_eq!(call("huge").accept(accept).run(bench).body.len(), 9_000_000);
         assert_eq!(call("many").accept(accept).run(bench).body.len(), 20_000);
     }
@@ -71,12 +108,22 @@ fn start_response(bench: &Bench, script: &[u8], group: &str) {
     call("refusals").run(bench).assert_body("");
     let reply = call("bad_keeps_first").run(bench);
     reply.assert_body("first");
-    assert_eq!(reply.head().headers[0].0, "X-First", "a refused call changes nothing");
+    assert_eq!(
+        reply.head().headers[0].0,
+        "X-First",
+        "a refused call changes nothing"
+    );
     let reply = call("replaced").run(bench);
-    assert_eq!((reply.head().status, reply.text()), (503, "replaced".into()));
+    assert_eq!(
+        (reply.head().status, reply.text()),
+        (503, "replaced".into())
+    );
     assert_eq!(reply.head().headers, [("X-Error".into(), "yes".into())]);
     let reply = call("raised_again").run(bench);
-    assert_eq!((reply.outcome, reply.text()), (Outcome::Truncated, "begun".into()));
+    assert_eq!(
+        (reply.outcome, reply.text()),
+        (Outcome::Truncated, "begun".into())
+    );
     assert!(reply.log.has("KeyError: 'after the head'"), "{reply:?}");
     for name in ["no_start", "no_start_empty", "not_bytes", "not_iterable"] {
         let reply = call(name).run(bench);
@@ -95,10 +142,18 @@ fn bodiless(bench: &Bench, script: &[u8], group: &str) {
     }
     assert_eq!(call("hello").head().run(bench).head().length, Some(13));
     let reply = call("with_length").path(b"/10").head().run(bench);
-    assert_eq!(reply.head().length, Some(10), "HEAD tells the length of GET");
+    assert_eq!(
+        reply.head().length,
+        Some(10),
+        "HEAD tells the length of GET"
+    );
     for (path, length) in [(&b"/204"[..], None), (b"/304", None), (b"/205", Some(0))] {
         let reply = call("status_of_path").path(path).run(bench);
-        assert_eq!((reply.outcome, reply.text()), (Outcome::Handled, String::new()), "{reply:?}");
+        assert_eq!(
+            (reply.outcome, reply.text()),
+            (Outcome::Handled, String::new()),
+            "{reply:?}"
+        );
         assert_eq!(reply.head().length, length, "{reply:?}");
         assert_eq!(reply.head().headers, [("X-Kept".into(), "yes".into())]);
     }
@@ -109,7 +164,13 @@ fn bodiless(bench: &Bench, script: &[u8], group: &str) {
 fn lengths(bench: &Bench, script: &[u8], group: &str) {
     for name in ["with_length", "with_length_streamed"] {
         for accept in [Accept::All, Accept::OnlyWaiting] {
-            let call = |path| Call::new(script, name).group(group).accept(accept).path(path).run(bench);
+            let call = |path| {
+                Call::new(script, name)
+                    .group(group)
+                    .accept(accept)
+                    .path(path)
+                    .run(bench)
+            };
             call(b"/10").assert_body("1234567890");
             let reply = call(b"/7");
             reply.assert_body("1234567");
@@ -117,7 +178,11 @@ fn lengths(bench: &Bench, script: &[u8], group: &str) {
             call(b"/5").assert_body("12345");
             call(b"/0").assert_body("");
             let reply = call(b"/12");
-            assert_eq!((reply.outcome, reply.text()), (Outcome::Truncated, "1234567890".into()), "{reply:?}");
+            assert_eq!(
+                (reply.outcome, reply.text()),
+                (Outcome::Truncated, "1234567890".into()),
+                "{reply:?}"
+            );
         }
     }
 }
@@ -141,23 +206,41 @@ fn closing(bench: &Bench, script: &[u8], group: &str) {
     for path in [&b"/raises"[..], b"/exit"] {
         let reply = call(path).run(bench);
         assert_eq!(reply.text(), "a");
-        assert!(reply.log.has("in close") || reply.log.has("SystemExit"), "{reply:?}");
+        assert!(
+            reply.log.has("in close") || reply.log.has("SystemExit"),
+            "{reply:?}"
+        );
         closed("close raises");
     }
     let reply = call(b"/").accept(Accept::GoneAfter(1)).run(bench);
     assert_eq!((reply.outcome, reply.text()), (Outcome::Gone, "a".into()));
     let loud = reply.log.worse_than(rsgi_bridge::abi::level::INFO);
-    assert!(loud.is_empty(), "a client that leaves is no error: {loud:?}");
+    assert!(
+        loud.is_empty(),
+        "a client that leaves is no error: {loud:?}"
+    );
     closed("the client left");
     let reply = call(b"/").accept(Accept::FailedAfter(1)).run(bench);
     assert_eq!(reply.outcome, Outcome::Truncated);
     closed("sending failed");
-    let ended = || Call::new(script, "generator_ended").group(group).run(bench).text();
+    let ended = || {
+        Call::new(script, "generator_ended")
+            .group(group)
+            .run(bench)
+            .text()
+    };
     let before: usize = ended().parse().unwrap();
     let leave = Accept::GoneAfter(1);
-    let reply = Call::new(script, "generator_exit").group(group).accept(leave).run(bench);
+    let reply = Call::new(script, "generator_exit")
+        .group(group)
+        .accept(leave)
+        .run(bench);
     assert_eq!(reply.outcome, Outcome::Gone);
-    assert_eq!(ended(), (before + 1).to_string(), "a generator gets GeneratorExit");
+    assert_eq!(
+        ended(),
+        (before + 1).to_string(),
+        "a generator gets GeneratorExit"
+    );
 }
 
 fn files(bench: &Bench, script: &[u8], group: &str) {
@@ -170,11 +253,18 @@ fn files(bench: &Bench, script: &[u8], group: &str) {
     ] {
         let reply = call("file").path(path).run(bench);
         reply.assert_body(body);
-        assert_eq!((&reply.files[..], reply.head().length), (&[file][..], Some(file.1)));
+        assert_eq!(
+            (&reply.files[..], reply.head().length),
+            (&[file][..], Some(file.1))
+        );
     }
     call("file").path(b"/end").run(bench).assert_body("");
     let reply = call("file").path(b"/beyond").run(bench);
-    assert_eq!((reply.outcome, reply.text()), (Outcome::Truncated, "abcdefghij".into()), "{reply:?}");
+    assert_eq!(
+        (reply.outcome, reply.text()),
+        (Outcome::Truncated, "abcdefghij".into()),
+        "{reply:?}"
+    );
     let reply = call("file").head().run(bench);
     reply.assert_body("");
     assert_eq!(reply.head().length, Some(10));

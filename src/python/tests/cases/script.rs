@@ -45,7 +45,12 @@ fn reloads(bench: &Bench, group: &str) {
     let name = format!("reload{group}.wsgi");
     let counted = |value: u32| format!("VALUE = {value}\n{APPLICATION}");
     let script = bench.script(&name, &counted(1));
-    let call = |mtime| Call::new(&script, "application").group(group).mtime(Some(mtime)).run(bench);
+    let call = |mtime| {
+        Call::new(&script, "application")
+            .group(group)
+            .mtime(Some(mtime))
+            .run(bench)
+    };
     let mtime = modification(&bench.path(&name));
     call(mtime).assert_body("1");
     bench.script(&name, &counted(2));
@@ -61,7 +66,10 @@ fn reloads(bench: &Bench, group: &str) {
     let reply = Call::new(&script, "application").group(group).run(bench);
     reply.assert_body("3");
     // Where the host does not know, the layer looks itself.
-    let reply = Call::new(&script, "application").group(group).mtime(None).run(bench);
+    let reply = Call::new(&script, "application")
+        .group(group)
+        .mtime(None)
+        .run(bench);
     reply.assert_body("4");
 }
 
@@ -73,7 +81,12 @@ fn asks_the_script(bench: &Bench, group: &str) {
     );
     let script = bench.script(&name, &source);
     let mtime = modification(&bench.path(&name));
-    let call = || Call::new(&script, "application").group(group).mtime(Some(mtime)).run(bench);
+    let call = || {
+        Call::new(&script, "application")
+            .group(group)
+            .mtime(Some(mtime))
+            .run(bench)
+    };
     for expected in ["1", "1", "2"] {
         call().assert_body(expected);
     }
@@ -85,7 +98,11 @@ fn asks_the_script(bench: &Bench, group: &str) {
 fn broken(bench: &Bench, group: &str) {
     for (name, source, told) in [
         ("syntax", "def f(:\n  pass\n", "SyntaxError"),
-        ("raises", "raise KeyError('while loading')\n", "while loading"),
+        (
+            "raises",
+            "raise KeyError('while loading')\n",
+            "while loading",
+        ),
         ("exits", "raise SystemExit(3)\n", "SystemExit"),
         ("nul", "VALUE = 1\n\0\n", "null"),
         ("coding", "# coding: no-such-code\n", "coding"),
@@ -95,21 +112,35 @@ fn broken(bench: &Bench, group: &str) {
         let script = bench.script(&name, source);
         let reply = Call::new(&script, "application").group(group).run(bench);
         reply.assert_status(500);
-        let is_told = reply.log.0.iter().any(|(_, line)| line.to_lowercase().contains(&told.to_lowercase()));
+        let is_told = reply
+            .log
+            .0
+            .iter()
+            .any(|(_, line)| line.to_lowercase().contains(&told.to_lowercase()));
         assert!(is_told, "{name}: {reply:?}");
         assert!(reply.log.has("RSGI01"), "{name}: {reply:?}");
         bench.script(&name, &format!("VALUE = 'mended'\n{APPLICATION}"));
         let reply = Call::new(&script, "application").group(group).run(bench);
         reply.assert_body("'mended'");
     }
-    let reply = Call::new(b"/nonexistent/script.wsgi", "application").group(group).run(bench);
+    let reply = Call::new(b"/nonexistent/script.wsgi", "application")
+        .group(group)
+        .run(bench);
     reply.assert_status(500);
     assert!(reply.log.has("/nonexistent/script.wsgi"), "{reply:?}");
 }
 
 fn odd_files(bench: &Bench, group: &str) {
-    for name in ["caf\u{e9}.wsgi", "with space.wsgi", "empty-ends.wsgi", "quo'te\".wsgi"] {
-        let script = bench.script(name, &format!("VALUE = __file__.rsplit('/', 1)[1]\r\n{APPLICATION}"));
+    for name in [
+        "caf\u{e9}.wsgi",
+        "with space.wsgi",
+        "empty-ends.wsgi",
+        "quo'te\".wsgi",
+    ] {
+        let script = bench.script(
+            name,
+            &format!("VALUE = __file__.rsplit('/', 1)[1]\r\n{APPLICATION}"),
+        );
         let reply = Call::new(&script, "application").group(group).run(bench);
         assert_eq!(reply.head().status, 200, "{name}: {reply:?}");
     }
@@ -118,7 +149,10 @@ fn odd_files(bench: &Bench, group: &str) {
     path.extend_from_slice(b"bytes-\xff\xfe.wsgi");
     let source = format!("import os\nVALUE = os.path.exists(__file__)\n{APPLICATION}");
     std::fs::write(std::ffi::OsStr::from_bytes(&path), source).unwrap();
-    Call::new(&path, "application").group(group).run(bench).assert_body("True");
+    Call::new(&path, "application")
+        .group(group)
+        .run(bench)
+        .assert_body("True");
 }
 
 fn ahead(bench: &Bench, group: &str) {

@@ -16,7 +16,8 @@ stop = threading.Event()
 def worker():
     stop.wait()
     print('thread of <%s> was joined' % GROUP, flush=True)
-thread = threading.Thread(target=worker)
+# Threads of the host count as daemons, and what they start inherits that.
+thread = threading.Thread(target=worker, daemon=False)
 thread.start()
 threading._register_atexit(stop.set)
 
@@ -36,7 +37,10 @@ pub(crate) fn run(home: &Path, flags: u32) {
         let (bench, script) = (&bench, &script);
         scope.spawn(move || {
             for group in groups {
-                Call::new(script, "application").group(group).run(bench).assert_body("hello");
+                Call::new(script, "application")
+                    .group(group)
+                    .run(bench)
+                    .assert_body("hello");
             }
             tell.send(()).unwrap();
             let _ = parked.recv();
@@ -46,10 +50,20 @@ pub(crate) fn run(home: &Path, flags: u32) {
         bench.layer.stop(Duration::from_secs(5));
         let log = bench.take_log();
         for group in groups {
-            assert_eq!(log.count(&format!("exit function of <{group}>")), 1, "{log:?}");
-            assert_eq!(log.count(&format!("thread of <{group}> was joined")), 1, "{log:?}");
+            assert_eq!(
+                log.count(&format!("exit function of <{group}>")),
+                1,
+                "{log:?}"
+            );
+            assert_eq!(
+                log.count(&format!("thread of <{group}> was joined")),
+                1,
+                "{log:?}"
+            );
         }
-        Call::new(script, "application").run(bench).assert_status(503);
+        Call::new(script, "application")
+            .run(bench)
+            .assert_status(503);
         let target = TargetFacts {
             script,
             ..TargetFacts::default()

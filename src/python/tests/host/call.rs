@@ -47,7 +47,9 @@ impl Reply {
     /// The head; a test that needs one fails without.
     #[track_caller]
     pub(crate) fn head(&self) -> &HeadCopy {
-        self.head.as_ref().unwrap_or_else(|| panic!("no head: {self:?}"))
+        self.head
+            .as_ref()
+            .unwrap_or_else(|| panic!("no head: {self:?}"))
     }
 
     /// Fails unless the response is complete, is a 200 and has this body.
@@ -114,7 +116,10 @@ impl<'a> Call<'a> {
     pub(crate) fn then(mut self, pieces: &[Result<&[u8], ReadError>]) -> Self {
         self.method = "POST";
         self.flags &= !abi::REQUEST_BODY_COMPLETE;
-        self.input = pieces.iter().map(|piece| piece.map(<[u8]>::to_vec)).collect();
+        self.input = pieces
+            .iter()
+            .map(|piece| piece.map(<[u8]>::to_vec))
+            .collect();
         self
     }
 
@@ -163,7 +168,11 @@ impl<'a> Call<'a> {
                 callable: self.callable.as_bytes(),
                 resource: self.script,
                 mtime: self.mtime,
-                flags: if is_reloading { abi::TARGET_RELOADING } else { 0 },
+                flags: if is_reloading {
+                    abi::TARGET_RELOADING
+                } else {
+                    0
+                },
             },
             constants: self.constants,
             fields: &fields,
@@ -175,8 +184,16 @@ impl<'a> Call<'a> {
         };
         let mut host = Memory::new(self.accept, self.input);
         let outcome = bench.layer.handle(&facts, &mut host);
-        assert!(host.breaches.is_empty(), "{:?} by {outcome:?}: {host:?}", host.breaches);
-        assert_eq!(host.is_ended, outcome == Outcome::Handled, "the end and the outcome differ: {outcome:?} {host:?}");
+        assert!(
+            host.breaches.is_empty(),
+            "{:?} by {outcome:?}: {host:?}",
+            host.breaches
+        );
+        assert_eq!(
+            host.is_ended,
+            outcome == Outcome::Handled,
+            "the end and the outcome differ: {outcome:?} {host:?}"
+        );
         if let Outcome::Status(_) = outcome {
             assert!(host.head.is_none(), "a status after a head: {host:?}");
         }

@@ -32,7 +32,10 @@ pub(crate) fn pythons() -> Vec<PathBuf> {
         found.is_ok_and(|found| (OLDEST_MINOR..=NEWEST_MINOR).contains(&found.minor))
     });
     if homes.is_empty() {
-        let _ = writeln!(std::io::stderr(), "skipped: no Python with a shared library");
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: no Python with a shared library"
+        );
     }
     homes
 }
@@ -50,12 +53,19 @@ pub(crate) fn run(home: &Path, group: &str) -> Result<(), String> {
     let output = std::env::temp_dir().join(format!(
         "rsgi-layer-{}-{group}-{}.out",
         std::process::id(),
-        home.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        home.file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
     ));
     let file = std::fs::File::create(&output).map_err(|error| error.to_string())?;
     let both = file.try_clone().map_err(|error| error.to_string())?;
     let mut child = Command::new(own)
-        .args(["--exact", "child_process", "--ignored", "--nocapture", "--test-threads=1"])
+        .args([
+            "--exact",
+            "child_process",
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ])
         .env(ORDER, format!("{group} {}", home.display()))
         .env_remove("PYTHONHOME")
         .env_remove("PYTHONPATH")

@@ -79,9 +79,15 @@ impl Memory {
 
     /// The common part of both sends; none when the send is taken.
     fn judge(&mut self, head: Option<HeadView<'_>>, flags: SendFlags) -> Option<Sent> {
-        self.check(std::thread::current().id() == self.thread, "send on another thread");
+        self.check(
+            std::thread::current().id() == self.thread,
+            "send on another thread",
+        );
         self.check(!self.is_ended, "send after the end");
-        self.check(head.is_some() != self.head.is_some(), "the head must come exactly once, first");
+        self.check(
+            head.is_some() != self.head.is_some(),
+            "the head must come exactly once, first",
+        );
         match self.accept {
             Accept::OnlyWaiting if flags.is_try() => {
                 self.refused += 1;
@@ -96,7 +102,10 @@ impl Memory {
             self.head = Some(HeadCopy {
                 status: head.status(),
                 line: text(head.line()),
-                headers: head.headers().map(|(name, value)| (text(name), text(value))).collect(),
+                headers: head
+                    .headers()
+                    .map(|(name, value)| (text(name), text(value)))
+                    .collect(),
                 length: head.content_length(),
             });
         }
@@ -129,7 +138,10 @@ impl RequestHost for Memory {
             return answer;
         }
         // A descriptor of its own would share the position: read through /proc.
-        let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file.as_fd()));
+        let path = format!(
+            "/proc/self/fd/{}",
+            std::os::fd::AsRawFd::as_raw_fd(&file.as_fd())
+        );
         let mut file = std::fs::File::open(path).unwrap();
         file.seek(SeekFrom::Start(offset)).unwrap();
         let read = file.take(length).read_to_end(&mut self.body).unwrap();
@@ -140,7 +152,10 @@ impl RequestHost for Memory {
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
-        self.check(std::thread::current().id() == self.thread, "read on another thread");
+        self.check(
+            std::thread::current().id() == self.thread,
+            "read on another thread",
+        );
         self.reads += 1;
         match self.input.front_mut() {
             None => Ok(0),
@@ -158,8 +173,13 @@ impl RequestHost for Memory {
     }
 
     fn log(&mut self, level: u32, text: &[u8]) {
-        self.check(!text.contains(&0) && !text.contains(&b'\n'), "a record with NUL or a line end");
+        self.check(
+            !text.contains(&0) && !text.contains(&b'\n'),
+            "a record with NUL or a line end",
+        );
         self.check(text.len() <= 8192, "a record of more than 8 KiB");
-        self.log.0.push((level, String::from_utf8_lossy(text).into_owned()));
+        self.log
+            .0
+            .push((level, String::from_utf8_lossy(text).into_owned()));
     }
 }

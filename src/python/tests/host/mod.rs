@@ -1,7 +1,7 @@
 //! The side of the ABI that httpd's module has, in memory.
 
-pub(crate) mod child;
 mod call;
+pub(crate) mod child;
 mod memory;
 mod process;
 

@@ -20,7 +20,10 @@ impl Log {
 
     /// How many lines have this text.
     pub(crate) fn count(&self, text: &str) -> usize {
-        self.0.iter().filter(|(_, line)| line.contains(text)).count()
+        self.0
+            .iter()
+            .filter(|(_, line)| line.contains(text))
+            .count()
     }
 
     /// Lines of this level or worse.
@@ -129,6 +132,9 @@ fn layer_file() -> PathBuf {
     }
     let own = std::env::current_exe().unwrap();
     let built = own.ancestors().nth(2).unwrap().join("librsgi_python.so");
-    assert!(built.is_file(), "build it first: cargo build -p rsgi-python");
+    assert!(
+        built.is_file(),
+        "build it first: cargo build -p rsgi-python"
+    );
     built
 }
