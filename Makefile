@@ -16,7 +16,7 @@ help: ## Show this list
 	@echo "serve takes APP=wsgi.py PORT=8000 PYTHON=python3.x; install takes PREFIX= DESTDIR="
 
 serve: ## Set the machine up, build, and serve the sample (or APP) through Apache
-	@APP='$(APP)' PORT='$(PORT)' PYTHON='$(PYTHON)' ci/serve
+	@exec env APP='$(APP)' PORT='$(PORT)' PYTHON='$(PYTHON)' ci/serve
 
 build: ## Build in release into target/dist, a tree that can be moved
 	@ci/build
