@@ -26,11 +26,11 @@ pub(crate) fn text(settings: &Settings, findings: &Findings, root: &ServerRoot) 
         ("Server Conf", file(root, "httpd.conf")),
         (
             "Error Log File",
-            format!("{} ({level})", context::error_log(settings)),
+            format!("{} ({level})", readable(context::error_log(settings))),
         ),
     ];
     if let Some(log) = context::access_log(settings) {
-        rows.push(("Access Log File", log));
+        rows.push(("Access Log File", readable(log)));
     }
     rows.push(("Rewrite Rules", file(root, "rewrite.conf")));
     rows.push(("Environ Variables", file(root, "envvars")));
@@ -40,6 +40,15 @@ pub(crate) fn text(settings: &Settings, findings: &Findings, root: &ServerRoot) 
         .map(|(label, value)| format!("{label:<17} : {value}"))
         .collect();
     lines.join("\n")
+}
+
+/// Where a log goes; a log to the launcher's own output is written through a pipe, which says nothing to a user.
+fn readable(log: String) -> String {
+    if log.starts_with('|') {
+        "this terminal".to_owned()
+    } else {
+        log
+    }
 }
 
 fn file(root: &ServerRoot, name: &str) -> String {
