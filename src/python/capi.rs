@@ -8,7 +8,7 @@ use core::ptr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use pyo3::exceptions::PyTypeError;
-use pyo3::ffi::{self, PyObject, Py_ssize_t};
+use pyo3::ffi::{self, Py_ssize_t, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
@@ -83,9 +83,8 @@ pub(crate) fn next<'py>(iterator: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'
 /// Decodes latin-1.
 pub(crate) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
     // SAFETY: a live slice; no error handler is needed for latin-1.
-    let text = unsafe {
-        ffi::PyUnicode_DecodeLatin1(bytes.as_ptr().cast(), length(bytes), ptr::null())
-    };
+    let text =
+        unsafe { ffi::PyUnicode_DecodeLatin1(bytes.as_ptr().cast(), length(bytes), ptr::null()) };
     // SAFETY: the decoder gives a str.
     owned(py, text).map(|text| unsafe { text.cast_into_unchecked() })
 }
@@ -93,9 +92,8 @@ pub(crate) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, 
 /// Decodes a path with the file system's encoding, as `os.fsdecode` does, or latin-1 where that fails.
 pub(crate) fn path<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
     // SAFETY: a live slice.
-    let text = unsafe {
-        ffi::PyUnicode_DecodeFSDefaultAndSize(bytes.as_ptr().cast(), length(bytes))
-    };
+    let text =
+        unsafe { ffi::PyUnicode_DecodeFSDefaultAndSize(bytes.as_ptr().cast(), length(bytes)) };
     match owned(py, text) {
         // SAFETY: the decoder gives a str.
         Ok(text) => Ok(unsafe { text.cast_into_unchecked() }),
@@ -237,8 +235,7 @@ pub(crate) fn compile<'py>(
 /// Runs a code object.
 pub(crate) fn run(code: &Bound<'_, PyAny>, globals: &Bound<'_, PyDict>) -> PyResult<()> {
     // SAFETY: a live code object and a live dict.
-    let result =
-        unsafe { ffi::PyEval_EvalCode(code.as_ptr(), globals.as_ptr(), globals.as_ptr()) };
+    let result = unsafe { ffi::PyEval_EvalCode(code.as_ptr(), globals.as_ptr(), globals.as_ptr()) };
     owned(code.py(), result).map(drop)
 }
 

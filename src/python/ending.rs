@@ -1,52 +1,68 @@
-//! What an interpreter's application is owed before it ends: its threads joined, its exit functions called.
+//! What becomes of an application's threads and exit functions when its interpreter ends.
+//!
+//! Python itself would wait for its threads without a limit; a server cannot.
 
 #![deny(unsafe_code)]
+
+use std::time::Instant;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::report;
 
-/// Joins the threads of the current interpreter that are no daemons, as CPython does when it ends one.
-pub(crate) fn join_threads(py: Python<'_>) {
-    if let Err(error) = join(py) {
-        report::log_error(py, &error, "joining the threads of an interpreter");
+/// Tells `threading` that a thread of the host is an ordinary one. It takes threads that it did not start for
+/// daemons, and what they start inherits that: then nobody would wait for it at the end.
+const INTRODUCE: &core::ffi::CStr = c"
+import threading
+threading.current_thread()._daemonic = False
+";
+
+/// Does what `threading._shutdown` does, but within a time, and leaves `alive` behind.
+const FINISH: &core::ffi::CStr = c"
+import sys, threading, time
+if type(sys.stdout).__name__ == 'Restricted':
+    sys.stdout = None
+deadline = time.monotonic() + seconds
+calls = getattr(threading, '_threading_atexits', [])
+while calls:
+    calls.pop()()
+def running():
+    own = threading.current_thread()
+    return [t for t in threading.enumerate()
+            if t is not own and not t.daemon and t.is_alive()
+            and not isinstance(t, (threading._DummyThread, threading._MainThread))]
+for thread in running():
+    thread.join(max(0, deadline - time.monotonic()))
+alive = len(running())
+";
+
+/// See [`INTRODUCE`]. Call once a thread and interpreter.
+pub(crate) fn introduce_thread(py: Python<'_>) {
+    let done = namespace(py).and_then(|names| py.run(INTRODUCE, Some(&names), None));
+    if let Err(error) = done {
+        report::log_error(py, &error, "the introduction of a thread");
     }
 }
 
-fn join(py: Python<'_>) -> PyResult<()> {
-    let modules = py.import("sys")?.getattr("modules")?;
-    let threading = modules.cast_into::<PyDict>()?.get_item("threading")?;
-    let Some(threading) = threading else {
-        return Ok(());
-    };
-    forget_creator(&threading)?;
-    let shutdown = threading.getattr("_shutdown")?;
-    // CPython calls it once more when it ends the interpreter, and some versions assert that nobody has before.
-    threading.setattr("_shutdown", py.None().bind(py).get_type())?;
-    shutdown.call0().map(drop)
+/// Waits for the threads that the application started, other than daemons; false when some still run at `deadline`.
+pub(crate) fn finish_threads(py: Python<'_>, deadline: Instant) -> bool {
+    let seconds = deadline.saturating_duration_since(Instant::now());
+    let alive = namespace(py).and_then(|names| {
+        names.set_item("seconds", seconds.as_secs_f64())?;
+        py.run(FINISH, Some(&names), None)?;
+        names.as_any().get_item("alive")?.extract::<usize>()
+    });
+    match alive {
+        Ok(alive) => alive == 0,
+        Err(error) => {
+            report::log_error(py, &error, "waiting for the threads of an interpreter");
+            false
+        }
+    }
 }
 
-/// Up to 3.12 the thread that imported `threading` is waited for as well, until its thread state is deleted. That is
-/// the thread that made the interpreter: one of the host's, which may be parked for good.
-fn forget_creator(threading: &Bound<'_, PyAny>) -> PyResult<()> {
-    let creator = threading.getattr("_main_thread")?;
-    if creator
-        .getattr("ident")?
-        .eq(threading.call_method0("get_ident")?)?
-    {
-        return Ok(());
-    }
-    let Some(lock) = creator.getattr_opt("_tstate_lock")? else {
-        return Ok(());
-    };
-    if !lock.is_none() && lock.call_method0("locked")?.is_truthy()? {
-        lock.call_method0("release")?;
-    }
-    Ok(())
-}
-
-/// Calls the exit functions of the current interpreter.
+/// Calls the functions that were registered with `atexit`.
 pub(crate) fn run_exit_functions(py: Python<'_>) {
     let run = py
         .import("atexit")
@@ -54,4 +70,10 @@ pub(crate) fn run_exit_functions(py: Python<'_>) {
     if let Err(error) = run {
         report::log_error(py, &error, "the exit functions of an interpreter");
     }
+}
+
+fn namespace(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let names = PyDict::new(py);
+    names.set_item("__builtins__", py.import("builtins")?)?;
+    Ok(names)
 }

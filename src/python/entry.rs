@@ -245,9 +245,8 @@ impl<'r> RequestView<'r> {
 fn fenced<R>(what: &str, host: Option<HostRef>, fallback: R, body: impl FnOnce() -> R) -> R {
     fence(body).unwrap_or_else(|message| {
         let place = panics::place();
-        let line = format!(
-            "RSGI0300: a panic was stopped in the Python layer's {what}: {message}{place}"
-        );
+        let line =
+            format!("RSGI0300: a panic was stopped in the Python layer's {what}: {message}{place}");
         let logged = fence(|| match host {
             Some(host) => host.log(abi::level::ERROR, line.as_bytes()),
             None => process::log(abi::level::ERROR, line.as_bytes()),
@@ -270,7 +269,11 @@ extern "C" fn start_python(
         // SAFETY: see above; all it names is alive for the call.
         unsafe { start::start(options, table) }
     })
-    .unwrap_or_else(|message| Err(format!("a panic was stopped in the Python layer: {message}")));
+    .unwrap_or_else(|message| {
+        Err(format!(
+            "a panic was stopped in the Python layer: {message}"
+        ))
+    });
     let Err(reason) = outcome else { return 0 };
     // SAFETY: null or a live structure of the host's.
     if let Some(error) = unsafe { error.as_mut() } {

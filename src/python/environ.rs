@@ -170,10 +170,7 @@ fn put(
 const fn is_unique(key: NameId) -> bool {
     matches!(
         key,
-        id::REMOTE_PORT
-            | id::UNIQUE_ID
-            | id::MOD_WSGI_REQUEST_ID
-            | id::MOD_WSGI_CONNECTION_ID
+        id::REMOTE_PORT | id::UNIQUE_ID | id::MOD_WSGI_REQUEST_ID | id::MOD_WSGI_CONNECTION_ID
     )
 }
 

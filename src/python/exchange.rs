@@ -281,8 +281,7 @@ impl Inner {
     }
 
     fn outcome(&self) -> i32 {
-        let is_gone =
-            self.is_gone || self.reader.error() == Some(ReadFailure(abi::READ_GONE));
+        let is_gone = self.is_gone || self.reader.error() == Some(ReadFailure(abi::READ_GONE));
         match (self.is_ended, is_gone) {
             (true, _) => abi::HANDLED,
             (_, true) => abi::HANDLED_GONE,
@@ -421,7 +420,9 @@ impl Exchange {
     /// Whether the client went away, as far as sending or reading has shown.
     pub(crate) fn is_gone(&self, py: Python<'_>) -> bool {
         let inner = self.lock(py);
-        inner.is_gone || inner.has_failed || inner.reader.error() == Some(ReadFailure(abi::READ_GONE))
+        inner.is_gone
+            || inner.has_failed
+            || inner.reader.error() == Some(ReadFailure(abi::READ_GONE))
     }
 
     /// How reading the body failed, if it did.
@@ -466,7 +467,11 @@ impl Exchange {
     /// Takes what is written to `wsgi.errors`; false when the request is over.
     pub(crate) fn write_errors(&self, bytes: &[u8]) -> bool {
         // Taken elsewhere means that another thread uses the host: then the request is not over.
-        if self.inner.try_lock().is_some_and(|inner| inner.usable().is_none()) {
+        if self
+            .inner
+            .try_lock()
+            .is_some_and(|inner| inner.usable().is_none())
+        {
             return false;
         }
         let lines = self.with_errors(|splitter, lines| {

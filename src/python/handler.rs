@@ -90,7 +90,13 @@ fn run(at: At<'_>, request: &RequestView<'_>, host: HostRef, closing: &Closing) 
         None => match RequestObjects::new(at.py, &at.kit().types) {
             Ok(objects) => objects,
             Err(error) => {
-                report::exception(at, None, &error, "RSGI0088", "stopped the set-up of a request");
+                report::exception(
+                    at,
+                    None,
+                    &error,
+                    "RSGI0088",
+                    "stopped the set-up of a request",
+                );
                 return After::Return(500);
             }
         },
@@ -220,7 +226,10 @@ fn stream(py: Python<'_>, exchange: &Exchange, result: &Bound<'_, PyAny>) -> PyR
                 return Err(respond::refusal(refusal));
             }
             Err(Refusal::Gone | Refusal::Failed) => {
-                exchange.log(level::DEBUG, b"The client closed the connection; the rest of the response is not asked for.");
+                exchange.log(
+                    level::DEBUG,
+                    b"The client closed the connection; the rest of the response is not asked for.",
+                );
                 return Ok(After::End);
             }
         }
@@ -237,7 +246,14 @@ fn close(at: At<'_>, exchange: &Exchange, request: &RequestView<'_>, result: &Bo
         Ok(None) => return,
         Ok(Some(close)) => close,
         Err(error) => {
-            return tell(at, exchange, request, &error, "RSGI0194", "escaped from the look-up of close() in");
+            return tell(
+                at,
+                exchange,
+                request,
+                &error,
+                "RSGI0194",
+                "escaped from the look-up of close() in",
+            );
         }
     };
     if let Err(error) = close.call0() {
@@ -254,7 +270,10 @@ fn tell(
     id: &str,
     what: &str,
 ) {
-    let what = format!("{what} '{}'", String::from_utf8_lossy(request.target.script));
+    let what = format!(
+        "{what} '{}'",
+        String::from_utf8_lossy(request.target.script)
+    );
     report::exception(at, Some(exchange), error, id, &what);
 }
 
@@ -278,16 +297,35 @@ fn failed(at: At<'_>, exchange: &Exchange, request: &RequestView<'_>, error: &Py
             note(level::DEBUG, "The client closed the connection");
             return After::Cut;
         }
-        let status = exchange.read_failure(py).and_then(|failure| failure.status());
+        let status = exchange
+            .read_failure(py)
+            .and_then(|failure| failure.status());
         if let Some(status) = status {
-            note(level::INFO, &format!("The request body cannot be read: {error}"));
+            note(
+                level::INFO,
+                &format!("The request body cannot be read: {error}"),
+            );
             return or_cut(status);
         }
     }
     if error.is_instance_of::<PySystemExit>(py) {
-        tell(at, exchange, request, error, "RSGI0175", "was raised, and ignored, by");
+        tell(
+            at,
+            exchange,
+            request,
+            error,
+            "RSGI0175",
+            "was raised, and ignored, by",
+        );
     } else {
-        tell(at, exchange, request, error, "RSGI0174", "escaped from the application in");
+        tell(
+            at,
+            exchange,
+            request,
+            error,
+            "RSGI0174",
+            "escaped from the application in",
+        );
     }
     or_cut(500)
 }

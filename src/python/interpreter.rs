@@ -12,6 +12,7 @@ use core::ptr;
 use std::rc::Rc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 use pyo3::ffi::{self, PyInterpreterState, PyThreadState};
@@ -53,6 +54,8 @@ static TABLE: RwLock<Vec<&'static Interp>> = RwLock::new(Vec::new());
 static MAIN: OnceLock<&'static Interp> = OnceLock::new();
 /// Held by the one thread that makes an interpreter. Always taken detached.
 static MAKING: Mutex<()> = Mutex::new(());
+/// How long a thread that ended may take to give its state back.
+const A_MOMENT: Duration = Duration::from_millis(100);
 static MINOR: AtomicU32 = AtomicU32::new(0);
 static THREADS: AtomicU32 = AtomicU32::new(0);
 
@@ -61,6 +64,7 @@ pub(crate) struct Slot {
     interp: &'static Interp,
     // INVARIANT: made for this thread and `interp`; deleted only when the thread ends or by `stop`.
     state: *mut PyThreadState,
+    is_introduced: Cell<bool>,
     /// What the thread keeps from request to request.
     pub(crate) scratch: Scratch,
 }
@@ -170,6 +174,7 @@ fn keep_slot(interp: &'static Interp, state: *mut PyThreadState) -> Rc<Slot> {
     let slot = Rc::new(Slot {
         interp,
         state,
+        is_introduced: Cell::new(false),
         scratch: Scratch::default(),
     });
     THREAD.with(|thread| thread.slots.borrow_mut().push(Rc::clone(&slot)));
@@ -298,6 +303,9 @@ fn attach_slot<R>(slot: &Slot, body: impl FnOnce(At<'_>) -> R) -> R {
             "attached to another interpreter than '{}'",
             interp.label()
         );
+        if !slot.is_introduced.replace(true) {
+            ending::introduce_thread(py);
+        }
         body(At { py, interp, slot })
     };
     if minor() >= 12 {
@@ -395,17 +403,21 @@ unsafe fn delete_state(state: *mut PyThreadState, main: *mut PyThreadState) {
 }
 
 /// Ends the sub-interpreters one by one, then Python. The caller has made sure that nobody uses Python any more.
-pub(crate) fn end_all() {
+/// Threads of applications are waited for until `deadline`; an interpreter in which some still run is left as it is,
+/// and then Python is too: only their exit functions are called.
+pub(crate) fn end_all(deadline: Instant) {
     let table = core::mem::take(&mut *TABLE.write());
     let Some((main, others)) = table.split_first() else {
+        return;
+    };
+    let Some(main) = slot(main) else {
         return;
     };
     let mut are_ended = true;
     for interp in others {
         // The state must exist before the main one is current: making it may bind it to the thread.
-        let ended = slot(interp)
-            .zip(slot(main))
-            .is_some_and(|(own, main)| attach_slot(&main, |at| end_sub(at, &own)));
+        let ended =
+            slot(interp).is_some_and(|own| attach_slot(&main, |at| end_sub(at, &own, deadline)));
         if !ended {
             are_ended = false;
             let line = format!(
@@ -415,35 +427,43 @@ pub(crate) fn end_all() {
             process::log(level::INFO, line.as_bytes());
         }
     }
-    let Some(slot) = slot(main) else { return };
-    if !are_ended {
-        attach_slot(&slot, |at| {
-            ending::join_threads(at.py);
+    let is_ending = attach_slot(&main, |at| {
+        main.scratch.clear(at.py);
+        let is_ending = ending::finish_threads(at.py, deadline) && are_ended;
+        if !is_ending {
             ending::run_exit_functions(at.py);
-        });
+        }
+        is_ending
+    });
+    if !is_ending {
         return;
     }
-    attach_slot(&slot, |at| slot.scratch.clear(at.py));
     // SAFETY: this thread's state, and the thread is detached.
-    unsafe { ffi::PyEval_RestoreThread(slot.state) };
+    unsafe { ffi::PyEval_RestoreThread(main.state) };
     // SAFETY: attached to the main interpreter; the others are ended and nobody else may attach.
     unsafe { ffi::Py_FinalizeEx() };
 }
 
 /// Ends one sub-interpreter; the thread is attached to the main one, before and after. False when threads that
 /// the application made still run in it: then only its exit functions were run.
-fn end_sub(at: At<'_>, own: &Slot) -> bool {
+fn end_sub(at: At<'_>, own: &Slot, deadline: Instant) -> bool {
     // SAFETY: attached; the state is this thread's.
     let main = unsafe { ffi::PyThreadState_Swap(own.state) };
     let _back = SwapBack(main);
     own.scratch.clear(at.py);
     let interp = own.interp;
-    // Always: CPython joins as well, but waits for the thread that made the interpreter too.
-    ending::join_threads(at.py);
+    let are_finished = ending::finish_threads(at.py, deadline);
+    // A thread that was joined still has its state for a moment.
+    let moment = Instant::now() + A_MOMENT;
+    while are_finished && has_foreign(interp) && Instant::now() < moment {
+        at.py
+            .detach(|| std::thread::sleep(Duration::from_millis(1)));
+    }
     if has_foreign(interp) {
         ending::run_exit_functions(at.py);
         return false;
     }
+    // Up to 3.12 CPython waits for the thread that made the interpreter until its state is cleared: here.
     delete_others(interp, own.state);
     // SAFETY: the current state and the only one of its interpreter.
     unsafe { ffi::Py_EndInterpreter(own.state) };

@@ -84,7 +84,12 @@ impl Recent {
     }
 
     /// Keeps an object; gives back what it replaces.
-    pub(crate) fn keep(&mut self, id: usize, value: &[u8], object: Py<PyString>) -> Option<Py<PyString>> {
+    pub(crate) fn keep(
+        &mut self,
+        id: usize,
+        value: &[u8],
+        object: Py<PyString>,
+    ) -> Option<Py<PyString>> {
         let place = self.0.get_mut(id).filter(|_| value.len() <= Self::MOST)?;
         match place {
             Some((bytes, kept)) => {

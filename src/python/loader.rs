@@ -62,7 +62,9 @@ impl Drop for Turn {
 impl Script {
     fn globals<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyDict>> {
         let module = self.module.lock();
-        module.as_ref().map(|loaded| loaded.globals.bind(py).clone())
+        module
+            .as_ref()
+            .map(|loaded| loaded.globals.bind(py).clone())
     }
 }
 
@@ -182,7 +184,9 @@ fn shown(path: &[u8]) -> String {
 }
 
 fn micros(seconds: i64, nanos: i64) -> i64 {
-    seconds.saturating_mul(1_000_000).saturating_add(nanos / 1000)
+    seconds
+        .saturating_mul(1_000_000)
+        .saturating_add(nanos / 1000)
 }
 
 fn modified(path: &[u8]) -> Option<i64> {
@@ -216,7 +220,10 @@ fn load<'py>(
     let verb = if is_again { "Reloading" } else { "Loading" };
     log(
         level::INFO,
-        &format!("{verb} {path} in application group '{}'.", at.interp.label()),
+        &format!(
+            "{verb} {path} in application group '{}'.",
+            at.interp.label()
+        ),
     );
     let before = script.module.lock().take();
     forget(at.py, script);

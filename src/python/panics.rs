@@ -11,7 +11,9 @@ thread_local! {
 /// Replaces the hook that prints to stderr: a fence logs what was stopped.
 pub(crate) fn install_hook() {
     std::panic::set_hook(Box::new(|info| {
-        let place = info.location().map(|place| format!("{}:{}", place.file(), place.line()));
+        let place = info
+            .location()
+            .map(|place| format!("{}:{}", place.file(), place.line()));
         // A thread that is being torn down has no place to keep it in.
         let _ = PLACE.try_with(|slot| *slot.borrow_mut() = place);
     }));

@@ -35,10 +35,14 @@ fn formatted(py: Python<'_>, error: &PyErr) -> PyResult<String> {
         text.push_str("Traceback (most recent call last):\n");
     }
     for part in parts.try_iter()? {
-        text.push_str(&part?.extract::<std::borrow::Cow<'_, str>>().map_or_else(
-            |_| "(text that is not Unicode)\n".to_owned(),
-            std::borrow::Cow::into_owned,
-        ));
+        let part = part?;
+        if let Ok(part) = part.extract::<std::borrow::Cow<'_, str>>() {
+            text.push_str(&part);
+            continue;
+        }
+        // A lone surrogate, which only Python takes for text.
+        let bytes = part.call_method1("encode", ("utf-8", "backslashreplace"))?;
+        text.push_str(&String::from_utf8_lossy(bytes.extract::<&[u8]>()?));
     }
     Ok(text)
 }
@@ -121,22 +125,41 @@ fn extension(py: Python<'_>, error: &PyErr, line: &str) -> String {
     imported(py, error).map_or_else(|| "that it imports".to_owned(), |name| format!("'{name}'"))
 }
 
-/// The module that the last frame of the traceback was importing.
+/// The module that the last frame of the traceback was importing; its own package where that is relative.
 fn imported(py: Python<'_>, error: &PyErr) -> Option<String> {
     if let Ok(name) = error.value(py).getattr("name")
         && let Ok(name) = name.extract::<String>()
     {
         return Some(name);
     }
-    let traceback = py.import("traceback").ok()?;
-    let frames = traceback
-        .call_method1("extract_tb", (error.traceback(py)?,))
+    let traceback = error.traceback(py)?;
+    let frames = py
+        .import("traceback")
+        .and_then(|module| module.call_method1("extract_tb", (&traceback,)))
         .ok()?;
-    let last = frames.get_item(-1).ok()?;
-    let source = last.getattr("line").ok()?.extract::<String>().ok()?;
+    let source = frames.get_item(-1).and_then(|last| last.getattr("line"));
+    let source = source.ok()?.extract::<String>().ok()?;
     let mut words = source.split_whitespace();
-    match words.next()? {
-        "import" | "from" => words.next().map(|word| word.trim_matches([',', ';']).to_owned()),
-        _ => None,
+    let name = match words.next()? {
+        "import" | "from" => words.next()?.trim_matches([',', ';']),
+        _ => ".",
+    };
+    if !name.starts_with('.') {
+        return Some(name.to_owned());
     }
+    let package = package(traceback.into_any()).ok()?;
+    package.split('.').next().map(str::to_owned)
+}
+
+/// The module whose code the innermost frame runs.
+fn package(mut traceback: Bound<'_, PyAny>) -> PyResult<String> {
+    loop {
+        let next = traceback.getattr("tb_next")?;
+        if next.is_none() {
+            break;
+        }
+        traceback = next;
+    }
+    let globals = traceback.getattr("tb_frame")?.getattr("f_globals")?;
+    globals.get_item("__name__")?.extract()
 }

@@ -76,7 +76,9 @@ fn after_commit(exc_info: Option<&Bound<'_, PyTuple>>) -> PyErr {
         .extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>)>()
         .map_err(|_| PyTypeError::new_err("exc_info must have three items"));
     match parts {
-        Ok((kind, value, traceback)) => raised(&kind, value, &traceback).unwrap_or_else(|error| error),
+        Ok((kind, value, traceback)) => {
+            raised(&kind, value, &traceback).unwrap_or_else(|error| error)
+        }
         Err(error) => error,
     }
 }
@@ -86,7 +88,11 @@ fn raised<'py>(
     value: Bound<'py, PyAny>,
     traceback: &Bound<'py, PyAny>,
 ) -> PyResult<PyErr> {
-    let value = if value.is_none() { kind.call0()? } else { value };
+    let value = if value.is_none() {
+        kind.call0()?
+    } else {
+        value
+    };
     if !traceback.is_none() {
         value.setattr("__traceback__", traceback)?;
     }

@@ -7,7 +7,7 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use core::mem::{MaybeUninit, transmute};
 use std::ffi::CString;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rsgi_bridge::abi::{self, Bytes, Process, Start, level};
@@ -16,7 +16,7 @@ use crate::{capi, interpreter, panics, process};
 
 /// The thread that the layer made to be Python's main thread.
 struct MainThread {
-    stop: mpsc::Sender<()>,
+    stop: mpsc::Sender<Instant>,
     thread: std::thread::JoinHandle<()>,
 }
 
@@ -67,7 +67,10 @@ fn check_version(version: &str, minor: u32) -> Result<(), String> {
         ));
     }
     let mut parts = version.split(|c: char| !c.is_ascii_digit());
-    let found = (parts.next(), parts.next().and_then(|part| part.parse().ok()));
+    let found = (
+        parts.next(),
+        parts.next().and_then(|part| part.parse().ok()),
+    );
     if found == (Some("3"), Some(minor)) && minor >= 10 {
         return Ok(());
     }
@@ -102,9 +105,8 @@ unsafe fn owned_list(list: *const Bytes, count: usize) -> Vec<Vec<u8>> {
 /// # Safety
 /// As [`start`].
 unsafe fn settings(options: &Start) -> Result<Settings, String> {
-    let text = |bytes: Vec<u8>, what: &str| {
-        CString::new(bytes).map_err(|_| format!("{what} has a NUL"))
-    };
+    let text =
+        |bytes: Vec<u8>, what: &str| CString::new(bytes).map_err(|_| format!("{what} has a NUL"));
     // SAFETY: the caller's promise.
     let executable = unsafe { owned(options.executable) };
     // SAFETY: the caller's promise.
@@ -182,8 +184,8 @@ fn run_on_own_thread(settings: Settings) -> Result<(), String> {
             return;
         }
         // An error means that nobody can ask any more: the process ends without `stop`.
-        if stopped.recv().is_ok() {
-            interpreter::end_all();
+        if let Ok(deadline) = stopped.recv() {
+            interpreter::end_all(deadline);
         }
     };
     let thread = std::thread::Builder::new()
@@ -202,7 +204,9 @@ pub(crate) fn stop(patience: u32) {
     if !process::close() {
         return;
     }
-    let is_idle = process::wait_idle(Duration::from_millis(u64::from(patience)));
+    let patience = Duration::from_millis(u64::from(patience));
+    let deadline = Instant::now() + patience;
+    let is_idle = process::wait_idle(patience);
     let is_wanted = process::facts().is_some_and(|facts| facts.has(abi::START_DESTROY));
     let own = MAIN_THREAD.lock().take();
     if !is_wanted {
@@ -218,10 +222,10 @@ pub(crate) fn stop(patience: u32) {
         return;
     }
     let Some(own) = own else {
-        return interpreter::end_all();
+        return interpreter::end_all(deadline);
     };
     // A thread that is gone has nothing left to end.
-    if own.stop.send(()).is_ok() {
+    if own.stop.send(deadline).is_ok() {
         drop(own.thread.join());
     }
 }
@@ -400,7 +404,9 @@ fn fill(config: &mut Config<'_>, offsets: &Offsets, settings: &Settings) -> Resu
 /// Whether the locale that the environment asks for is C: Python is to use UTF-8 then.
 fn is_c_locale() -> bool {
     let of = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let locale = of("LC_ALL").or_else(|| of("LC_CTYPE")).or_else(|| of("LANG"));
+    let locale = of("LC_ALL")
+        .or_else(|| of("LC_CTYPE"))
+        .or_else(|| of("LANG"));
     locale.is_none_or(|locale| locale == "C" || locale == "POSIX")
 }
 

@@ -36,8 +36,7 @@ pub(super) fn create(py: Python<'_>, kind: &Py<PyAny>, exchange: Value) -> PyRes
 fn bound(py: Python<'_>, adapter: *mut PyObject, index: usize) -> PyResult<Py<PyAny>> {
     let definition = (&raw const METHODS.0[index]).cast_mut();
     // SAFETY: a static definition, which CPython does not write, and a live adapter.
-    let function =
-        unsafe { ffi::PyCFunction_NewEx(definition, adapter, core::ptr::null_mut()) };
+    let function = unsafe { ffi::PyCFunction_NewEx(definition, adapter, core::ptr::null_mut()) };
     // SAFETY: a new reference or null with an exception.
     unsafe { Bound::from_owned_ptr_or_err(py, function) }.map(Bound::unbind)
 }

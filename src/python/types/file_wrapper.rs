@@ -74,7 +74,9 @@ unsafe extern "C" fn new(
         let arguments = arguments.cast_into::<PyTuple>()?;
         // SAFETY: the slot's keywords are a dict or null.
         let keywords = unsafe { Bound::from_borrowed_ptr_or_opt(py, keywords) };
-        let keywords = keywords.map(|words| words.cast_into::<PyDict>()).transpose()?;
+        let keywords = keywords
+            .map(|words| words.cast_into::<PyDict>())
+            .transpose()?;
         let (file, block) = parse(&arguments, keywords.as_ref())?;
         let value = FileWrapper {
             // INVARIANT: an owned reference.
@@ -111,9 +113,7 @@ fn parse<'py>(
             }
         };
         if parts[index].replace(given).is_some() {
-            return Err(PyTypeError::new_err(
-                "FileWrapper() got an argument twice",
-            ));
+            return Err(PyTypeError::new_err("FileWrapper() got an argument twice"));
         }
     }
     let [file, block] = parts;

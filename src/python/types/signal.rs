@@ -46,9 +46,13 @@ unsafe extern "C" fn call(
         // SAFETY: the slot's keywords are a dict or null.
         let keywords = unsafe { Bound::from_borrowed_ptr_or_opt(py, keywords) };
         let arguments = arguments.cast_into::<PyTuple>()?;
-        let keywords = keywords.map(|words| words.cast_into::<PyDict>()).transpose()?;
+        let keywords = keywords
+            .map(|words| words.cast_into::<PyDict>())
+            .transpose()?;
         if process::facts().is_none_or(|facts| facts.pid != std::process::id()) {
-            return original.call(arguments, keywords.as_ref()).map(Bound::unbind);
+            return original
+                .call(arguments, keywords.as_ref())
+                .map(Bound::unbind);
         }
         let (number, handler) = arguments
             .extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()
@@ -69,7 +73,8 @@ fn note(number: &Bound<'_, PyAny>) {
     );
     report::log(
         level::INFO,
-        format!("A handler for signal {name} is not installed: signals belong to the server.").as_bytes(),
+        format!("A handler for signal {name} is not installed: signals belong to the server.")
+            .as_bytes(),
     );
     let stack = number
         .py()

@@ -18,6 +18,7 @@ pub(crate) fn run(home: &Path) {
         kept(&bench, &script, group);
         odd_objects(&bench, &script, group);
     }
+    single_extensions(&bench);
     panics(&bench, &script);
     // What breaks an interpreter comes last, each in one of its own.
     broken_streams(&bench, &script);
@@ -37,7 +38,7 @@ fn errors(bench: &Bench, script: &[u8], group: &str) {
     for (path, told) in [
         ("/value", "ValueError: caf\u{e9} \u{20ac}"),
         ("/silent", "Silent"),
-        ("/surrogate", "surrogate"),
+        ("/surrogate", "Surrogate: lone \\ud800 surrogate"),
         ("/nul", "ValueError: a\\x00b"),
         ("/long", "ValueError: xxx"),
         ("/recursion", "RecursionError"),
@@ -130,6 +131,58 @@ fn odd_objects(bench: &Bench, script: &[u8], group: &str) {
         .run(bench)
         .assert_body("lying");
     assert_next_works(bench, script, group);
+}
+
+/// The messages of numpy, PyO3 (pydantic-core, cryptography) and CPython 3.12, as of November 2026.
+const SINGLE: &str = "
+import sys, types
+def application(environ, start_response):
+    kind = environ['PATH_INFO'][1:]
+    import os
+    folder = os.path.dirname(__file__)
+    if folder not in sys.path: sys.path.append(folder)
+    import extension_package
+    extension_package.fail(kind)
+";
+
+fn single_extensions(bench: &Bench) {
+    let script = bench.script("single.wsgi", SINGLE);
+    std::fs::create_dir_all(bench.path("extension_package")).unwrap();
+    std::fs::create_dir_all(bench.path("extension_package/inner")).unwrap();
+    let fail = "from .inner import fail\n";
+    std::fs::write(bench.path("extension_package/__init__.py"), fail).unwrap();
+    let inner = "WHAT = {'numpy': 'cannot load module more than once per process',\n  'pyo3': 'PyO3 modules do not yet support \
+                 subinterpreters, see https://github.com/PyO3/pyo3/issues/576',\n  'cpython': 'module _single does not support \
+                 loading in subinterpreters'}\nclass Finder:\n  def find_spec(self, name, path=None, target=None):\n    if \
+                 name.endswith('._native'): raise ImportError(Finder.message)\nimport sys\nsys.meta_path.insert(0, Finder())\n\
+                 def fail(kind):\n  Finder.message = WHAT[kind]\n  from . import _native\n";
+    std::fs::write(bench.path("extension_package/inner/__init__.py"), inner).unwrap();
+    for (path, name) in [
+        ("/numpy", "'extension_package'"),
+        ("/pyo3", "'extension_package'"),
+        ("/cpython", "'_single'"),
+    ] {
+        let call = |group| {
+            Call::new(&script, "application")
+                .group(group)
+                .path(path.as_bytes())
+        };
+        let reply = call("single").run(bench);
+        reply.assert_status(500);
+        let advice: Vec<_> = reply
+            .log
+            .0
+            .iter()
+            .filter(|(_, line)| line.contains("%{GLOBAL}"))
+            .collect();
+        assert_eq!(advice.len(), 1, "{path}: {reply:?}");
+        assert!(advice[0].1.contains(name), "{path}: {advice:?}");
+        let reply = call("").run(bench);
+        assert!(
+            !reply.log.has("%{GLOBAL}"),
+            "the main interpreter is no sub-interpreter: {reply:?}"
+        );
+    }
 }
 
 fn panics(bench: &Bench, script: &[u8]) {
