@@ -52,10 +52,13 @@ impl LogLine {
     }
 }
 
-/// What httpd may say when it is stopped in the same moment in which a response ended.
-const STOPPED_IN_MID_FLIGHT: [&str; 2] = [
+/// What httpd says about itself, whatever module serves: it was stopped in the same moment in which a response
+/// ended, or all of its few workers were busy for a moment.
+const NOTES_OF_HTTPD: [&str; 4] = [
     "AH03093: process_socket: apr_pollset_add failure",
     "AH03092: process_lingering_close: apr_pollset_add failure",
+    "AH00484: server reached MaxRequestWorkers",
+    "AH10159: server is within MinSpareThreads",
 ];
 
 /// An error log on disk with the texts that a test allows in it.
@@ -108,7 +111,7 @@ impl ErrorLog {
     /// Warnings and errors that no test asked for.
     pub(crate) fn unexpected(&self) -> Vec<LogLine> {
         let mut allowed = self.allowed.lock().unwrap().clone();
-        allowed.extend(STOPPED_IN_MID_FLIGHT.map(str::to_owned));
+        allowed.extend(NOTES_OF_HTTPD.map(str::to_owned));
         if under_test() == UnderTest::ModWsgi {
             // mod_wsgi: a child that is stopped while a response ends sometimes crashes on its way out.
             allowed.push("exit signal Segmentation fault".to_owned());
