@@ -19,7 +19,7 @@ use crate::entry::{HostRef, RequestView};
 use crate::exchange::{self, Exchange, Outgoing, Refusal};
 use crate::interpreter::{self, At, Interp};
 use crate::types::{RequestObjects, file_wrapper, flush_prints};
-use crate::{capi, environ, loader, process, report, respond};
+use crate::{capi, environ, gate, loader, process, report, respond};
 
 /// Blocks of at most so many bytes in all are copied, so that nothing of Python's is held while they are sent.
 const COPIED: usize = 16 * 1024;
@@ -74,7 +74,11 @@ pub(crate) fn handle(request: &RequestView<'_>, host: HostRef) -> i32 {
         return 500;
     };
     let closing = Closing::default();
-    let after = interpreter::attach(interp, |at| run(at, request, host, &closing));
+    let turn = gate::wait();
+    let after = interpreter::attach(interp, |at| {
+        let _stay = turn.pass();
+        run(at, request, host, &closing)
+    });
     match (after, closing.0.get()) {
         (Some(after), Some(exchange)) => finish(interp, exchange, after),
         _ => 500,

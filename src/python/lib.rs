@@ -10,6 +10,7 @@ mod ending;
 mod entry;
 mod environ;
 mod exchange;
+mod gate;
 mod handler;
 mod interpreter;
 mod kit;

@@ -4,6 +4,8 @@
 //! other side of the ABI in memory and the children; `cases` says what is expected. `RSGI_TEST_LAYER` names the
 //! layer's file (target/debug's by default), `RSGI_TEST_PYTHONS` a list of homes, separated by colons.
 
+#![expect(clippy::unwrap_used, reason = "a test program: a panic is a failure")]
+
 mod cases;
 mod host;
 
@@ -66,6 +68,11 @@ fn exit_functions_run_where_the_layer_owns_the_main_thread() {
 #[test]
 fn exit_functions_run_where_the_host_gives_the_main_thread() {
     in_every_python("stop_own_thread");
+}
+
+#[test]
+fn a_thread_that_never_ends_does_not_hold_the_end() {
+    in_every_python("stuck");
 }
 
 /// What [`child::run`] starts; does nothing otherwise.

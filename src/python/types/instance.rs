@@ -122,9 +122,11 @@ pub(super) unsafe extern "C" fn dealloc<T>(object: *mut PyObject) {
     // SAFETY: a live object.
     let kind = unsafe { ffi::Py_TYPE(object) };
     let instance = object.cast::<Instance<T>>();
+    // SAFETY: the value lies there, and nobody else refers to it.
+    let value = unsafe { &mut (*instance).value };
     drop(fence(|| {
-        // SAFETY: the value is dropped here and nowhere else.
-        unsafe { ManuallyDrop::drop(&mut (*instance).value) }
+        // SAFETY: dropped here and nowhere else.
+        unsafe { ManuallyDrop::drop(value) }
     }));
     // SAFETY: a heap type has the slot.
     let free = unsafe { ffi::PyType_GetSlot(kind, ffi::Py_tp_free) };
@@ -198,7 +200,9 @@ impl<'py> Arguments<'py> {
             return None;
         }
         // SAFETY: within the array.
-        let object = unsafe { *self.first.add(index) };
+        let place = unsafe { self.first.add(index) };
+        // SAFETY: as above, and initialised.
+        let object = unsafe { *place };
         // SAFETY: a live borrowed object.
         Some(unsafe { Bound::from_borrowed_ptr(self.py, object) })
     }

@@ -25,6 +25,7 @@ pub(crate) fn run(home: &Path, group: &str) {
         "memory" => memory::run(home),
         "stop" => stop::run(home, 0),
         "stop_own_thread" => stop::run(home, rsgi_bridge::abi::START_MAIN_THREAD),
+        "stuck" => stop::run_stuck(home),
         other => panic!("there is no group {other}"),
     }
 }

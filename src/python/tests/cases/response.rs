@@ -14,6 +14,7 @@ pub(crate) fn run(home: &Path) {
     std::fs::write(bench.path("served.txt"), "abcdefghij").unwrap();
     for group in ["", "other"] {
         blocks(&bench, &script, group);
+        streams(&bench, &script, group);
         start_response(&bench, &script, group);
         bodiless(&bench, &script, group);
         lengths(&bench, &script, group);
@@ -51,7 +52,10 @@ fn blocks(bench: &Bench, script: &[u8], group: &str) {
         .accept(Accept::OnlyWaiting)
         .run(bench)
         .assert_body("Hello World!\n");
+}
 
+fn streams(bench: &Bench, script: &[u8], group: &str) {
+    let call = |name| Call::new(script, name).group(group);
     let reply = call("generator").run(bench);
     reply.assert_body("abbccc");
     let sent: Vec<usize> = reply

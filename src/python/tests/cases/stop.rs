@@ -74,3 +74,32 @@ pub(crate) fn run(home: &Path, flags: u32) {
     });
     assert!(bench.minor >= 10);
 }
+
+const STUCK: &str = "
+import atexit, threading, time, mod_wsgi
+GROUP = mod_wsgi.application_group
+atexit.register(lambda: print('exit function of <%s>' % GROUP))
+threading.Thread(target=lambda: threading.Event().wait(), daemon=False).start()
+def application(environ, start_response):
+    start_response('200 OK', [])
+    return [b'hello']
+";
+
+/// A thread that never ends holds the process only as long as it was told to wait.
+pub(crate) fn run_stuck(home: &Path) {
+    let bench = Bench::start(home, 0, &[]);
+    let script = bench.script("stuck.wsgi", STUCK);
+    for group in ["", "one"] {
+        let reply = Call::new(&script, "application").group(group).run(&bench);
+        reply.assert_body("hello");
+    }
+    let begun = std::time::Instant::now();
+    bench.layer.stop(Duration::from_millis(300));
+    let taken = begun.elapsed();
+    assert!(taken < Duration::from_secs(10), "{taken:?}");
+    let log = bench.take_log();
+    for group in ["", "one"] {
+        let told = log.count(&format!("exit function of <{group}>"));
+        assert_eq!(told, 1, "{log:?}");
+    }
+}

@@ -184,19 +184,7 @@ impl<'a> Call<'a> {
         };
         let mut host = Memory::new(self.accept, self.input);
         let outcome = bench.layer.handle(&facts, &mut host);
-        assert!(
-            host.breaches.is_empty(),
-            "{:?} by {outcome:?}: {host:?}",
-            host.breaches
-        );
-        assert_eq!(
-            host.is_ended,
-            outcome == Outcome::Handled,
-            "the end and the outcome differ: {outcome:?} {host:?}"
-        );
-        if let Outcome::Status(_) = outcome {
-            assert!(host.head.is_none(), "a status after a head: {host:?}");
-        }
+        check(outcome, &host);
         Reply {
             outcome,
             head: host.head,
@@ -207,5 +195,23 @@ impl<'a> Call<'a> {
             reads: host.reads,
             log: host.log,
         }
+    }
+}
+
+/// What must hold whatever the application does.
+#[track_caller]
+fn check(outcome: Outcome, host: &Memory) {
+    assert!(
+        host.breaches.is_empty(),
+        "{:?} by {outcome:?}: {host:?}",
+        host.breaches
+    );
+    assert_eq!(
+        host.is_ended,
+        outcome == Outcome::Handled,
+        "the end and the outcome differ: {outcome:?} {host:?}"
+    );
+    if let Outcome::Status(_) = outcome {
+        assert!(host.head.is_none(), "a status after a head: {host:?}");
     }
 }
