@@ -15,7 +15,7 @@ static ORDER: Mutex<()> = Mutex::new(());
 static AVERAGE: AtomicU64 = AtomicU64::new(0);
 
 /// From this average on the order is kept, in nanoseconds.
-const LONG: u64 = 500_000;
+const LONG: u64 = 200_000;
 /// A request counts for this share of the average.
 const SHARE: u64 = 16;
 /// Longest time that counts, so that one slow request does not decide about many.
