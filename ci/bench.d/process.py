@@ -10,7 +10,11 @@ KIB = 1024
 
 @dataclass
 class Memory:
-    """Memory of one process or of several, in KiB."""
+    """Memory of one process or of several, in KiB.
+
+    `private` is what the process wrote and shares with nobody. Pages of files are left out: whose
+    they are changes with every other process that maps the same library.
+    """
 
     rss: int = 0
     pss: int = 0
@@ -85,8 +89,7 @@ def _memory_of(pid: int) -> Memory:
     for line in text.splitlines()[1:]:
         name, _, rest = line.partition(":")
         values[name] = int(rest.split()[0])
-    private = values.get("Private_Clean", 0) + values.get("Private_Dirty", 0)
-    return Memory(values.get("Rss", 0), values.get("Pss", 0), private)
+    return Memory(values.get("Rss", 0), values.get("Pss", 0), values.get("Private_Dirty", 0))
 
 
 def open_files(pid: int) -> int:
