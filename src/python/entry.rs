@@ -87,6 +87,12 @@ pub(crate) struct Prefix(
 // SAFETY: only read, and used under the same lock as the host.
 unsafe impl Send for Prefix {}
 
+impl Default for Prefix {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
 impl Prefix {
     /// Nothing.
     pub(crate) const EMPTY: Self = Self(Bytes::EMPTY);

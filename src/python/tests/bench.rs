@@ -2,6 +2,11 @@
 //! --nocapture`, after `cargo build --release -p rsgi-python`. `RSGI_TEST_LAYER` names another layer, `RSGI_BENCH_HOME`
 //! another Python, `RSGI_BENCH_REQUESTS` how many requests.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a measurement that cannot begin is to stop"
+)]
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

@@ -33,8 +33,19 @@ enum Value {
 
 thread_local! {
     /// Unfinished lines that this thread printed, by [`Stream`].
-    static PRINTS: RefCell<[LineSplitter; 2]> =
-        const { RefCell::new([LineSplitter::new(), LineSplitter::new()]) };
+    static PRINTS: RefCell<Prints> =
+        const { RefCell::new(Prints([LineSplitter::new(), LineSplitter::new()])) };
+}
+
+struct Prints([LineSplitter; 2]);
+
+impl Drop for Prints {
+    /// What a thread of the application left unfinished is logged when it ends.
+    fn drop(&mut self) {
+        for splitter in &mut self.0 {
+            splitter.flush(|line| process::log(level::ERROR, line));
+        }
+    }
 }
 
 static METHODS: Methods<10> = Methods([
@@ -96,7 +107,7 @@ fn with_prints(stream: Stream, body: impl FnOnce(&mut LineSplitter, &mut Vec<Vec
     let mut lines = Vec::new();
     // A thread that is being torn down has nothing left to print with.
     let _ = PRINTS.try_with(|prints| {
-        body(&mut prints.borrow_mut()[stream as usize], &mut lines);
+        body(&mut prints.borrow_mut().0[stream as usize], &mut lines);
     });
     if lines.is_empty() {
         return;

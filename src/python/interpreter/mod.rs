@@ -7,12 +7,13 @@
 //! - before: PyO3 attaches to the main interpreter, then the state is swapped in. Restoring another state than the
 //!   PyGILState one there and attaching inside waits for a lock that the thread holds itself.
 
+mod end;
+
 use core::cell::{Cell, RefCell};
 use core::ptr;
 use std::rc::Rc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 use pyo3::ffi::{self, PyInterpreterState, PyThreadState};
@@ -22,6 +23,8 @@ use rsgi_bridge::abi::level;
 use crate::kit::Kit;
 use crate::scratch::Scratch;
 use crate::{capi, ending, process, report};
+
+pub(crate) use end::end_all;
 
 /// An interpreter. Never destroyed before `stop`, so references to it are `'static`.
 pub(crate) struct Interp {
@@ -54,8 +57,6 @@ static TABLE: RwLock<Vec<&'static Interp>> = RwLock::new(Vec::new());
 static MAIN: OnceLock<&'static Interp> = OnceLock::new();
 /// Held by the one thread that makes an interpreter. Always taken detached.
 static MAKING: Mutex<()> = Mutex::new(());
-/// How long a thread that ended may take to give its state back.
-const A_MOMENT: Duration = Duration::from_millis(100);
 static MINOR: AtomicU32 = AtomicU32::new(0);
 static THREADS: AtomicU32 = AtomicU32::new(0);
 
@@ -71,14 +72,14 @@ pub(crate) struct Slot {
 
 struct Thread {
     slots: RefCell<Vec<Rc<Slot>>>,
-    number: u32,
+    number: Cell<u32>,
     is_pinned: Cell<bool>,
 }
 
 thread_local! {
     static THREAD: Thread = Thread {
         slots: const { RefCell::new(Vec::new()) },
-        number: THREADS.fetch_add(1, Ordering::Relaxed) + 1,
+        number: const { Cell::new(0) },
         is_pinned: const { Cell::new(false) },
     };
 }
@@ -119,9 +120,16 @@ impl Interp {
     }
 }
 
-/// The number of the calling thread: 1 for the first that came here.
+/// The number of the calling thread among those that run requests, from 1.
 pub(crate) fn thread_number() -> u32 {
-    THREAD.try_with(|thread| thread.number).unwrap_or(0)
+    THREAD.with(|thread| {
+        if thread.number.get() == 0 {
+            thread
+                .number
+                .set(THREADS.fetch_add(1, Ordering::Relaxed) + 1);
+        }
+        thread.number.get()
+    })
 }
 
 fn minor() -> u32 {
@@ -400,105 +408,4 @@ unsafe fn delete_state(state: *mut PyThreadState, main: *mut PyThreadState) {
     unsafe { ffi::PyThreadState_Delete(state) };
     // SAFETY: attached with `main`.
     unsafe { ffi::PyEval_SaveThread() };
-}
-
-/// Ends the sub-interpreters one by one, then Python. The caller has made sure that nobody uses Python any more.
-/// Threads of applications are waited for until `deadline`; an interpreter in which some still run is left as it is,
-/// and then Python is too: only their exit functions are called.
-pub(crate) fn end_all(deadline: Instant) {
-    let table = core::mem::take(&mut *TABLE.write());
-    let Some((main, others)) = table.split_first() else {
-        return;
-    };
-    let Some(main) = slot(main) else {
-        return;
-    };
-    let mut are_ended = true;
-    for interp in others {
-        // The state must exist before the main one is current: making it may bind it to the thread.
-        let ended =
-            slot(interp).is_some_and(|own| attach_slot(&main, |at| end_sub(at, &own, deadline)));
-        if !ended {
-            are_ended = false;
-            let line = format!(
-                "Threads of application group '{}' still run: its interpreter is not destroyed.",
-                interp.label()
-            );
-            process::log(level::INFO, line.as_bytes());
-        }
-    }
-    let is_ending = attach_slot(&main, |at| {
-        main.scratch.clear(at.py);
-        let is_ending = ending::finish_threads(at.py, deadline) && are_ended;
-        if !is_ending {
-            ending::run_exit_functions(at.py);
-        }
-        is_ending
-    });
-    if !is_ending {
-        return;
-    }
-    // SAFETY: this thread's state, and the thread is detached.
-    unsafe { ffi::PyEval_RestoreThread(main.state) };
-    // SAFETY: attached to the main interpreter; the others are ended and nobody else may attach.
-    unsafe { ffi::Py_FinalizeEx() };
-}
-
-/// Ends one sub-interpreter; the thread is attached to the main one, before and after. False when threads that
-/// the application made still run in it: then only its exit functions were run.
-fn end_sub(at: At<'_>, own: &Slot, deadline: Instant) -> bool {
-    // SAFETY: attached; the state is this thread's.
-    let main = unsafe { ffi::PyThreadState_Swap(own.state) };
-    let _back = SwapBack(main);
-    own.scratch.clear(at.py);
-    let interp = own.interp;
-    let are_finished = ending::finish_threads(at.py, deadline);
-    // A thread that was joined still has its state for a moment.
-    let moment = Instant::now() + A_MOMENT;
-    while are_finished && has_foreign(interp) && Instant::now() < moment {
-        at.py
-            .detach(|| std::thread::sleep(Duration::from_millis(1)));
-    }
-    if has_foreign(interp) {
-        ending::run_exit_functions(at.py);
-        return false;
-    }
-    // Up to 3.12 CPython waits for the thread that made the interpreter until its state is cleared: here.
-    delete_others(interp, own.state);
-    // SAFETY: the current state and the only one of its interpreter.
-    unsafe { ffi::Py_EndInterpreter(own.state) };
-    true
-}
-
-/// Whether an interpreter has thread states that this layer did not make.
-fn has_foreign(interp: &Interp) -> bool {
-    // SAFETY: alive until it is ended, and the GIL is held.
-    let states = unsafe { capi::thread_states(interp.state) };
-    let made = interp.made.lock();
-    states.iter().any(|state| !made.contains(&StatePtr(*state)))
-}
-
-/// Deletes the states of parked workers. The thread is attached to `interp` with `own`.
-fn delete_others(interp: &Interp, own: *mut PyThreadState) {
-    let mut others = core::mem::take(&mut *interp.made.lock());
-    others.retain(|state| *state != StatePtr(own));
-    for state in &others {
-        // SAFETY: a state of the current interpreter, whose thread is parked in the host and cannot come back.
-        unsafe { ffi::PyThreadState_Clear(state.0) };
-    }
-    let delete = move || {
-        for state in others {
-            let StatePtr(state) = state;
-            // SAFETY: cleared, not current anywhere.
-            unsafe { ffi::PyThreadState_Delete(state) };
-        }
-    };
-    if minor() < 12 {
-        return delete();
-    }
-    // From 3.12 on, deleting a state that its own thread had bound for PyGILState unbinds the *calling* thread's:
-    // so let a thread do it that has none to lose.
-    std::thread::scope(|scope| {
-        scope.spawn(delete);
-    });
 }

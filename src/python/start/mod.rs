@@ -1,0 +1,242 @@
+//! Starts CPython in this process and stops it.
+//!
+//! `by_name` configures Python 3.14 and later, `by_offset` earlier ones. Called from `entry`.
+
+mod by_name;
+mod by_offset;
+
+use core::ffi::{CStr, c_int, c_void};
+use std::ffi::CString;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rsgi_bridge::abi::{self, Bytes, Process, Start, level};
+
+use crate::{capi, interpreter, panics, process};
+
+/// The thread that the layer made to be Python's main thread.
+struct MainThread {
+    stop: mpsc::Sender<Instant>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+static MAIN_THREAD: Mutex<Option<MainThread>> = Mutex::new(None);
+
+/// What the configuration of Python needs, in owned memory.
+struct Settings {
+    executable: Option<CString>,
+    optimize: c_int,
+    hash_seed: Option<u32>,
+    warnings: Vec<CString>,
+    is_writing_bytecode: bool,
+    minor: u32,
+}
+
+/// Starts Python.
+///
+/// # Safety
+/// What `options` names is alive during the call.
+///
+/// # Errors
+/// A sentence that says why Python was not started.
+pub(crate) unsafe fn start(options: &Start, table: &Process) -> Result<(), String> {
+    let version = capi::version();
+    check_version(&version, options.minor)?;
+    // SAFETY: the caller's promise.
+    let settings = unsafe { settings(options) }?;
+    // SAFETY: the caller's promise.
+    let facts = unsafe { facts(options, table) };
+    if !process::set(facts) {
+        return Err("Python was started in this process before".to_owned());
+    }
+    panics::install_hook();
+    if options.flags & abi::START_MAIN_THREAD != 0 {
+        run(&settings)?;
+    } else {
+        run_on_own_thread(settings)?;
+    }
+    process::open();
+    process::log(level::INFO, format!("Started Python {version}.").as_bytes());
+    Ok(())
+}
+
+fn check_version(version: &str, minor: u32) -> Result<(), String> {
+    if version.contains("free-threading build") {
+        return Err(format!(
+            "Python {version} is a free-threaded build, which this layer cannot run: use the ordinary build"
+        ));
+    }
+    let mut parts = version.split(|c: char| !c.is_ascii_digit());
+    let found = (
+        parts.next(),
+        parts.next().and_then(|part| part.parse().ok()),
+    );
+    if found == (Some("3"), Some(minor)) && minor >= 10 {
+        return Ok(());
+    }
+    Err(format!(
+        "the opened Python is {version}, but 3.{minor} was expected: set WSGIPythonHome to an environment of that version"
+    ))
+}
+
+/// # Safety
+/// `bytes` are alive.
+unsafe fn owned(bytes: Bytes) -> Vec<u8> {
+    // SAFETY: the caller's promise.
+    unsafe { bytes.as_slice() }.to_vec()
+}
+
+/// # Safety
+/// `count` items at `list`, and their bytes, are alive.
+unsafe fn owned_list(list: *const Bytes, count: usize) -> Vec<Vec<u8>> {
+    if count == 0 {
+        return Vec::new();
+    }
+    // SAFETY: the caller's promise.
+    let list = unsafe { core::slice::from_raw_parts(list, count) };
+    list.iter()
+        .map(|item| {
+            // SAFETY: the caller's promise.
+            unsafe { owned(*item) }
+        })
+        .collect()
+}
+
+/// # Safety
+/// As [`start`].
+unsafe fn settings(options: &Start) -> Result<Settings, String> {
+    let text =
+        |bytes: Vec<u8>, what: &str| CString::new(bytes).map_err(|_| format!("{what} has a NUL"));
+    // SAFETY: the caller's promise.
+    let executable = unsafe { owned(options.executable) };
+    // SAFETY: the caller's promise.
+    let warnings = unsafe { owned_list(options.warnings, options.warnings_count) };
+    Ok(Settings {
+        executable: match executable.is_empty() {
+            true => None,
+            false => Some(text(executable, "the path of Python's executable")?),
+        },
+        optimize: options.optimize,
+        hash_seed: u32::try_from(options.hash_seed).ok(),
+        warnings: warnings
+            .into_iter()
+            .map(|warning| text(warning, "a warning filter"))
+            .collect::<Result<_, _>>()?,
+        is_writing_bytecode: options.flags & abi::START_DONT_WRITE_BYTECODE == 0,
+        minor: options.minor,
+    })
+}
+
+/// # Safety
+/// As [`start`].
+unsafe fn facts(options: &Start, table: &Process) -> process::Facts {
+    // SAFETY: the caller's promise, as for the next four.
+    let python_path = unsafe { owned_list(options.python_path, options.python_path_count) };
+    // SAFETY: see above.
+    let process_group = unsafe { owned(options.process_group) };
+    // SAFETY: see above.
+    let description = unsafe { owned(options.description) };
+    // SAFETY: see above.
+    let mpm_name = unsafe { owned(options.mpm_name) };
+    // SAFETY: see above.
+    let build_date = unsafe { owned(options.build_date) };
+    process::Facts {
+        table: *table,
+        flags: options.flags,
+        python_path,
+        process_group,
+        processes: options.processes,
+        threads: options.threads,
+        mpm_processes: options.mpm_processes,
+        mpm_threads: options.mpm_threads,
+        apache_version: options.apache_version,
+        wsgi_version: options.wsgi_version,
+        rsgi_version: options.rsgi_version,
+        description,
+        mpm_name,
+        build_date,
+        pid: std::process::id(),
+    }
+}
+
+/// Starts Python on the calling thread, which becomes its main thread, and leaves it detached.
+fn run(settings: &Settings) -> Result<(), String> {
+    // SAFETY: may be called at any time.
+    if unsafe { pyo3::ffi::Py_IsInitialized() } != 0 {
+        return Err("somebody else in this process has started this Python".to_owned());
+    }
+    if settings.minor >= 14 {
+        by_name::initialize(settings)?;
+    } else {
+        by_offset::initialize(settings)?;
+    }
+    // SAFETY: just started by this thread.
+    unsafe { interpreter::adopt_main(settings.minor) }
+}
+
+fn run_on_own_thread(settings: Settings) -> Result<(), String> {
+    let (stop, stopped) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
+    let body = move || {
+        let outcome = run(&settings);
+        let is_running = outcome.is_ok();
+        if tell.send(outcome).is_err() || !is_running {
+            return;
+        }
+        // An error means that nobody can ask any more: the process ends without `stop`.
+        if let Ok(deadline) = stopped.recv() {
+            interpreter::end_all(deadline);
+        }
+    };
+    let thread = std::thread::Builder::new()
+        .name("rsgi-python".to_owned())
+        .stack_size(8 << 20)
+        .spawn(body)
+        .map_err(|error| format!("no thread can be made for Python: {error}"))?;
+    told.recv()
+        .unwrap_or_else(|_| Err("the thread that starts Python panicked".to_owned()))?;
+    *MAIN_THREAD.lock() = Some(MainThread { stop, thread });
+    Ok(())
+}
+
+/// Waits for running requests, then ends Python as far as it was asked to.
+pub(crate) fn stop(patience: u32) {
+    if !process::close() {
+        return;
+    }
+    let patience = Duration::from_millis(u64::from(patience));
+    let deadline = Instant::now() + patience;
+    let is_idle = process::wait_idle(patience);
+    let is_wanted = process::facts().is_some_and(|facts| facts.has(abi::START_DESTROY));
+    let own = MAIN_THREAD.lock().take();
+    if !is_wanted {
+        core::mem::forget(own);
+        return;
+    }
+    if !is_idle {
+        process::log(
+            level::NOTICE,
+            b"Requests still run at the end of the process: Python is left as it is, exit functions are not called.",
+        );
+        core::mem::forget(own);
+        return;
+    }
+    let Some(own) = own else {
+        return interpreter::end_all(deadline);
+    };
+    // A thread that is gone has nothing left to end.
+    if own.stop.send(deadline).is_ok() {
+        drop(own.thread.join());
+    }
+}
+
+/// Looks up a function of libpython that this version must have.
+fn function(name: &CStr) -> Result<*mut c_void, String> {
+    capi::symbol(name).ok_or_else(|| {
+        format!(
+            "the opened Python has no {}: its version is not supported",
+            name.to_string_lossy()
+        )
+    })
+}
