@@ -212,8 +212,10 @@ pub mod level {
     pub const TRACE1: u32 = 8;
 }
 
-/// What the host does for one request. `ctx` is the value given to [`Layer::handle`]. No function unwinds, and
-/// all are called on the thread that called `handle`, detached from Python except `log` and `SEND_TRY` sends.
+/// What the host does for one request. `ctx` is the value given to [`Layer::handle`]. No function unwinds. Calls
+/// come one at a time and only while `handle` runs, detached from Python except `log` and `SEND_TRY` sends; nearly all
+/// come on the thread that called `handle`, but an application may hand `wsgi.input` or `write` to a thread of its own.
+/// A host must therefore not depend on which thread calls it.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Host {
