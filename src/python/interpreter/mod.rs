@@ -77,10 +77,12 @@ struct Thread {
 }
 
 thread_local! {
-    static THREAD: Thread = Thread {
-        slots: const { RefCell::new(Vec::new()) },
-        number: const { Cell::new(0) },
-        is_pinned: const { Cell::new(false) },
+    static THREAD: Thread = const {
+        Thread {
+            slots: RefCell::new(Vec::new()),
+            number: Cell::new(0),
+            is_pinned: Cell::new(false),
+        }
     };
 }
 
@@ -363,7 +365,7 @@ impl Drop for Thread {
             core::mem::forget(slots);
             return;
         }
-        for slot in &slots {
+        for slot in slots.iter().filter(|slot| slot.is_introduced.get()) {
             attach_slot(slot, |at| slot.scratch.clear(at.py));
         }
         // The main interpreter's state was made first and goes last.
