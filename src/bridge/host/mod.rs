@@ -17,8 +17,8 @@ use crate::abi;
 pub(crate) use table::Context;
 pub use view::{Blocks, HeadView};
 
-/// What the owner of a request does for the application. All calls come on the thread that called
-/// [`crate::layer::Layer::handle`].
+/// What the owner of a request does for the application. Calls come one at a time while
+/// [`crate::layer::Layer::handle`] runs; where the application hands its request to a thread of its own, on that one.
 pub trait RequestHost {
     /// Sends blocks as one unit; `head` comes exactly once, with the first send of any kind.
     fn send(&mut self, head: Option<HeadView<'_>>, blocks: Blocks<'_>, flags: SendFlags) -> Sent;
