@@ -60,6 +60,21 @@ impl Verdict {
     }
 }
 
+/// Names of modules, ended by null: what the registration functions take for an order.
+struct Order<const N: usize>([*const c_char; N]);
+
+// SAFETY: pointers to constants, which nobody writes.
+unsafe impl<const N: usize> Sync for Order<N> {}
+
+/// Whose `translate_name` goes first: an Alias wins over a WSGIScriptAlias.
+static AFTER: Order<2> = Order([c"mod_alias.c".as_ptr(), ptr::null()]);
+/// Whose `translate_name` comes later.
+static BEFORE: Order<3> = Order([
+    c"mod_userdir.c".as_ptr(),
+    c"mod_vhost_alias.c".as_ptr(),
+    ptr::null(),
+]);
+
 /// The record through which httpd loaded the module, while a configuration that loads it is alive.
 static ACTIVE: AtomicPtr<ffi::module> = AtomicPtr::new(ptr::null_mut());
 
@@ -103,31 +118,23 @@ pub(crate) unsafe fn register<M: Module>(record: *mut ffi::module, pool: *mut ff
                 log::set_main_server(ptr::null_mut());
             });
         }
-        let none = ptr::null();
-        let after: [*const c_char; 2] = [c"mod_alias.c".as_ptr(), none];
-        let before: [*const c_char; 3] = [
-            c"mod_userdir.c".as_ptr(),
-            c"mod_vhost_alias.c".as_ptr(),
-            none,
-        ];
-        // httpd reads these lists when it sorts the hooks, later.
-        let after = ptr::from_ref::<[_; 2]>(Box::leak(Box::new(after))).cast();
-        let before = ptr::from_ref::<[_; 3]>(Box::leak(Box::new(before))).cast();
+        let none: *const *const c_char = ptr::null();
+        let (after, before) = (AFTER.0.as_ptr(), BEFORE.0.as_ptr());
         macro_rules! hook {
             ($register:ident, $function:ident, $after:expr, $before:expr) => {
                 // SAFETY: a registration function of httpd's, called while it loads the module; the function is
-                // never unloaded (nodelete) and the lists, ended by null, are leaked.
+                // never unloaded (nodelete) and the lists, ended by null, are static.
                 unsafe {
                     ffi::$register(Some($function::<M>), $after, $before, ffi::APR_HOOK_MIDDLE as c_int);
                 }
             };
         }
-        hook!(ap_hook_pre_config, pre_config, none.cast(), none.cast());
-        hook!(ap_hook_check_config, check_config, none.cast(), none.cast());
-        hook!(ap_hook_post_config, post_config, none.cast(), none.cast());
-        hook!(ap_hook_child_init, child_init, none.cast(), none.cast());
+        hook!(ap_hook_pre_config, pre_config, none, none);
+        hook!(ap_hook_check_config, check_config, none, none);
+        hook!(ap_hook_post_config, post_config, none, none);
+        hook!(ap_hook_child_init, child_init, none, none);
         hook!(ap_hook_translate_name, translate_name, after, before);
-        hook!(ap_hook_handler, handler, none.cast(), none.cast());
+        hook!(ap_hook_handler, handler, none, none);
     });
 }
 
