@@ -7,14 +7,13 @@
     clippy::expect_used,
     reason = "a test that cannot go on has failed"
 )]
-#![allow(dead_code, reason = "the harness serves tests that are still to come")]
 
 mod harness;
 
 mod apache;
 mod broken_input;
-mod closing;
 mod browser;
+mod closing;
 mod coexist;
 mod directives;
 mod environ;

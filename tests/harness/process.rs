@@ -60,15 +60,6 @@ pub(crate) fn status_field(pid: i32, field: &str) -> Option<String> {
     })
 }
 
-/// Resident memory in KiB.
-pub(crate) fn resident_kib(pid: i32) -> Option<u64> {
-    status_field(pid, "VmRSS")?
-        .split_whitespace()
-        .next()?
-        .parse()
-        .ok()
-}
-
 /// How many descriptors a process has open.
 pub(crate) fn open_descriptors(pid: i32) -> Option<usize> {
     Some(std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count())
