@@ -15,17 +15,15 @@ pub trait Source {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Self::Error>;
 }
 
-/// Bytes asked of the source at once when a line is looked for.
-const LINE_PIECE: usize = 8192;
-/// The least and the most asked at once when all, or much, is wanted.
-const FIRST_PIECE: usize = 16 * 1024;
-const MOST_PIECE: usize = 1024 * 1024;
+/// Bytes asked of the source at once.
+const PIECE: usize = 16 * 1024;
 
 /// What was read and not yet given out, and how the source ended.
 #[derive(Debug)]
 pub struct BodyReader<E> {
-    rest: Vec<u8>,
+    piece: Vec<u8>,
     start: usize,
+    end: usize,
     is_touched: bool,
     is_ended: bool,
     error: Option<E>,
@@ -34,8 +32,9 @@ pub struct BodyReader<E> {
 impl<E> Default for BodyReader<E> {
     fn default() -> Self {
         Self {
-            rest: Vec::new(),
+            piece: Vec::new(),
             start: 0,
+            end: 0,
             is_touched: false,
             is_ended: false,
             error: None,
@@ -44,13 +43,10 @@ impl<E> Default for BodyReader<E> {
 }
 
 impl<E: Copy> BodyReader<E> {
-    /// Begins a new body; memory is kept unless it is much.
+    /// Begins a new body; memory is kept.
     pub fn reset(&mut self) {
-        if self.rest.capacity() > 4 * LINE_PIECE {
-            self.rest = Vec::new();
-        }
-        self.rest.clear();
         self.start = 0;
+        self.end = 0;
         self.is_touched = false;
         self.is_ended = false;
         self.error = None;
@@ -65,7 +61,7 @@ impl<E: Copy> BodyReader<E> {
         if self.is_touched {
             return Ok(());
         }
-        self.refill(source)
+        self.fill(source, PIECE)
     }
 
     /// The error that ended the body, if one did.
@@ -87,14 +83,9 @@ impl<E: Copy> BodyReader<E> {
         self.fail_again()?;
         let mut left = size.unwrap_or(u64::MAX);
         left -= self.take_rest(left, out) as u64;
-        let mut piece = FIRST_PIECE;
         while left > 0 && !self.is_ended {
-            let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(piece);
-            let got = self.fill(source, out, wanted)?;
-            left -= got as u64;
-            if got == wanted {
-                piece = (piece * 2).min(MOST_PIECE);
-            }
+            self.fill(source, usize::try_from(left).unwrap_or(usize::MAX))?;
+            left -= self.take_rest(left, out) as u64;
         }
         Ok(())
     }
@@ -112,8 +103,7 @@ impl<E: Copy> BodyReader<E> {
         self.fail_again()?;
         let mut left = limit.unwrap_or(u64::MAX);
         while left > 0 {
-            let rest = &self.rest[self.start..];
-            if let Some(at) = memchr::memchr(b'\n', rest) {
+            if let Some(at) = memchr::memchr(b'\n', &self.piece[self.start..self.end]) {
                 self.take_rest(left.min(at as u64 + 1), out);
                 break;
             }
@@ -121,7 +111,7 @@ impl<E: Copy> BodyReader<E> {
             if left == 0 || self.is_ended {
                 break;
             }
-            self.refill(source)?;
+            self.fill(source, PIECE)?;
         }
         Ok(())
     }
@@ -132,45 +122,29 @@ impl<E: Copy> BodyReader<E> {
 
     /// Gives out what is left of the last piece.
     fn take_rest(&mut self, most: u64, out: &mut Vec<u8>) -> usize {
-        let rest = &self.rest[self.start..];
+        let rest = &self.piece[self.start..self.end];
         let count = usize::try_from(most).unwrap_or(usize::MAX).min(rest.len());
         out.extend_from_slice(&rest[..count]);
         self.start += count;
         count
     }
 
-    /// Replaces the used-up piece by the next one.
-    fn refill(&mut self, source: &mut impl Source<Error = E>) -> Result<(), E> {
-        let mut rest = core::mem::take(&mut self.rest);
-        rest.clear();
-        self.start = 0;
-        let result = self.fill(source, &mut rest, LINE_PIECE);
-        self.rest = rest;
-        result.map(drop)
-    }
-
-    /// One read of the source, appended to `out`.
-    fn fill(
-        &mut self,
-        source: &mut impl Source<Error = E>,
-        out: &mut Vec<u8>,
-        wanted: usize,
-    ) -> Result<usize, E> {
+    /// Replaces the used-up piece by the next one, of at most `wanted` bytes.
+    fn fill(&mut self, source: &mut impl Source<Error = E>, wanted: usize) -> Result<(), E> {
         self.is_touched = true;
-        let before = out.len();
-        out.resize(before + wanted, 0);
-        let result = source.read(&mut out[before..]);
-        let got = result.as_ref().map_or(0, |&got| got.min(wanted));
-        out.truncate(before + got);
-        match result {
+        self.piece.resize(PIECE, 0);
+        self.start = 0;
+        self.end = 0;
+        let room = &mut self.piece[..wanted.min(PIECE)];
+        match source.read(room) {
             Ok(0) => self.is_ended = true,
-            Ok(_) => {}
+            Ok(count) => self.end = count.min(room.len()),
             Err(error) => {
                 self.error = Some(error);
                 return Err(error);
             }
         }
-        Ok(got)
+        Ok(())
     }
 }
 

@@ -26,6 +26,9 @@ const COPIED: usize = 16 * 1024;
 /// Blocks of more bytes in all are released right after they were sent, others when the thread attaches again.
 const HELD: usize = 256 * 1024;
 
+const NO_STATE: &[u8] =
+    b"RSGI0103: There is no memory for a thread state in the interpreter of the application group.";
+
 thread_local! {
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
@@ -79,9 +82,14 @@ pub(crate) fn handle(request: &RequestView<'_>, host: HostRef) -> i32 {
         let _stay = turn.pass();
         run(at, request, host, &closing)
     });
+    gate::leave();
     match (after, closing.0.get()) {
         (Some(after), Some(exchange)) => finish(interp, exchange, after),
-        _ => 500,
+        (Some(_), None) => 500,
+        (None, _) => {
+            host.log(level::ERROR, NO_STATE);
+            500
+        }
     }
 }
 

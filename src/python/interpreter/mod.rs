@@ -33,7 +33,7 @@ pub(crate) struct Interp {
     // INVARIANT: alive until `stop`, after which nobody attaches.
     state: *mut PyInterpreterState,
     kit: OnceLock<Kit>,
-    /// The state that came with the interpreter. It outlives its thread: 3.11 cannot make a first one again.
+    /// The state that came with the interpreter.
     first: StatePtr,
     /// Thread states that this layer made and that still exist.
     made: Mutex<Vec<StatePtr>>,
@@ -370,16 +370,22 @@ impl Drop for Thread {
         }
         // The main interpreter's state was made first and goes last.
         while let Some(slot) = slots.pop() {
-            let main = slots.first().unwrap_or(&slot).state;
+            let main = Rc::clone(slots.first().unwrap_or(&slot));
             if slot.interp.first == StatePtr(slot.state) {
-                continue;
+                // 3.11 cannot make a first state again, so the interpreter must not be left without any.
+                // SAFETY: the interpreter is alive; this needs no GIL.
+                let place = unsafe { ffi::PyThreadState_New(slot.interp.state) };
+                if place.is_null() {
+                    continue;
+                }
+                slot.interp.made.lock().push(StatePtr(place));
             }
             slot.interp
                 .made
                 .lock()
                 .retain(|made| *made != StatePtr(slot.state));
-            // SAFETY: both are this thread's, which is detached and will not come back to `slot.state`.
-            unsafe { delete_state(slot.state, main) };
+            // SAFETY: both are this thread's, which is detached and will not come back to `slot`.
+            unsafe { delete_state(slot.state, &main) };
         }
     }
 }
@@ -387,9 +393,9 @@ impl Drop for Thread {
 /// Deletes a thread state of the calling, detached thread.
 ///
 /// # Safety
-/// Both states are the thread's own; `main` is that of the main interpreter (it may be `state` itself).
-unsafe fn delete_state(state: *mut PyThreadState, main: *mut PyThreadState) {
-    if minor() >= 12 || state == main {
+/// The state is the thread's own, and so is `main`, the place in the main interpreter (which may have that state).
+unsafe fn delete_state(state: *mut PyThreadState, main: &Slot) {
+    if state == main.state {
         // SAFETY: the thread's own, and it is detached.
         unsafe { ffi::PyEval_RestoreThread(state) };
         // SAFETY: current.
@@ -398,16 +404,14 @@ unsafe fn delete_state(state: *mut PyThreadState, main: *mut PyThreadState) {
         unsafe { capi::delete_current_state() };
         return;
     }
-    // SAFETY: the thread's own, and it is detached.
-    unsafe { ffi::PyEval_RestoreThread(main) };
-    // SAFETY: the thread's own.
-    unsafe { ffi::PyThreadState_Swap(state) };
-    // SAFETY: current.
-    unsafe { ffi::PyThreadState_Clear(state) };
-    // SAFETY: the thread's own.
-    unsafe { ffi::PyThreadState_Swap(main) };
-    // SAFETY: cleared and not current.
-    unsafe { ffi::PyThreadState_Delete(state) };
-    // SAFETY: attached with `main`.
-    unsafe { ffi::PyEval_SaveThread() };
+    // Attached through PyO3: destructors of thread-locals may come back to this layer.
+    attach_slot(main, |_| {
+        // SAFETY: the thread's own.
+        let back = SwapBack(unsafe { ffi::PyThreadState_Swap(state) });
+        // SAFETY: current.
+        unsafe { ffi::PyThreadState_Clear(state) };
+        drop(back);
+        // SAFETY: cleared and not current.
+        unsafe { ffi::PyThreadState_Delete(state) };
+    });
 }

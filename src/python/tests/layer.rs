@@ -56,6 +56,11 @@ fn each_request_runs_in_the_interpreter_that_it_names() {
 }
 
 #[test]
+fn threads_that_end_give_back_what_they_had() {
+    in_every_python("threads");
+}
+
+#[test]
 fn memory_does_not_grow_with_requests() {
     in_every_python("memory");
 }

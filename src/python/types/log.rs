@@ -105,10 +105,18 @@ pub(crate) fn flush_prints() {
 
 fn with_prints(stream: Stream, body: impl FnOnce(&mut LineSplitter, &mut Vec<Vec<u8>>)) {
     let mut lines = Vec::new();
-    // A thread that is being torn down has nothing left to print with.
-    let _ = PRINTS.try_with(|prints| {
-        body(&mut prints.borrow_mut().0[stream as usize], &mut lines);
+    let mut body = Some(body);
+    let printed = PRINTS.try_with(|prints| {
+        if let Some(body) = body.take() {
+            body(&mut prints.borrow_mut().0[stream as usize], &mut lines);
+        }
     });
+    if let (Err(_), Some(body)) = (printed, body) {
+        // The thread is being torn down, and destructors of its objects print: nothing can wait for more.
+        let mut splitter = LineSplitter::new();
+        body(&mut splitter, &mut lines);
+        splitter.flush(|line| lines.push(line.to_vec()));
+    }
     if lines.is_empty() {
         return;
     }

@@ -9,6 +9,7 @@ mod module;
 mod response;
 mod script;
 mod stop;
+mod threads;
 
 use std::path::Path;
 
@@ -23,6 +24,7 @@ pub(crate) fn run(home: &Path, group: &str) {
         "module" => module::run(home),
         "groups" => groups::run(home),
         "memory" => memory::run(home),
+        "threads" => threads::run(home),
         "stop" => stop::run(home, 0),
         "stop_own_thread" => stop::run(home, rsgi_bridge::abi::START_MAIN_THREAD),
         "stuck" => stop::run_stuck(home),
