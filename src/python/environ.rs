@@ -17,7 +17,7 @@ use crate::process::{self, Facts};
 use crate::types::RequestObjects;
 
 /// Templates kept in an interpreter; a server has one for each virtual host and mount.
-const MOST_TEMPLATES: usize = 64;
+const MOST_TEMPLATES: usize = 256;
 /// Spelled keys kept in an interpreter, and the longest of them.
 const MOST_SPELLED: usize = 512;
 const LONGEST_SPELLED: usize = 64;
