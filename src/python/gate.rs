@@ -1,32 +1,67 @@
-//! Order before the GIL: threads that are about to run long requests enter Python one behind the other.
+//! Order before the GIL: how threads that are about to run a request enter Python.
 //!
-//! CPython wakes waiting threads in no order, so with many threads some requests wait many times as long as others.
-//! A fair lock, taken before attaching and passed on as soon as Python is entered, makes the waiting first come, first
-//! served. It costs short requests more than it gives them, so it is used only while the process's requests take long.
+//! Two ways, chosen by the time that the process's requests spend in Python on average:
+//! - long ones enter one behind the other. CPython wakes waiting threads in no order, so with many threads some wait
+//!   many times as long as others; a fair lock, passed on as soon as Python is entered, makes it first come, first served.
+//! - very short ones keep the others out until they are done. Every release of a contended GIL wakes a thread that was
+//!   put to sleep, which costs more than the request; an unfair lock that spins lets the running threads go on. Nobody
+//!   waits for it longer than a moment: a request that blocks inside does not hold the others up.
 #![deny(unsafe_code)]
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
+use pyo3::prelude::*;
 
-static ORDER: Mutex<()> = Mutex::new(());
+/// The queue of long requests.
+static QUEUE: Mutex<()> = Mutex::new(());
+/// Held by a short request while it is in Python.
+static ROOM: Mutex<()> = Mutex::new(());
 /// Running average of the time a request spends in Python, in nanoseconds.
 static AVERAGE: AtomicU64 = AtomicU64::new(0);
 
-/// From this average on the order is kept, in nanoseconds.
+/// Requests that take longer queue, in nanoseconds.
 const LONG: u64 = 200_000;
+/// Requests that take less keep others out, in nanoseconds.
+const SHORT: u64 = 60_000;
+/// Longest wait for a short request to leave.
+const MOMENT: Duration = Duration::from_micros(300);
 /// A request counts for this share of the average.
 const SHARE: u64 = 16;
 /// Longest time that counts, so that one slow request does not decide about many.
 const MOST: u64 = 20_000_000;
+
+thread_local! {
+    /// The room, while this thread's short request is in Python.
+    static MINE: Cell<Option<MutexGuard<'static, ()>>> = const { Cell::new(None) };
+}
 
 /// A place in the order; held until Python is entered.
 pub(crate) struct Turn(Option<MutexGuard<'static, ()>>);
 
 /// Waits for this thread's turn. The caller is detached.
 pub(crate) fn wait() -> Turn {
-    Turn((AVERAGE.load(Ordering::Relaxed) >= LONG).then(|| ORDER.lock()))
+    match AVERAGE.load(Ordering::Relaxed) {
+        LONG.. => Turn(Some(QUEUE.lock())),
+        ..SHORT => {
+            MINE.set(ROOM.try_lock_for(MOMENT));
+            Turn(None)
+        }
+        _ => Turn(None),
+    }
+}
+
+/// Lets others in: this thread leaves Python, for good or to wait for something.
+pub(crate) fn leave() {
+    drop(MINE.take());
+}
+
+/// Leaves Python while `wait` waits, and lets others in.
+pub(crate) fn outside<R: Send>(py: Python<'_>, wait: impl FnOnce() -> R + Send) -> R {
+    leave();
+    py.detach(wait)
 }
 
 impl Turn {
@@ -44,9 +79,8 @@ pub(crate) struct Stay(Instant);
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        let spent = u64::try_from(self.0.elapsed().as_nanos())
-            .unwrap_or(MOST)
-            .min(MOST);
+        let spent = self.0.elapsed().as_nanos();
+        let spent = u64::try_from(spent).unwrap_or(MOST).min(MOST);
         // Lost updates of other threads only make the average a little older.
         let average = AVERAGE.load(Ordering::Relaxed);
         AVERAGE.store(average - average / SHARE + spent / SHARE, Ordering::Relaxed);

@@ -19,7 +19,7 @@ use rsgi_core::header::HeadBuffer;
 use rsgi_core::logline::LineSplitter;
 
 use crate::entry::{HostRef, Prefix, RequestView};
-use crate::process;
+use crate::{gate, process};
 
 pub(crate) use body::{InputError, ReadFailure, Wanted};
 pub(crate) use inner::Outgoing;
@@ -66,7 +66,7 @@ impl Exchange {
     fn lock<'a>(&'a self, py: Python<'_>) -> MutexGuard<'a, Inner> {
         self.inner
             .try_lock()
-            .unwrap_or_else(|| py.detach(|| self.inner.lock()))
+            .unwrap_or_else(|| gate::outside(py, || self.inner.lock()))
     }
 
     /// Begins a request.
@@ -109,7 +109,7 @@ impl Exchange {
             return Ok(());
         }
         let inner = &mut *inner;
-        py.detach(|| inner.emit(block, 0)).map(drop)
+        gate::outside(py, || inner.emit(block, 0)).map(drop)
     }
 
     /// Whether status and headers went out, or nothing more can.
@@ -153,7 +153,11 @@ impl Exchange {
             Wanted::Bytes(size) => reader.read(&mut source, size, &mut out),
             Wanted::Line(limit) => reader.read_line(&mut source, limit, &mut out),
         };
-        let result = if is_complete { run() } else { py.detach(run) };
+        let result = if is_complete {
+            run()
+        } else {
+            gate::outside(py, run)
+        };
         result.map(|()| out).map_err(InputError::Failed)
     }
 

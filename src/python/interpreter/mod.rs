@@ -22,7 +22,7 @@ use rsgi_bridge::abi::level;
 
 use crate::kit::Kit;
 use crate::scratch::Scratch;
-use crate::{capi, ending, process, report};
+use crate::{capi, ending, gate, process, report};
 
 pub(crate) use end::end_all;
 
@@ -107,7 +107,7 @@ impl<'py> At<'py> {
 
     /// Runs `body` without the GIL.
     pub(crate) fn detach<R: Send>(&self, body: impl FnOnce() -> R + Send) -> R {
-        self.py.detach(body)
+        gate::outside(self.py, body)
     }
 }
 
