@@ -61,6 +61,8 @@ struct Closing(OnceCell<Arc<Exchange>>);
 
 impl Drop for Closing {
     fn drop(&mut self) {
+        // Normally done long before; not after a panic.
+        gate::leave();
         exchange::set_current(None);
         if let Some(exchange) = self.0.get() {
             exchange.close();
