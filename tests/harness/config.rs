@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::server::{Port, Server};
-use super::{UnderTest, module_path, under_test};
+use super::{UnderTest, module_path, say, under_test};
 
 /// The multi-processing module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Mpm {
 /// A server root in the making.
 #[derive(Debug)]
 pub(crate) struct Builder {
-    root: PathBuf,
+    root: Root,
     port: Port,
     conf: String,
     before: String,
@@ -79,7 +79,7 @@ impl Check {
 
 impl Builder {
     pub(crate) fn new() -> Self {
-        let root = fresh_root();
+        let root = Root::fresh();
         for folder in ["apps", "htdocs", "work", "conf"] {
             make_folder(&root.join(folder));
         }
@@ -230,7 +230,6 @@ impl Builder {
             .output()
             .expect("httpd starts");
         let text = [output.stdout, output.stderr].concat();
-        std::fs::remove_dir_all(&self.root).ok();
         Check {
             is_accepted: output.status.success(),
             output: String::from_utf8_lossy(&text).into_owned(),
@@ -241,11 +240,11 @@ impl Builder {
         let mut command = Command::new(httpd());
         command
             .arg("-d")
-            .arg(&self.root)
+            .arg(&*self.root)
             .arg("-f")
             .arg(conf)
             .args(&self.arguments);
-        command.env("RSGI_E2E_ROOT", &self.root);
+        command.env("RSGI_E2E_ROOT", &*self.root);
         for name in std::env::vars()
             .map(|v| v.0)
             .filter(|n| n.starts_with("PYTHON"))
@@ -395,16 +394,40 @@ pub(crate) fn web_user() -> String {
     .to_owned()
 }
 
-fn fresh_root() -> PathBuf {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let base =
-        std::env::var_os("RSGI_TEST_TMP").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    // No root is the beginning of another: processes are found by it.
-    let root = base.join(format!("rsgi-e2e-{}-{count:04}", std::process::id()));
-    std::fs::remove_dir_all(&root).ok();
-    make_folder(&root);
-    root
+/// The folder of one server; gone with this value, unless a test failed and RSGI_TEST_KEEP is set.
+#[derive(Debug)]
+pub(crate) struct Root(PathBuf);
+
+impl Root {
+    fn fresh() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let base =
+            std::env::var_os("RSGI_TEST_TMP").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        // No root is the beginning of another: processes are found by it.
+        let root = base.join(format!("rsgi-e2e-{}-{count:04}", std::process::id()));
+        std::fs::remove_dir_all(&root).ok();
+        make_folder(&root);
+        Self(root)
+    }
+}
+
+impl std::ops::Deref for Root {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        if std::thread::panicking() && std::env::var_os("RSGI_TEST_KEEP").is_some() {
+            say(&format!("kept: {}", self.0.display()));
+        } else {
+            std::fs::remove_dir_all(&self.0).ok();
+        }
+    }
 }
 
 fn make_folder(path: &Path) {

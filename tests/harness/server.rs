@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
+use super::config::Root;
 use super::log::{ErrorLog, LogLine};
 use super::process::{self, comes_true, wait_until};
 use super::{Builder, Connection, Reply, Request, UnderTest, id, say, under_test};
@@ -51,7 +52,7 @@ impl Port {
 /// A server of one test. Dropping it stops it; [`Server::finish`] also judges what it did.
 #[derive(Debug)]
 pub(crate) struct Server {
-    root: PathBuf,
+    root: Root,
     port: Port,
     conf: PathBuf,
     child: Option<Child>,
@@ -65,7 +66,7 @@ impl Server {
 
     #[track_caller]
     pub(crate) fn start(
-        root: PathBuf,
+        root: Root,
         port: Port,
         conf: PathBuf,
         mut command: Command,
@@ -257,11 +258,11 @@ impl Server {
     pub(crate) fn control(&self, what: &str) {
         let output = Command::new(super::config::httpd())
             .arg("-d")
-            .arg(&self.root)
+            .arg(&*self.root)
             .arg("-f")
             .arg(&self.conf)
             .args(["-k", what])
-            .env("RSGI_E2E_ROOT", &self.root)
+            .env("RSGI_E2E_ROOT", &*self.root)
             .output()
             .expect("httpd starts");
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -360,11 +361,6 @@ impl Drop for Server {
         }
         for pid in process::with_marker(&self.root.display().to_string()) {
             process::signal(pid, libc::SIGKILL);
-        }
-        if has_failed && std::env::var_os("RSGI_TEST_KEEP").is_some() {
-            say(&format!("kept: {}", self.root.display()));
-        } else {
-            std::fs::remove_dir_all(&self.root).ok();
         }
     }
 }
