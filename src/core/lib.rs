@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 pub mod alias;
+pub mod daemon;
 pub mod directive;
 pub mod environ;
 pub mod group;
@@ -13,4 +14,5 @@ pub mod name;
 pub mod options;
 pub mod response;
 pub mod script;
+pub mod wire;
 pub mod words;

@@ -1,0 +1,1 @@
+//! Frames between an Apache child and a daemon process.

@@ -1,0 +1,2 @@
+//! The program of a daemon process. See the crate.
+fn main() {}
