@@ -1,1 +1,0 @@
-//! Frames between an Apache child and a daemon process.

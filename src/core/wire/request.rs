@@ -1,0 +1,239 @@
+//! The request frame: what is to be run, the environ, and where the body is.
+
+use super::entries::{Entries, push_entry, push_named};
+use super::error::WireError;
+use super::frame::{Fields, HEADER, seal};
+use super::to_daemon::{MAX_REQUEST, kind};
+use crate::name::NameId;
+
+/// Stands for "not known" in the place of a modification time.
+const NO_TIME: i64 = i64::MIN;
+/// Bytes of a payload before the first text.
+const FIXED: usize = 68;
+/// Where in those bytes the body's form is, and the length of the entries.
+const BODY_AT: usize = 32;
+const ENTRIES_AT: usize = 64;
+
+const NONE: u8 = 0;
+const INLINE: u8 = 1;
+const FILE: u8 = 2;
+const STREAM: u8 = 3;
+
+/// Where the body of a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyForm<'a> {
+    /// There is none.
+    None,
+    /// Here.
+    Inline(&'a [u8]),
+    /// In the file whose descriptor came with the frame, from its beginning.
+    File {
+        /// Bytes.
+        length: u64,
+    },
+    /// Still with the client: see [`super::ToChild::NeedBody`].
+    Stream,
+}
+
+/// A request as the daemon reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestFrame<'a> {
+    /// Empty is the main interpreter.
+    pub application_group: &'a [u8],
+    /// The script that is loaded.
+    pub script: &'a [u8],
+    /// The callable in it.
+    pub callable: &'a [u8],
+    /// What `reload_required` is given.
+    pub resource: &'a [u8],
+    /// When the script was changed, in microseconds since the epoch, if the child knows.
+    pub mtime: Option<i64>,
+    /// `TARGET_*` bits of the bridge.
+    pub target_flags: u32,
+    /// `REQUEST_*` bits of the bridge, without those about the body.
+    pub request_flags: u32,
+    /// When Apache read the request line, in microseconds since the epoch.
+    pub request_start: i64,
+    /// When the child asked for a slot, in microseconds since the epoch.
+    pub queue_start: i64,
+    /// The most talkative level that is logged for this request, 0 to 15: other lines need not be sent.
+    pub log_level: u8,
+    /// Entries that all requests of a server share: the same bytes come again and again.
+    pub constants: Entries<'a>,
+    /// The entries of this request; a later one wins.
+    pub entries: Entries<'a>,
+    /// The body.
+    pub body: BodyForm<'a>,
+}
+
+/// Reads the payload of a request.
+pub(super) fn decode(payload: &[u8]) -> Result<RequestFrame<'_>, WireError> {
+    let mut fields = Fields(payload);
+    let mtime = fields.i64("a request")?;
+    let request_start = fields.i64("a request")?;
+    let queue_start = fields.i64("a request")?;
+    let target_flags = fields.u32("a request")?;
+    let request_flags = fields.u32("a request")?;
+    let form = fields.u8("a request")?;
+    let log_level = fields.u8("a request")?;
+    if fields.array("a request")? != [0; 2] || log_level > 15 {
+        return Err(WireError::Value("a request's log level"));
+    }
+    let body_length = fields.u64("a request")?;
+    let mut lengths = [0; 6];
+    for length in &mut lengths {
+        *length = fields.u32("a request")? as usize;
+    }
+    let [group, script, callable, resource, constants, entries] = lengths;
+    Ok(RequestFrame {
+        application_group: fields.bytes(group, "the application group")?,
+        script: fields.bytes(script, "the script")?,
+        callable: fields.bytes(callable, "the callable")?,
+        resource: fields.bytes(resource, "the resource")?,
+        mtime: (mtime != NO_TIME).then_some(mtime),
+        target_flags,
+        request_flags,
+        request_start,
+        queue_start,
+        log_level,
+        constants: Entries::new(fields.bytes(constants, "the constants")?)?,
+        entries: Entries::new(fields.bytes(entries, "the entries")?)?,
+        body: body(form, body_length, fields.0)?,
+    })
+}
+
+fn body(form: u8, length: u64, rest: &[u8]) -> Result<BodyForm<'_>, WireError> {
+    if form != INLINE && !rest.is_empty() {
+        return Err(WireError::Long("a request"));
+    }
+    match (form, length) {
+        (NONE, 0) => Ok(BodyForm::None),
+        (INLINE, _) if length == rest.len() as u64 => Ok(BodyForm::Inline(rest)),
+        (FILE, 0..=0x7fff_ffff_ffff_ffff) => Ok(BodyForm::File { length }),
+        (STREAM, 0) => Ok(BodyForm::Stream),
+        _ => Err(WireError::Value("a request's body")),
+    }
+}
+
+/// What is known of a request before its entries are.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    /// See [`RequestFrame`], here and below.
+    pub application_group: &'a [u8],
+    /// The script.
+    pub script: &'a [u8],
+    /// The callable.
+    pub callable: &'a [u8],
+    /// The resource.
+    pub resource: &'a [u8],
+    /// The script's time.
+    pub mtime: Option<i64>,
+    /// `TARGET_*` bits.
+    pub target_flags: u32,
+    /// `REQUEST_*` bits.
+    pub request_flags: u32,
+    /// Microseconds.
+    pub request_start: i64,
+    /// Microseconds.
+    pub queue_start: i64,
+    /// 0 to 15.
+    pub log_level: u8,
+    /// Made by [`push_entry`] and [`push_named`].
+    pub constants: &'a [u8],
+}
+
+/// What the sender does about the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyPlan {
+    /// There is none.
+    None,
+    /// That many bytes follow the frame's other bytes.
+    Inline(usize),
+    /// A descriptor is sent with the last byte.
+    File {
+        /// Bytes.
+        length: u64,
+    },
+    /// It is streamed when the daemon asks for it.
+    Stream,
+}
+
+/// Appends one request to a vector: the head, then its entries, then [`RequestEncoder::finish`].
+#[must_use]
+pub struct RequestEncoder<'v> {
+    out: &'v mut Vec<u8>,
+    start: usize,
+    entries_start: usize,
+}
+
+impl<'v> RequestEncoder<'v> {
+    /// Begins a request.
+    pub fn new(out: &'v mut Vec<u8>, head: &RequestHead<'_>) -> Self {
+        let start = out.len();
+        let mut fixed = [0; HEADER + FIXED];
+        let mut at = HEADER;
+        let mut put = |bytes: &[u8]| {
+            fixed[at..at + bytes.len()].copy_from_slice(bytes);
+            at += bytes.len();
+        };
+        put(&head.mtime.unwrap_or(NO_TIME).to_le_bytes());
+        put(&head.request_start.to_le_bytes());
+        put(&head.queue_start.to_le_bytes());
+        put(&head.target_flags.to_le_bytes());
+        put(&head.request_flags.to_le_bytes());
+        put(&[NONE, head.log_level.min(15), 0, 0]);
+        put(&[0; 8]);
+        let texts = [
+            head.application_group,
+            head.script,
+            head.callable,
+            head.resource,
+            head.constants,
+        ];
+        for text in texts {
+            // Texts of 4 GiB make the frame too long whatever their length fields say.
+            put(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+        }
+        out.extend_from_slice(&fixed);
+        for text in texts {
+            out.extend_from_slice(text);
+        }
+        let entries_start = out.len();
+        Self {
+            out,
+            start,
+            entries_start,
+        }
+    }
+
+    /// Adds an entry with a well-known key.
+    pub fn entry(&mut self, id: NameId, value: &[u8]) {
+        push_entry(self.out, id, value);
+    }
+
+    /// Adds an entry whose key is spelled.
+    pub fn named(&mut self, name: &[u8], value: &[u8]) {
+        push_named(self.out, name, value);
+    }
+
+    /// Ends the request. The bytes of an inline body are not copied: they go out behind the vector's.
+    ///
+    /// # Errors
+    /// The request has more than [`MAX_REQUEST`] bytes.
+    pub fn finish(self, body: BodyPlan) -> Result<(), WireError> {
+        let entries = self.out.len() - self.entries_start;
+        let (form, length, more) = match body {
+            BodyPlan::None => (NONE, 0, 0),
+            BodyPlan::Inline(length) => (INLINE, length as u64, length),
+            BodyPlan::File { length } => (FILE, length, 0),
+            BodyPlan::Stream => (STREAM, 0, 0),
+        };
+        seal(self.out, self.start, more, kind::REQUEST, MAX_REQUEST)?;
+        let fixed = &mut self.out[self.start + HEADER..];
+        fixed[BODY_AT] = form;
+        fixed[BODY_AT + 4..BODY_AT + 12].copy_from_slice(&length.to_le_bytes());
+        // Lossless: less than MAX_REQUEST.
+        fixed[ENTRIES_AT..ENTRIES_AT + 4].copy_from_slice(&(entries as u32).to_le_bytes());
+        Ok(())
+    }
+}
