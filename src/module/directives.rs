@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use rsgi_bridge::facts::ConstantsBlock;
 use rsgi_bridge::locate::Found;
 use rsgi_core::alias::{Import, Pattern};
+use rsgi_core::daemon::GroupDefinition;
 use rsgi_core::directive::{Arguments, Context, DIRECTIVES, Directive, Spec, parse};
 use rsgi_core::environ::KnownSet;
 use rsgi_core::options::{GlobalOptions, Mount, ServerOptions, Settings};
@@ -59,6 +60,8 @@ pub(crate) struct ServerConfig {
     pub(super) global: GlobalOptions,
     /// Scripts that this server wants loaded when a process starts, not those of other servers.
     pub(super) imports: Vec<Import>,
+    /// Process groups that this server defines, not those of other servers.
+    pub(super) groups: Vec<Arc<GroupDefinition>>,
     /// Whether anything here runs applications in Apache's children.
     pub(super) needs_python: bool,
     /// The Python of the whole of httpd, once the configuration was checked; only the main server's counts.
@@ -79,6 +82,7 @@ impl Slot for ServerConfig {
         Self {
             options: ServerOptions::merge(&base.options, &over.options),
             imports: over.imports.clone(),
+            groups: over.groups.clone(),
             needs_python: over.needs_python,
             ..Self::default()
         }
@@ -153,6 +157,7 @@ fn store(context: &mut CommandContext<'_, Rsgi>, directive: Directive) -> Result
             context.server.imports.push(import);
             context.server.needs_python = true;
         }
+        Directive::Group(group) => context.server.groups.push(group.into()),
         Directive::Setting(setting) => match context.directory.as_deref_mut() {
             Some(directory) => directory.settings.apply(setting),
             None => context.server.options.settings.apply(setting),

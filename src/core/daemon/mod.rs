@@ -1,8 +1,18 @@
 //! Daemon process groups, as far as they are decided without a system: the options of `WSGIDaemonProcess`, who may
 //! use a group, and why a process ends.
 
+mod access;
+mod definition;
+mod error;
 mod options;
 mod reason;
+mod table;
+#[cfg(test)]
+mod tests;
+mod value;
 
+pub use access::{Host, Inaccessible, may_use};
+pub use definition::{DIRECTIVE, GroupDefinition};
+pub use error::DefinitionError;
 pub use options::{Account, DaemonOptions};
 pub use reason::ShutdownReason;

@@ -11,6 +11,11 @@ pub enum Account {
     Id(u32),
 }
 
+/// `header-buffer-size=` where it is 0 or not given.
+pub(super) const HEADER_BUFFER_SIZE: u64 = 32_768;
+/// `response-buffer-size=` where it is 0 or not given.
+pub(super) const RESPONSE_BUFFER_SIZE: u64 = 8_388_608;
+
 /// The options of one group. Times are seconds and 0 is off, unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaemonOptions {
@@ -142,8 +147,8 @@ impl Default for DaemonOptions {
             display_name: None,
             send_buffer_size: 0,
             receive_buffer_size: 0,
-            header_buffer_size: 32_768,
-            response_buffer_size: 8_388_608,
+            header_buffer_size: HEADER_BUFFER_SIZE as u32,
+            response_buffer_size: RESPONSE_BUFFER_SIZE,
             response_socket_timeout: 0,
             response_flush_delay: 5,
             socket_user: None,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::daemon::DefinitionError;
 use crate::words::PairError;
 
 /// A value as the configuration gives it, made fit for one line of text.
@@ -93,15 +94,9 @@ pub enum DirectiveError {
         option: Shown,
         allowed: &'static str,
     },
-    /// A process group that this version cannot serve.
-    #[error(
-        "{directive}: process-group={value} names a daemon process group, and those are not there yet; \
-         write process-group=%{{GLOBAL}} to run in Apache's own processes"
-    )]
-    DaemonGroup {
-        directive: &'static str,
-        value: Shown,
-    },
+    /// A `WSGIDaemonProcess` that means nothing.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
     /// A group that only a request could expand.
     #[error(
         "{directive}: {option}={value} depends on the request, but the script is loaded before any; \

@@ -14,11 +14,15 @@ pub use parse::parse;
 pub use table::DIRECTIVES;
 
 use crate::alias::{Alias, Import};
+use crate::daemon::GroupDefinition;
 use crate::options::{GlobalSetting, Setting};
 
 /// Which directive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is WSGI and its own name")]
+#[expect(
+    missing_docs,
+    reason = "each is WSGI and its own name; the last two are RSGI"
+)]
 pub enum Kind {
     ScriptAlias,
     ScriptAliasMatch,
@@ -42,6 +46,17 @@ pub enum Kind {
     ChunkedRequest,
     MapHeadToGet,
     EnableSendfile,
+    DaemonProcess,
+    ProcessGroup,
+    RestrictProcess,
+    RestrictEmbedded,
+    SocketPrefix,
+    SocketRotation,
+    AcceptMutex,
+    IgnoreActivity,
+    ErrorOverride,
+    RequestBuffer,
+    Overlap,
 }
 
 /// Where a directive may stand.
@@ -90,6 +105,8 @@ pub enum Directive {
     Alias(Alias),
     /// A script loaded at the start of processes.
     Import(Import),
+    /// A process group, for the whole of httpd; it belongs to the server it stands in.
+    Group(Box<GroupDefinition>),
     /// A setting, for the server or the section it stands in.
     Setting(Setting),
     /// A setting of the whole server.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::error::{DirectiveError, Shown};
 use super::{Directive, Kind};
 use crate::alias::{Alias, Import, Pattern, ScriptOptions};
+use crate::daemon::GroupDefinition;
 use crate::environ::HeadMapping;
 use crate::group::{Callable, GroupName};
-use crate::options::{GlobalSetting, HandlerScript, HashSeed, Setting};
+use crate::options::{AcceptMutex, GlobalSetting, HandlerScript, HashSeed, Setting};
 use crate::words::Words;
 
 type Result<T> = std::result::Result<T, DirectiveError>;
@@ -17,6 +18,9 @@ const ALIAS_OPTIONS: &str =
     "process-group=, application-group=, callable-object=, pass-authorization=";
 const HANDLER_OPTIONS: &str = "process-group=, application-group=, pass-authorization=";
 const IMPORT_OPTIONS: &str = "process-group=, application-group=";
+
+/// Most of a body that is taken in ahead; it lies in a memory file.
+const LARGEST_BUFFER: u64 = 1 << 30;
 
 /// Parses the arguments of a directive: the one word of `Flag` and `Take1`, the whole line of `Raw`.
 ///
@@ -30,8 +34,16 @@ pub fn parse(kind: Kind, arguments: &[u8]) -> Result<Directive> {
             let script = handler_script(kind, arguments)?;
             Ok(Directive::Setting(Setting::HandlerScript(script)))
         }
+        Kind::DaemonProcess => Ok(Directive::Group(Box::new(GroupDefinition::parse(
+            arguments,
+        )?))),
         Kind::CallableObject
         | Kind::ApplicationGroup
+        | Kind::ProcessGroup
+        | Kind::RestrictProcess
+        | Kind::IgnoreActivity
+        | Kind::ErrorOverride
+        | Kind::RequestBuffer
         | Kind::ScriptReloading
         | Kind::PassAuthorization
         | Kind::ChunkedRequest
@@ -53,6 +65,15 @@ fn setting(kind: Kind, word: &[u8]) -> Result<Setting> {
             word,
             "a name; %{GLOBAL} is the main interpreter",
         )?)),
+        Kind::ProcessGroup => Setting::ProcessGroup(GroupName::parse(filled(
+            kind,
+            word,
+            "the name of a process group; %{GLOBAL} is Apache's own processes",
+        )?)),
+        Kind::RestrictProcess => Setting::RestrictProcess(process_groups(word)),
+        Kind::RequestBuffer => Setting::RequestBuffer(request_buffer(kind, word)?),
+        Kind::IgnoreActivity => Setting::IgnoreActivity(flag(kind, word)?),
+        Kind::ErrorOverride => Setting::ErrorOverride(flag(kind, word)?),
         Kind::MapHeadToGet => Setting::MapHeadToGet(head_mapping(kind, word)?),
         Kind::PassAuthorization => Setting::PassAuthorization(flag(kind, word)?),
         Kind::ChunkedRequest => Setting::ChunkedRequest(flag(kind, word)?),
@@ -75,6 +96,13 @@ fn global(kind: Kind, word: &[u8]) -> Result<GlobalSetting> {
         Kind::RestrictStdout => GlobalSetting::RestrictStdout(flag(kind, word)?),
         Kind::RestrictSignal => GlobalSetting::RestrictSignal(flag(kind, word)?),
         Kind::CaseSensitivity => GlobalSetting::CaseSensitivity(flag(kind, word)?),
+        Kind::RestrictEmbedded => GlobalSetting::RestrictEmbedded(flag(kind, word)?),
+        Kind::SocketPrefix => {
+            GlobalSetting::SocketPrefix(filled(kind, word, "the beginning of a path")?.into())
+        }
+        Kind::SocketRotation => GlobalSetting::SocketRotation(flag(kind, word)?),
+        Kind::AcceptMutex => GlobalSetting::AcceptMutex(accept_mutex(kind, word)?),
+        Kind::Overlap => GlobalSetting::Overlap(flag(kind, word)?),
         _ => GlobalSetting::DestroyInterpreter(flag(kind, word)?),
     })
 }
@@ -174,7 +202,7 @@ fn script_options(
             });
         }
         match known {
-            "process-group" => options.process_group = Some(process_group(kind, text)?),
+            "process-group" => options.process_group = Some(GroupName::parse(text)),
             "application-group" => options.application_group = Some(GroupName::parse(text)),
             "callable-object" => options.callable_object = Some(text.into()),
             _ => options.pass_authorization = Some(option_flag(kind, known, text)?),
@@ -195,14 +223,36 @@ fn known_option(kind: Kind, key: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn process_group(kind: Kind, text: &[u8]) -> Result<GroupName> {
-    match GroupName::parse(text) {
-        GroupName::Global => Ok(GroupName::Global),
-        _ => Err(DirectiveError::DaemonGroup {
-            directive: kind.name(),
-            value: Shown::new(text),
-        }),
+/// The names of a list; `%{GLOBAL}` is the empty name, as requests have it.
+fn process_groups(line: &[u8]) -> Arc<[Arc<[u8]>]> {
+    Words::new(line)
+        .map(|name| match GroupName::parse(&name) {
+            GroupName::Global => Arc::from(&b""[..]),
+            _ => Arc::from(name.as_ref()),
+        })
+        .collect()
+}
+
+fn request_buffer(kind: Kind, word: &[u8]) -> Result<u64> {
+    if word.eq_ignore_ascii_case(b"off") {
+        return Ok(0);
     }
+    std::str::from_utf8(word)
+        .ok()
+        .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()))
+        .and_then(|digits| digits.parse().ok())
+        .filter(|&bytes| bytes <= LARGEST_BUFFER)
+        .ok_or_else(|| value(kind, "Off or a number of bytes from 0 to 1073741824", word))
+}
+
+fn accept_mutex(kind: Kind, word: &[u8]) -> Result<AcceptMutex> {
+    AcceptMutex::named(word).ok_or_else(|| {
+        value(
+            kind,
+            "Default, flock, fcntl, sysvsem, posixsem or pthread",
+            word,
+        )
+    })
 }
 
 fn option_flag(kind: Kind, option: &'static str, text: &[u8]) -> Result<bool> {

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use super::{Arguments, Context, Kind, Spec};
 
 /// Every directive; the index is its [`Kind`].
-pub static DIRECTIVES: [Spec; 22] = [
+pub static DIRECTIVES: [Spec; 33] = [
     spec(
         Kind::ScriptAlias,
         c"WSGIScriptAlias",
@@ -149,6 +149,78 @@ pub static DIRECTIVES: [Spec; 22] = [
         c"WSGIEnableSendfile",
         Context::FileInfo,
         c"On to let the kernel send files of wsgi.file_wrapper (default: Off)",
+    ),
+    spec(
+        Kind::DaemonProcess,
+        c"WSGIDaemonProcess",
+        Context::Server,
+        Arguments::Raw,
+        c"the name of a process group, and its options: user= group= processes= threads= home= python-home= and more",
+    ),
+    spec(
+        Kind::ProcessGroup,
+        c"WSGIProcessGroup",
+        Context::ServerDirectory,
+        Arguments::Take1,
+        c"the process group that applications run in: a name, %{SERVER}, %{RESOURCE}, %{HOST} or %{ENV:variable}; %{GLOBAL} is Apache's own processes (default)",
+    ),
+    spec(
+        Kind::RestrictProcess,
+        c"WSGIRestrictProcess",
+        Context::ServerDirectory,
+        Arguments::Raw,
+        c"the process groups that may be used here; %{GLOBAL} is Apache's own processes",
+    ),
+    flag(
+        Kind::RestrictEmbedded,
+        c"WSGIRestrictEmbedded",
+        Context::Global,
+        c"On to run no application in Apache's own processes (default: Off)",
+    ),
+    spec(
+        Kind::SocketPrefix,
+        c"WSGISocketPrefix",
+        Context::Global,
+        Arguments::Take1,
+        c"where mod_wsgi has its sockets; mod_rsgi has no socket files and only reads the line",
+    ),
+    flag(
+        Kind::SocketRotation,
+        c"WSGISocketRotation",
+        Context::Global,
+        c"whether mod_wsgi renames its sockets at a restart; mod_rsgi has no socket files and only reads the line",
+    ),
+    spec(
+        Kind::AcceptMutex,
+        c"WSGIAcceptMutex",
+        Context::Global,
+        Arguments::Take1,
+        c"mod_wsgi's lock round accept: Default, flock, fcntl, sysvsem, posixsem or pthread; mod_rsgi needs none and only reads the line",
+    ),
+    flag(
+        Kind::IgnoreActivity,
+        c"WSGIIgnoreActivity",
+        Context::FileInfo,
+        c"On for requests that do not count for inactivity-timeout (default: Off)",
+    ),
+    flag(
+        Kind::ErrorOverride,
+        c"WSGIErrorOverride",
+        Context::FileInfo,
+        c"On to answer with Apache's error pages where an application in a process group says 4xx or 5xx (default: Off)",
+    ),
+    spec(
+        Kind::RequestBuffer,
+        c"RSGIRequestBuffer",
+        Context::FileInfo,
+        Arguments::Take1,
+        c"how many bytes of a request body are taken in before a process group is asked, or Off (default: 1048576)",
+    ),
+    flag(
+        Kind::Overlap,
+        c"RSGIOverlap",
+        Context::Global,
+        c"Off to end a process of a process group before its successor starts (default: On)",
     ),
 ];
 

@@ -30,6 +30,9 @@ pub struct Effective<'a> {
     pub origin: Origin<'a>,
 }
 
+/// `RSGIRequestBuffer` where nothing is said.
+const REQUEST_BUFFER: u64 = 1 << 20;
+
 static GLOBAL: GroupName = GroupName::Global;
 static RESOURCE: GroupName = GroupName::Resource;
 
@@ -123,6 +126,38 @@ impl<'a> Effective<'a> {
     pub fn enable_sendfile(&self) -> bool {
         self.first(|settings| settings.enable_sendfile)
             .unwrap_or(false)
+    }
+
+    /// Whether a request may run in the process group of that name; empty is embedded mode.
+    ///
+    /// mod_wsgi: case makes no difference here, though it tells groups apart everywhere else.
+    #[must_use]
+    pub fn allows_process_group(&self, name: &[u8]) -> bool {
+        match self.first(|settings| settings.restrict_process.as_ref()) {
+            Some(allowed) => allowed.iter().any(|one| one.eq_ignore_ascii_case(name)),
+            None => true,
+        }
+    }
+
+    /// Whether a request leaves `inactivity-timeout` as it is.
+    #[must_use]
+    pub fn ignore_activity(&self) -> bool {
+        self.first(|settings| settings.ignore_activity)
+            .unwrap_or(false)
+    }
+
+    /// Whether httpd answers where an application in a process group says 4xx or 5xx.
+    #[must_use]
+    pub fn error_override(&self) -> bool {
+        self.first(|settings| settings.error_override)
+            .unwrap_or(false)
+    }
+
+    /// How many bytes of a body are taken in before a process group is asked.
+    #[must_use]
+    pub fn request_buffer(&self) -> u64 {
+        self.first(|settings| settings.request_buffer)
+            .unwrap_or(REQUEST_BUFFER)
     }
 
     /// The handler script of that name.

@@ -15,6 +15,38 @@ pub enum HashSeed {
     Fixed(u32),
 }
 
+/// `WSGIAcceptMutex`: read and checked, for configurations that have it. No connection is accepted from a socket that
+/// several processes share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are APR's")]
+pub enum AcceptMutex {
+    #[default]
+    Default,
+    Flock,
+    Fcntl,
+    Sysvsem,
+    Posixsem,
+    Pthread,
+}
+
+impl AcceptMutex {
+    /// The mechanism of that name, in any case.
+    #[must_use]
+    pub fn named(name: &[u8]) -> Option<Self> {
+        [
+            ("default", Self::Default),
+            ("flock", Self::Flock),
+            ("fcntl", Self::Fcntl),
+            ("sysvsem", Self::Sysvsem),
+            ("posixsem", Self::Posixsem),
+            ("pthread", Self::Pthread),
+        ]
+        .into_iter()
+        .find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()))
+        .map(|(_, mechanism)| mechanism)
+    }
+}
+
 /// One value of [`GlobalOptions`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GlobalSetting {
@@ -40,6 +72,16 @@ pub enum GlobalSetting {
     CaseSensitivity(bool),
     /// `WSGIDestroyInterpreter`
     DestroyInterpreter(bool),
+    /// `WSGIRestrictEmbedded`
+    RestrictEmbedded(bool),
+    /// `WSGISocketPrefix`
+    SocketPrefix(Arc<[u8]>),
+    /// `WSGISocketRotation`
+    SocketRotation(bool),
+    /// `WSGIAcceptMutex`
+    AcceptMutex(AcceptMutex),
+    /// `RSGIOverlap`
+    Overlap(bool),
 }
 
 /// The settings of the whole server, each with its default until set.
@@ -67,6 +109,16 @@ pub struct GlobalOptions {
     pub case_sensitivity: Case,
     /// Whether interpreters are destroyed when a process ends.
     pub destroy_interpreter: bool,
+    /// Whether no application may run in Apache's children; said by nobody where none.
+    pub restrict_embedded: Option<bool>,
+    /// Where mod_wsgi would have its sockets.
+    pub socket_prefix: Option<Arc<[u8]>>,
+    /// Whether mod_wsgi would rename them at a restart.
+    pub socket_rotation: bool,
+    /// What mod_wsgi would accept connections under.
+    pub accept_mutex: AcceptMutex,
+    /// Whether a process of a group serves until its successor is ready.
+    pub overlap: bool,
     /// Scripts loaded when a process starts: of every server, in the order of the configuration.
     pub imports: Vec<Import>,
 }
@@ -89,6 +141,11 @@ impl Default for GlobalOptions {
                 Case::Sensitive
             },
             destroy_interpreter: true,
+            restrict_embedded: None,
+            socket_prefix: None,
+            socket_rotation: true,
+            accept_mutex: AcceptMutex::Default,
+            overlap: true,
             imports: Vec::new(),
         }
     }
@@ -108,6 +165,11 @@ impl GlobalOptions {
             GlobalSetting::RestrictStdout(value) => self.restrict_stdout = value,
             GlobalSetting::RestrictSignal(value) => self.restrict_signal = value,
             GlobalSetting::DestroyInterpreter(value) => self.destroy_interpreter = value,
+            GlobalSetting::RestrictEmbedded(value) => self.restrict_embedded = Some(value),
+            GlobalSetting::SocketPrefix(value) => self.socket_prefix = Some(value),
+            GlobalSetting::SocketRotation(value) => self.socket_rotation = value,
+            GlobalSetting::AcceptMutex(value) => self.accept_mutex = value,
+            GlobalSetting::Overlap(value) => self.overlap = value,
             GlobalSetting::CaseSensitivity(true) => self.case_sensitivity = Case::Sensitive,
             GlobalSetting::CaseSensitivity(false) => self.case_sensitivity = Case::Insensitive,
         }

@@ -15,7 +15,7 @@ mod effective;
 mod global;
 
 pub use effective::{Effective, Origin};
-pub use global::{GlobalOptions, GlobalSetting, HashSeed};
+pub use global::{AcceptMutex, GlobalOptions, GlobalSetting, HashSeed};
 
 /// A `WSGIHandlerScript`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,14 @@ pub struct Settings {
     pub map_head_to_get: Option<HeadMapping>,
     /// `WSGIEnableSendfile`
     pub enable_sendfile: Option<bool>,
+    /// `WSGIRestrictProcess`: the groups that may be used; empty is embedded mode.
+    pub restrict_process: Option<Arc<[Arc<[u8]>]>>,
+    /// `WSGIIgnoreActivity`
+    pub ignore_activity: Option<bool>,
+    /// `WSGIErrorOverride`
+    pub error_override: Option<bool>,
+    /// `RSGIRequestBuffer`
+    pub request_buffer: Option<u64>,
     /// `WSGIHandlerScript`
     pub handler_scripts: Option<Arc<HandlerScripts>>,
 }
@@ -57,6 +65,16 @@ pub struct Settings {
 /// One value of [`Settings`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Setting {
+    /// `WSGIProcessGroup`
+    ProcessGroup(GroupName),
+    /// `WSGIRestrictProcess`
+    RestrictProcess(Arc<[Arc<[u8]>]>),
+    /// `WSGIIgnoreActivity`
+    IgnoreActivity(bool),
+    /// `WSGIErrorOverride`
+    ErrorOverride(bool),
+    /// `RSGIRequestBuffer`, in bytes
+    RequestBuffer(u64),
     /// `WSGIApplicationGroup`
     ApplicationGroup(GroupName),
     /// `WSGICallableObject`
@@ -86,12 +104,21 @@ impl Settings {
         chunked_request: None,
         map_head_to_get: None,
         enable_sendfile: None,
+        restrict_process: None,
+        ignore_activity: None,
+        error_override: None,
+        request_buffer: None,
         handler_scripts: None,
     };
 
     /// Takes one value in; a later one replaces an earlier one.
     pub fn apply(&mut self, setting: Setting) {
         match setting {
+            Setting::ProcessGroup(value) => self.process_group = Some(value),
+            Setting::RestrictProcess(value) => self.restrict_process = Some(value),
+            Setting::IgnoreActivity(value) => self.ignore_activity = Some(value),
+            Setting::ErrorOverride(value) => self.error_override = Some(value),
+            Setting::RequestBuffer(value) => self.request_buffer = Some(value),
             Setting::ApplicationGroup(value) => self.application_group = Some(value),
             Setting::CallableObject(value) => self.callable_object = Some(value),
             Setting::ScriptReloading(value) => self.script_reloading = Some(value),
@@ -118,6 +145,10 @@ impl Settings {
             chunked_request: over.chunked_request.or(base.chunked_request),
             map_head_to_get: over.map_head_to_get.or(base.map_head_to_get),
             enable_sendfile: over.enable_sendfile.or(base.enable_sendfile),
+            restrict_process: inner(&base.restrict_process, &over.restrict_process),
+            ignore_activity: over.ignore_activity.or(base.ignore_activity),
+            error_override: over.error_override.or(base.error_override),
+            request_buffer: over.request_buffer.or(base.request_buffer),
             handler_scripts: overlay(&base.handler_scripts, &over.handler_scripts),
         }
     }

@@ -51,6 +51,9 @@ fn without_any_setting_the_defaults_hold() {
     assert!(!effective.chunked_request());
     assert!(!effective.enable_sendfile());
     assert_eq!(effective.handler_script(b"any"), None);
+    assert!(effective.allows_process_group(b"") && effective.allows_process_group(b"any"));
+    assert!(!effective.ignore_activity() && !effective.error_override());
+    assert_eq!(effective.request_buffer(), 1_048_576);
 }
 
 #[test]
@@ -94,6 +97,51 @@ fn each_setting_of_a_directory_goes_before_the_server_s() {
     assert!(!effective.chunked_request());
     assert_eq!(effective.map_head_to_get(), HeadMapping::Off);
     assert!(!effective.enable_sendfile());
+}
+
+#[test]
+fn settings_of_process_groups_come_from_the_innermost_section_too() {
+    let server = settings(&[
+        (Kind::ProcessGroup, "server"),
+        (Kind::RestrictProcess, "server %{GLOBAL}"),
+        (Kind::IgnoreActivity, "On"),
+        (Kind::ErrorOverride, "On"),
+        (Kind::RequestBuffer, "5"),
+    ]);
+    let directory = settings(&[
+        (Kind::ProcessGroup, "%{GLOBAL}"),
+        (Kind::RestrictProcess, "Section"),
+        (Kind::IgnoreActivity, "Off"),
+        (Kind::ErrorOverride, "Off"),
+        (Kind::RequestBuffer, "Off"),
+    ]);
+    let none = Settings::default();
+    for (section, base) in [
+        (&none, &server),
+        (&server, &none),
+        (&Settings::merge(&none, &server), &none),
+        (&server, &directory),
+        (&Settings::merge(&directory, &server), &none),
+    ] {
+        let effective = Effective::new(section, base);
+        assert_eq!(effective.process_group(), &GroupName::parse(b"server"));
+        assert!(effective.allows_process_group(b"SERVER"));
+        assert!(effective.allows_process_group(b""));
+        // An inner list replaces the outer one.
+        assert!(!effective.allows_process_group(b"section"));
+        assert!(effective.ignore_activity() && effective.error_override());
+        assert_eq!(effective.request_buffer(), 5);
+    }
+    let effective = Effective::new(&directory, &server);
+    assert_eq!(effective.process_group(), &GroupName::Global);
+    assert!(effective.allows_process_group(b"section"));
+    assert!(!effective.allows_process_group(b""));
+    assert!(!effective.ignore_activity() && !effective.error_override());
+    assert_eq!(effective.request_buffer(), 0);
+
+    let nobody = settings(&[(Kind::RestrictProcess, "")]);
+    let effective = Effective::new(&nobody, &server);
+    assert!(!effective.allows_process_group(b"server") && !effective.allows_process_group(b""));
 }
 
 fn alias(options: &str) -> Alias {
@@ -222,6 +270,12 @@ fn global_settings_replace_each_other_but_warnings_add_up() {
         GlobalSetting::RestrictSignal(false),
         GlobalSetting::CaseSensitivity(false),
         GlobalSetting::DestroyInterpreter(false),
+        GlobalSetting::RestrictEmbedded(true),
+        GlobalSetting::RestrictEmbedded(false),
+        GlobalSetting::SocketPrefix(text("run/wsgi")),
+        GlobalSetting::SocketRotation(false),
+        GlobalSetting::AcceptMutex(AcceptMutex::Flock),
+        GlobalSetting::Overlap(false),
     ] {
         options.apply(setting);
     }
@@ -237,6 +291,11 @@ fn global_settings_replace_each_other_but_warnings_add_up() {
         restrict_signal: false,
         case_sensitivity: Case::Insensitive,
         destroy_interpreter: false,
+        restrict_embedded: Some(false),
+        socket_prefix: Some(text("run/wsgi")),
+        socket_rotation: false,
+        accept_mutex: AcceptMutex::Flock,
+        overlap: false,
         imports: Vec::new(),
     };
     assert_eq!(options, expected);
@@ -277,6 +336,9 @@ fn any_settings() -> impl Strategy<Value = Settings> {
                 pass_authorization: flags.1,
                 chunked_request: flags.2,
                 enable_sendfile: flags.3,
+                error_override: flags.0,
+                ignore_activity: flags.1,
+                request_buffer: flags.2.map(u64::from),
                 ..Settings::default()
             };
             for (name, script) in scripts {

@@ -8,6 +8,8 @@ use crate::environ::HeadMapping;
 use crate::group::{Callable, GroupName};
 use crate::options::{HandlerScript, HashSeed};
 
+mod groups;
+
 fn accept(kind: Kind, arguments: &str) -> Directive {
     parse(kind, arguments.as_bytes()).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -31,7 +33,13 @@ fn the_table_is_in_the_order_of_the_kinds() {
     for (place, spec) in DIRECTIVES.iter().enumerate() {
         assert_eq!(spec.kind as usize, place);
         assert_eq!(spec.kind.spec().name, spec.name);
-        assert!(spec.kind.name().starts_with("WSGI"));
+        assert!(spec.kind.name().starts_with(
+            if spec.kind as usize >= Kind::RequestBuffer as usize {
+                "RSGI"
+            } else {
+                "WSGI"
+            }
+        ));
         assert!(!spec.usage.is_empty());
     }
 }
@@ -44,10 +52,10 @@ fn directives_stand_where_those_of_mod_wsgi_stand() {
             .filter(|spec| spec.context == context)
             .count()
     };
-    assert_eq!(count(Context::Global), 11);
-    assert_eq!(count(Context::Server), 3);
-    assert_eq!(count(Context::FileInfo), 6);
-    assert_eq!(count(Context::ServerDirectory), 2);
+    assert_eq!(count(Context::Global), 16);
+    assert_eq!(count(Context::Server), 4);
+    assert_eq!(count(Context::FileInfo), 9);
+    assert_eq!(count(Context::ServerDirectory), 4);
     assert_eq!(
         Kind::ApplicationGroup.spec().context,
         Context::ServerDirectory
@@ -152,24 +160,6 @@ fn broken_aliases_are_refused_by_name() {
 }
 
 #[test]
-fn a_daemon_process_group_is_refused_until_there_are_any() {
-    for (arguments, expected) in [
-        (
-            "/ /a process-group=shop",
-            "WSGIScriptAlias: process-group=`shop` names a daemon process group, and those are not there yet; \
-             write process-group=%{GLOBAL} to run in Apache's own processes",
-        ),
-        (
-            "/ /a process-group=%{SERVER}",
-            "WSGIScriptAlias: process-group=`%{SERVER}` names a daemon",
-        ),
-    ] {
-        let text = refuse(Kind::ScriptAlias, arguments);
-        assert!(text.starts_with(expected), "{arguments}: {text}");
-    }
-}
-
-#[test]
 fn a_handler_script_has_a_name_a_script_and_options() {
     let expected = HandlerScript {
         name: b"upper".as_slice().into(),
@@ -192,10 +182,6 @@ fn a_handler_script_has_a_name_a_script_and_options() {
             "upper /a callable-object=x",
             "WSGIHandlerScript has no option `callable-object`; it has process-group=, application-group=, pass-authorization=",
         ),
-        (
-            "upper /a process-group=x",
-            "WSGIHandlerScript: process-group=`x` names a daemon",
-        ),
     ] {
         let text = refuse(Kind::HandlerScript, arguments);
         assert!(text.starts_with(expected), "{arguments}: {text}");
@@ -216,6 +202,14 @@ fn an_import_needs_both_groups_and_both_known() {
         ),
         Directive::Import(import)
     );
+    let daemon = accept(
+        Kind::ImportScript,
+        "/a.py process-group=d application-group=x",
+    );
+    assert!(
+        matches!(&daemon, Directive::Import(import) if &*import.process_group == b"d"),
+        "{daemon:?}"
+    );
     for (arguments, expected) in [
         ("", "WSGIImportScript needs a script; "),
         (
@@ -227,8 +221,8 @@ fn an_import_needs_both_groups_and_both_known() {
             "WSGIImportScript needs application-group=; ",
         ),
         (
-            "/a.py process-group=d application-group=x",
-            "WSGIImportScript: process-group=`d` names a daemon",
+            "/a.py process-group=%{SERVER} application-group=x",
+            "WSGIImportScript: process-group=`%{SERVER}` depends on the request, ",
         ),
         (
             "/a.py process-group=%{GLOBAL} application-group=%{ENV:x}",
