@@ -3,6 +3,7 @@
 //! What `rustix` offers safely is called where it is needed; here is what takes raw memory, raw descriptors, or
 //! forks.
 
+pub mod accounts;
 pub mod identity;
 pub mod memory;
 pub mod process;
