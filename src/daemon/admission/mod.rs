@@ -1,0 +1,247 @@
+//! How an Apache child gets a place for a request in one of a group's processes, and waits for one in turn.
+//!
+//! A child joins the group's scoreboard once, in child_init ([`Admission::join`]), and asks for a place a request
+//! ([`Admission::assign`]). The [`Assignment`] is the place; dropped, it is free for the next. What is common to all
+//! children is in [`crate::scoreboard`]; connections and frames are the client's.
+//!
+//! - The process with the fewest requests is chosen among those that are ready, whose heart beats and which have a free
+//!   thread. If nobody waits and there is one, nothing more happens: no lock, no system call.
+//! - Else the request queues. There is one queue for the whole group, first come first served over all children and
+//!   threads: newcomers go behind those who wait, even if a place is free at that moment. A place that becomes free
+//!   wakes the one whose turn it is, no other.
+//! - A child that is killed leaves nothing: its row is cleared by whoever waits, or by the supervisor. A child that is
+//!   stopped keeps its places but does not hold up those behind it.
+//! - Whoever waits looks at its tick as well (100 ms, those far behind half a second), so that no single wake-up matters
+//!   that a killed process did not get to, or a hostile one left out.
+#![forbid(unsafe_code)]
+
+mod patience;
+#[cfg(test)]
+mod tests;
+mod waiter;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use patience::Patience;
+use waiter::Waiter;
+
+use crate::scoreboard::{Avoid, Owner, Scoreboard, SlotRef, clock};
+
+/// How long a request may wait; none is without end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wait {
+    /// As long as no process is ready at all (`connect-timeout`).
+    pub ready: Option<Duration>,
+    /// In all (`queue-timeout`).
+    pub queue: Option<Duration>,
+}
+
+/// Why a request got no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// All threads of all processes were busy for too long.
+    #[error("no thread was free for {} ms, {waiting} requests wait", waited.as_millis())]
+    QueueTimeout {
+        /// How long it waited.
+        waited: Duration,
+        /// How many requests of the group wait besides.
+        waiting: u32,
+    },
+    /// No process was ready for too long.
+    #[error("no process was ready for {} ms", waited.as_millis())]
+    NoProcess {
+        /// How long it waited.
+        waited: Duration,
+    },
+}
+
+/// One child's part in a group.
+#[derive(Debug)]
+pub struct Admission {
+    board: Arc<Scoreboard>,
+    owner: Owner,
+    row: u32,
+    /// Waiter cells of the row that no thread uses.
+    cells: Mutex<Vec<u32>>,
+    /// For those who find none.
+    freed: Condvar,
+}
+
+impl Admission {
+    /// Takes a row of the scoreboard for the calling process, after it was forked.
+    ///
+    /// # Errors
+    /// All rows have living owners: there are more children than the scoreboard was made for.
+    pub fn join(board: Arc<Scoreboard>) -> io::Result<Self> {
+        let owner = Owner::own();
+        let row = board.claim_row(owner).ok_or(io::ErrorKind::QuotaExceeded)?;
+        // The last is taken first: what is used is at the beginning.
+        let cells = (0..board.layout().waiters).rev().collect();
+        Ok(Self {
+            board,
+            owner,
+            row,
+            cells: Mutex::new(cells),
+            freed: Condvar::new(),
+        })
+    }
+
+    /// The row of this child.
+    #[must_use]
+    pub fn row(&self) -> u32 {
+        self.row
+    }
+
+    /// The scoreboard.
+    #[must_use]
+    pub fn board(&self) -> &Arc<Scoreboard> {
+        &self.board
+    }
+
+    /// Requests of the whole group that wait.
+    #[must_use]
+    pub fn waiting(&self) -> u32 {
+        self.board.waiting()
+    }
+
+    /// How long the first of them has waited.
+    #[must_use]
+    pub fn oldest_wait(&self) -> Option<Duration> {
+        self.board.oldest_wait()
+    }
+
+    /// Gets a place for a request, and waits for it in turn.
+    ///
+    /// `avoid` is a process that has just turned this request away: it is not chosen again before its heart has beaten
+    /// once more, that is for a quarter of a second if it lives.
+    ///
+    /// # Errors
+    /// It took too long: [`Refused`].
+    pub fn assign(&self, wait: Wait, avoid: Option<SlotRef>) -> Result<Assignment<'_>, Refused> {
+        let avoid = avoid.map(|process| Avoid {
+            process,
+            since: clock::millis(),
+        });
+        if !self.board.has_queue()
+            && let Some(process) = self.board.take(self.row, avoid)
+        {
+            return Ok(self.assignment(process, Duration::ZERO));
+        }
+        self.queue(Patience::new(wait), avoid)
+    }
+
+    /// Waits in turn.
+    fn queue(
+        &self,
+        mut patience: Patience,
+        avoid: Option<Avoid>,
+    ) -> Result<Assignment<'_>, Refused> {
+        let waiter = self.enter(&mut patience)?;
+        loop {
+            waiter.look();
+            let (free, is_available) = self.board.free_places(avoid);
+            let in_front = self.board.in_front_of(waiter.key());
+            if in_front < free
+                && let Some(process) = self.board.take(self.row, avoid)
+            {
+                let waited = patience.waited();
+                self.board.count_queued(waited);
+                return Ok(self.assignment(process, waited));
+            }
+            patience
+                .check(is_available)
+                .map_err(|late| self.refuse(late))?;
+            if !waiter.sleep(patience.until_next_look(in_front)) {
+                self.board.sweep_if_due();
+            }
+        }
+    }
+
+    /// Goes to the end of the queue. If the child has more waiting requests than cells, it waits for one of those first.
+    fn enter(&self, patience: &mut Patience) -> Result<Waiter<'_>, Refused> {
+        let mut cells = self.cells.lock();
+        loop {
+            if let Some(cell) = cells.pop() {
+                drop(cells);
+                return Ok(Waiter::enter(self, cell, patience.since()));
+            }
+            let wait = patience.until_next_look(0);
+            self.freed.wait_for(&mut cells, wait);
+            let (_, is_available) = self.board.free_places(None);
+            patience
+                .check(is_available)
+                .map_err(|late| self.refuse(late))?;
+        }
+    }
+
+    fn refuse(&self, late: patience::Late) -> Refused {
+        let waited = late.waited;
+        if late.is_for_process {
+            self.board.count_no_process();
+            return Refused::NoProcess { waited };
+        }
+        self.board.count_queue_timeout();
+        // It is still among them itself.
+        let waiting = self.board.waiting().saturating_sub(1);
+        Refused::QueueTimeout { waited, waiting }
+    }
+
+    fn assignment(&self, process: SlotRef, waited: Duration) -> Assignment<'_> {
+        Assignment {
+            admission: self,
+            process,
+            waited,
+        }
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.board.release_row(self.row, self.owner);
+    }
+}
+
+/// A place for one request in a process; dropped, it is free for whoever has waited longest.
+#[derive(Debug)]
+#[must_use]
+pub struct Assignment<'a> {
+    admission: &'a Admission,
+    process: SlotRef,
+    waited: Duration,
+}
+
+impl Assignment<'_> {
+    /// The slot.
+    #[must_use]
+    pub fn slot(&self) -> u32 {
+        self.process.slot
+    }
+
+    /// Which process of the slot.
+    #[must_use]
+    pub fn incarnation(&self) -> u32 {
+        self.process.incarnation
+    }
+
+    /// Both, to be avoided when it turns the request away.
+    #[must_use]
+    pub fn process(&self) -> SlotRef {
+        self.process
+    }
+
+    /// How long the request waited for it.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+}
+
+impl Drop for Assignment<'_> {
+    fn drop(&mut self) {
+        let admission = self.admission;
+        admission.board.vacate(admission.row, self.process);
+    }
+}

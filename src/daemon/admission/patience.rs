@@ -1,0 +1,161 @@
+//! How long a request has waited, and when that was too long: times only.
+
+use std::time::Duration;
+
+use super::Wait;
+use crate::scoreboard::clock;
+
+/// Whoever is among the first looks so often, woken or not.
+const TICK: Duration = Duration::from_millis(100);
+/// Whoever is far behind.
+const SLOW_TICK: Duration = Duration::from_millis(500);
+/// So many are the first. With more the ticks of a long queue would be work.
+const FIRST: u64 = 64;
+
+/// A request's patience.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    wait: Wait,
+    /// In nanoseconds, as all moments here.
+    since: u64,
+    /// When there was last a process that takes requests.
+    available: u64,
+    now: u64,
+}
+
+/// It is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Late {
+    pub(super) waited: Duration,
+    /// Whether there was no process to wait for.
+    pub(super) is_for_process: bool,
+}
+
+impl Patience {
+    /// Begins now.
+    pub(super) fn new(wait: Wait) -> Self {
+        let now = clock::nanos();
+        Self {
+            wait,
+            since: now,
+            available: now,
+            now,
+        }
+    }
+
+    /// When the request came: its ticket.
+    pub(super) fn since(&self) -> u64 {
+        self.since
+    }
+
+    /// Until now.
+    pub(super) fn waited(&self) -> Duration {
+        between(self.since, clock::nanos())
+    }
+
+    /// Whether it is over, given whether there is a process that takes requests.
+    pub(super) fn check(&mut self, is_available: bool) -> Result<(), Late> {
+        self.check_at(is_available, clock::nanos())
+    }
+
+    fn check_at(&mut self, is_available: bool, now: u64) -> Result<(), Late> {
+        self.now = now;
+        if is_available {
+            self.available = now;
+        }
+        let waited = between(self.since, now);
+        let is_over = |limit: Option<Duration>, since| {
+            limit.is_some_and(|limit| between(since, now) >= limit)
+        };
+        if !is_available && is_over(self.wait.ready, self.available) {
+            return Err(Late {
+                waited,
+                is_for_process: true,
+            });
+        }
+        if is_over(self.wait.queue, self.since) {
+            return Err(Late {
+                waited,
+                is_for_process: false,
+            });
+        }
+        Ok(())
+    }
+
+    /// How long to sleep, by what was seen at the last check.
+    pub(super) fn until_next_look(&self, in_front: u64) -> Duration {
+        let tick = if in_front < FIRST { TICK } else { SLOW_TICK };
+        let left = |limit: Option<Duration>, since| {
+            limit.map_or(tick, |limit| limit.saturating_sub(between(since, self.now)))
+        };
+        let ready = if self.available == self.now {
+            tick
+        } else {
+            left(self.wait.ready, self.available)
+        };
+        tick.min(left(self.wait.queue, self.since)).min(ready)
+    }
+}
+
+fn between(earlier: u64, later: u64) -> Duration {
+    Duration::from_nanos(later.saturating_sub(earlier))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn patience(ready: Option<u64>, queue: Option<u64>) -> Patience {
+        Patience {
+            wait: Wait {
+                ready: ready.map(Duration::from_millis),
+                queue: queue.map(Duration::from_millis),
+            },
+            since: MS,
+            available: MS,
+            now: MS,
+        }
+    }
+
+    #[test]
+    fn a_queue_timeout_counts_from_the_beginning() {
+        let mut patience = patience(Some(50), Some(1000));
+        assert_eq!(patience.check_at(true, 1000 * MS), Ok(()));
+        assert_eq!(patience.until_next_look(0), Duration::from_millis(1));
+        let late = patience.check_at(true, 1001 * MS);
+        assert_eq!(
+            late,
+            Err(Late {
+                waited: Duration::from_secs(1),
+                is_for_process: false
+            })
+        );
+    }
+
+    #[test]
+    fn the_other_counts_from_when_a_process_was_last_ready() {
+        let mut patience = patience(Some(200), None);
+        assert_eq!(patience.check_at(false, 101 * MS), Ok(()));
+        assert_eq!(patience.until_next_look(0), TICK);
+        assert_eq!(patience.check_at(true, 301 * MS), Ok(()));
+        assert_eq!(patience.check_at(false, 451 * MS), Ok(()));
+        assert_eq!(patience.until_next_look(0), Duration::from_millis(50));
+        let late = patience.check_at(false, 501 * MS);
+        assert!(late.is_err_and(|late| late.is_for_process));
+    }
+
+    #[test]
+    fn those_far_behind_look_less_often() {
+        let mut patience = patience(None, None);
+        assert_eq!(patience.check_at(false, u64::MAX), Ok(()));
+        assert_eq!(patience.until_next_look(FIRST - 1), TICK);
+        assert_eq!(patience.until_next_look(FIRST), SLOW_TICK);
+    }
+
+    #[test]
+    fn a_clock_that_went_back_is_no_wait() {
+        assert_eq!(patience(None, Some(10)).check_at(true, 0), Ok(()));
+    }
+}
