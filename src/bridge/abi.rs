@@ -304,6 +304,16 @@ pub struct Start {
     pub mpm_name: Bytes,
     /// `apache.build_date`.
     pub build_date: Bytes,
+    /// `home=` of a daemon process group: put at `sys.path[0]`. Empty: not.
+    pub home: Bytes,
+    /// `python-eggs=`: `PYTHON_EGG_CACHE` in `os.environ`. Empty: left alone.
+    pub python_eggs: Bytes,
+    /// `switch-interval=` in nanoseconds; 0 leaves Python's own.
+    pub switch_interval_ns: u64,
+    /// Name of the process's user: corrects USER, USERNAME and LOGNAME in `os.environ` where they are set. Empty: left alone.
+    pub user_name: Bytes,
+    /// Home folder of that user: HOME in `os.environ`, set in any case. Empty: left alone.
+    pub user_home: Bytes,
 }
 
 /// `WSGIDontWriteBytecode On`.
@@ -328,6 +338,11 @@ pub const START_MULTIPROCESS: u32 = 256;
 pub const START_RUN_ONCE: u32 = 512;
 /// The calling thread is, and stays, Python's main thread (else the layer makes one for it).
 pub const START_MAIN_THREAD: u32 = 1024;
+/// A daemon process: a changed WSGI or handler script is answered with [`HANDLED_STALE`] instead of being loaded again.
+pub const START_DAEMON: u32 = 2048;
+/// A daemon process without workers (`threads=0`): signals are the application's, SIGTERM raises SystemExit to begin
+/// with. Goes with [`START_MAIN_THREAD`].
+pub const START_SERVICE: u32 = 4096;
 
 /// Where the layer writes why something failed: one sentence, UTF-8, cut to fit.
 #[repr(C)]
@@ -346,7 +361,59 @@ pub const HANDLED_TRUNCATED: c_int = -1;
 pub const HANDLED_GONE: c_int = -2;
 /// `handle`: a panic was stopped in the layer; nothing is known about what was sent.
 pub const HANDLED_PANIC: c_int = -3;
+/// `handle` with [`START_DAEMON`]: the script changed since this process loaded it. Nothing was sent, nothing of the body
+/// was read, no application was entered: another process can have the request as it is.
+pub const HANDLED_STALE: c_int = -4;
 // A positive result is an HTTP status to answer with; nothing was sent.
+
+/// `interrupt`: the exception was raised in the request.
+pub const INTERRUPT_RAISED: c_int = 1;
+/// `interrupt`: the worker does not run that request any more.
+pub const INTERRUPT_OVER: c_int = 0;
+/// `interrupt`: Python is not running, or has no memory for the calling thread.
+pub const INTERRUPT_FAILED: c_int = -1;
+
+/// `next`: wait for a request. Without it the caller holds the GIL: what is not there at once is not there.
+pub const NEXT_WAIT: u32 = 1;
+/// `next`: a request is there; `job` says which.
+pub const NEXT_READY: c_int = 1;
+/// `next`: there is none now.
+pub const NEXT_NONE: c_int = 0;
+/// `next`: the worker is to leave `serve`.
+pub const NEXT_END: c_int = -1;
+
+/// A request that a worker has taken. All that it names stays as it is until [`Source::done`].
+#[repr(C)]
+#[derive(Debug)]
+pub struct Job {
+    /// What is to be run. Complete but for the body, which may have to be read.
+    pub request: *const Request,
+    /// What the host does for it.
+    pub host: *const Host,
+    /// `ctx` of `host`'s functions.
+    pub ctx: *mut c_void,
+}
+
+/// Where a worker's requests come from. `ctx` is the value given to [`Layer::serve`]. No function unwinds. All calls come
+/// on the thread that called `serve`, in turn: `next` until it gives a request, then what [`Host`] says, then `done`.
+///
+/// Workers stand in a line. The first waits in `next` with [`NEXT_WAIT`], detached; the others wait behind it for its
+/// place, which it gives up once it has a request and Python. So at most one worker of a process waits in `next`, and
+/// it must be given complete requests: one that it has to wait for would hold up the line.
+/// After a request the worker asks for another without waiting, while it holds the GIL, a few times, then stands in line again.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Source {
+    /// `size_of::<Source>()` of the host.
+    pub size: usize,
+    /// Takes the next request: a `NEXT_*` code. Flags: [`NEXT_WAIT`] or 0. With it, [`NEXT_NONE`] only costs the worker
+    /// its place in the line.
+    pub next: extern "C" fn(ctx: *mut c_void, flags: u32, job: *mut Job) -> c_int,
+    /// The request is over, `outcome` is a result of `handle`: answers what has not been answered, and lets go of it. With
+    /// [`SEND_TRY`] in `flags` the caller holds the GIL: [`SEND_WOULD_BLOCK`] means that nothing was done, and it is
+    /// called again, detached, without that flag. Everything else means that the request is gone.
+    pub done: extern "C" fn(ctx: *mut c_void, outcome: c_int, flags: u32) -> c_int,
+}
 
 /// The layer's table. No function unwinds.
 #[repr(C)]
@@ -369,4 +436,27 @@ pub struct Layer {
     pub stop: extern "C" fn(patience: u32),
     /// Injects a fault (tests): 0 a formatted panic, 1 a panic whose payload panics when dropped. Returns `HANDLED_PANIC`.
     pub fault: extern "C" fn(kind: c_int) -> c_int,
+    /// Says that the calling thread is worker `number`, from 1: `mod_wsgi.thread_id`, and the name that `interrupt` knows
+    /// it by until it ends. A thread that never says so is given a number at its first request.
+    pub worker: extern "C" fn(number: u32),
+    /// Raises `mod_wsgi.RequestTimeout` in the request that a worker runs, if that is the one with this
+    /// [`Request::daemon_start`] (0: whichever it is), and logs at INFO where it is. Never hits another request. Worker 0
+    /// is the thread of `run_service`, in which SystemExit is raised. An `INTERRUPT_*` code. Waits for the GIL, which may be for ever.
+    pub interrupt: extern "C" fn(worker: u32, daemon_start: i64) -> c_int,
+    /// Logs where all threads of Python are, in all interpreters, at a level: a line for each thread and for each of
+    /// its frames' lines. 0, or -1 where Python is not running. Waits for the GIL, which may be for ever.
+    pub dump: extern "C" fn(level: u32) -> c_int,
+    /// Writes where all threads of Python are to a descriptor, without the GIL and without waiting for anything. Reads
+    /// what other threads may change meanwhile: only for a process that is about to end. 0, or -1 where this Python cannot.
+    pub dump_unsafe: extern "C" fn(fd: c_int) -> c_int,
+    /// Takes the GIL of the main interpreter and gives it back: 0, or -1 where Python is not running. Waits, which may be for ever.
+    pub probe: extern "C" fn() -> c_int,
+    /// Runs a script on the calling thread as the service that this process is for ([`START_SERVICE`]); it is the thread
+    /// that called `start`. 0 when it returned or raised SystemExit, -1 when it failed, which is logged.
+    pub run_service: extern "C" fn(target: *const Target) -> c_int,
+    /// Says why the process ends (`maximum_requests` and so on), before `stop`. The first one is kept.
+    pub stopping: extern "C" fn(reason: Bytes),
+    /// Makes the calling thread a worker: takes requests from `source` and runs them until it says [`NEXT_END`]. 0; or
+    /// -1 after a panic outside of any request, when it may be called again. A host may use `handle` instead, or both.
+    pub serve: extern "C" fn(source: *const Source, ctx: *mut c_void) -> c_int,
 }

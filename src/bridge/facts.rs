@@ -68,6 +68,17 @@ impl<'a> FieldList<'a> {
         })
     }
 
+    /// The list with a longer borrow.
+    ///
+    /// # Safety
+    /// What it borrows is alive and unchanged for as long as the result is looked at.
+    pub(crate) unsafe fn extend_borrows<'b>(self) -> FieldList<'b> {
+        FieldList {
+            fields: self.fields,
+            borrowed: PhantomData,
+        }
+    }
+
     /// Empties the list and keeps its memory for entries that borrow from elsewhere.
     #[must_use]
     pub fn recycle<'b>(mut self) -> FieldList<'b> {
@@ -91,13 +102,14 @@ static NEXT_CONSTANTS: AtomicU64 = AtomicU64::new(1);
 /// Entries that many requests share; owns its bytes and has an id that no other block of the process ever has.
 ///
 /// # Invariants
-/// `fields` points into `bytes` and nowhere else; neither changes after `new`.
+/// `raw` has `fields`, which point into `bytes` and nowhere else; none of them changes after `new`.
 #[derive(Debug)]
 pub struct ConstantsBlock {
+    raw: abi::Constants,
+    #[expect(dead_code, reason = "the memory that `raw` points to")]
     fields: Vec<Field>,
     #[expect(dead_code, reason = "the memory that `fields` points to")]
     bytes: Box<[u8]>,
-    id: u64,
 }
 
 // SAFETY: by the invariant its pointers go to memory that it owns and that nobody writes.
@@ -125,7 +137,7 @@ impl ConstantsBlock {
             rest = left;
             Bytes::new(taken)
         };
-        let fields = list
+        let fields: Vec<Field> = list
             .iter()
             .map(|(id, name, value)| Field {
                 id,
@@ -133,26 +145,27 @@ impl ConstantsBlock {
                 value: take(value.len()),
             })
             .collect();
-        // INVARIANT: `take` only hands out parts of `bytes`, whose heap memory stays where it is.
+        // INVARIANT: `take` only hands out parts of `bytes`, whose heap memory stays where it is, as that of `fields` does.
         Self {
+            raw: abi::Constants {
+                id: NEXT_CONSTANTS.fetch_add(1, Ordering::Relaxed),
+                fields: fields.as_ptr(),
+                count: fields.len(),
+            },
             fields,
             bytes,
-            id: NEXT_CONSTANTS.fetch_add(1, Ordering::Relaxed),
         }
     }
 
     /// The block's id in this process.
     #[must_use]
     pub fn id(&self) -> u64 {
-        self.id
+        self.raw.id
     }
 
-    fn to_abi(&self) -> abi::Constants {
-        abi::Constants {
-            id: self.id,
-            fields: self.fields.as_ptr(),
-            count: self.fields.len(),
-        }
+    /// The ABI's form, for as long as the block is there.
+    pub(crate) fn as_abi(&self) -> &abi::Constants {
+        &self.raw
     }
 }
 
@@ -211,13 +224,17 @@ pub struct RequestFacts<'a> {
 impl RequestFacts<'_> {
     /// Calls `body` with the ABI's form, which is valid only meanwhile.
     pub(crate) fn with_abi<R>(&self, body: impl FnOnce(&abi::Request) -> R) -> R {
-        let constants = self.constants.map(ConstantsBlock::to_abi);
-        body(&abi::Request {
+        body(&self.to_abi())
+    }
+
+    /// The ABI's form; valid for as long as `self`'s borrows.
+    pub(crate) fn to_abi(self) -> abi::Request {
+        abi::Request {
             size: size_of::<abi::Request>(),
             target: self.target.to_abi(),
-            constants: constants
-                .as_ref()
-                .map_or(core::ptr::null(), |c| &raw const *c),
+            constants: self
+                .constants
+                .map_or(core::ptr::null(), |block| &raw const *block.as_abi()),
             fields: self.fields.fields.as_ptr(),
             count: self.fields.fields.len(),
             body: Bytes::new(self.body),
@@ -225,7 +242,7 @@ impl RequestFacts<'_> {
             request_start: self.request_start,
             queue_start: self.queue_start,
             daemon_start: self.daemon_start,
-        })
+        }
     }
 }
 
@@ -253,7 +270,7 @@ mod tests {
             list.push(4, b"80");
             ConstantsBlock::new(&list)
         };
-        let abi = block.to_abi();
+        let abi = block.as_abi();
         assert_eq!(abi.count, 2);
         // SAFETY: `block` is alive and has two fields.
         let fields = unsafe { core::slice::from_raw_parts(abi.fields, abi.count) };

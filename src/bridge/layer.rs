@@ -4,6 +4,7 @@
 //! CPython nor a Rust cdylib survives being unloaded.
 
 use std::ffi::{CStr, CString, c_int, c_void};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::facts::{RequestFacts, TargetFacts};
 use crate::host::{Context, Outcome, RequestHost};
 use crate::loaded;
 use crate::locate::Found;
+use crate::serve::{RequestSource, Serving};
 use crate::start::{ProcessLog, ProcessTable, StartOptions};
 
 /// The layer's file, beside the object that this code is linked into.
@@ -105,6 +107,17 @@ pub enum OpenError {
     },
 }
 
+/// What became of [`Layer::interrupt`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Interrupted {
+    /// The exception was raised; the application sees it when it next runs Python code.
+    Raised,
+    /// The worker does not run that request any more.
+    Over,
+    /// Python is not running, or has no memory for the calling thread.
+    Failed,
+}
+
 /// The opened layer: a table of functions that stays valid for the process's life.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer {
@@ -172,6 +185,64 @@ impl Layer {
     /// Waits for running requests, then ends the interpreters and Python.
     pub fn stop(&self, patience: Duration) {
         (self.table.stop)(u32::try_from(patience.as_millis()).unwrap_or(u32::MAX));
+    }
+
+    /// Says that the calling thread is worker `number`, from 1: `mod_wsgi.thread_id`, and what [`Layer::interrupt`] knows
+    /// it by until it ends. A thread that never says so is given a number at its first request.
+    pub fn worker(&self, number: u32) {
+        (self.table.worker)(number);
+    }
+
+    /// Raises `mod_wsgi.RequestTimeout` in the request that a worker runs if that is the one whose
+    /// [`RequestFacts::daemon_start`] is given (0: whichever it is), and logs where it is. Another request is never hit,
+    /// also when this is late. Worker 0 is the thread of [`Layer::run_service`], in which SystemExit is raised.
+    ///
+    /// Waits for the GIL, which may be for ever: call it on a thread that can be given up. That thread must not be a worker.
+    pub fn interrupt(&self, worker: u32, daemon_start: i64) -> Interrupted {
+        match (self.table.interrupt)(worker, daemon_start) {
+            abi::INTERRUPT_RAISED => Interrupted::Raised,
+            abi::INTERRUPT_OVER => Interrupted::Over,
+            _ => Interrupted::Failed,
+        }
+    }
+
+    /// Logs where all threads of Python are, in all interpreters, at a level of [`abi::level`]; false where Python is not
+    /// running. Waits for the GIL, which may be for ever: call it on a thread that can be given up.
+    pub fn dump(&self, level: u32) -> bool {
+        (self.table.dump)(level) == 0
+    }
+
+    /// Writes where all threads of Python are to a file, as text and without waiting for the GIL; false where this Python
+    /// cannot. It reads what other threads may change meanwhile, and may crash: only for a process that is about to end.
+    pub fn dump_unsafe(&self, file: BorrowedFd<'_>) -> bool {
+        (self.table.dump_unsafe)(file.as_raw_fd()) == 0
+    }
+
+    /// Takes the GIL of the main interpreter once; false where Python is not running. Waits, which may be for ever.
+    pub fn probe(&self) -> bool {
+        (self.table.probe)() == 0
+    }
+
+    /// Runs a script as the service that this process is for ([`abi::START_SERVICE`]), on the thread that called
+    /// [`Layer::start`]. False when it failed, which is logged; SystemExit is a normal end.
+    pub fn run_service(&self, target: &TargetFacts<'_>) -> bool {
+        let target = target.to_abi();
+        (self.table.run_service)(&raw const target) == 0
+    }
+
+    /// Says why the process is about to end (`rsgi_core::daemon::ShutdownReason::name`). The first reason is kept.
+    pub fn stopping(&self, reason: &str) {
+        (self.table.stopping)(abi::Bytes::new(reason.as_bytes()));
+    }
+
+    /// Makes the calling thread a worker that takes its requests from `source`, until that says [`Next::End`]
+    /// (see [`RequestSource`]). False after a panic outside of any request, which is logged; it may be called again.
+    ///
+    /// [`Next::End`]: crate::serve::Next::End
+    pub fn serve<S: RequestSource>(&self, source: &mut S) -> bool {
+        let mut serving = Serving::new(source);
+        let code = (self.table.serve)(Serving::<S>::TABLE, (&raw mut serving).cast());
+        code == 0 && !serving.is_broken()
     }
 
     /// Injects a fault, for tests; gives `abi::HANDLED_PANIC`.

@@ -1,6 +1,6 @@
 //! The bridge: what mod_rsgi and its Python layer agree on, and how the layer is found and opened.
 //!
-//! `abi` is the C ABI. `host`, `facts` and `start` are its safe side for the process that owns the requests,
+//! `abi` is the C ABI. `host`, `facts`, `owned`, `serve` and `start` are its safe side for the process that owns the requests,
 //! `fence` stops panics on either side. `locate` finds the libpython of an environment by reading files, `readable`
 //! tells whether another user could; `layer` opens libpython and the layer, `loaded` what is there already. Knows
 //! neither httpd nor CPython.
@@ -12,5 +12,9 @@ pub mod host;
 pub mod layer;
 pub mod loaded;
 pub mod locate;
+pub mod owned;
 pub mod readable;
+pub mod serve;
+#[cfg(test)]
+mod silent;
 pub mod start;

@@ -52,6 +52,16 @@ pub struct StartOptions<'a> {
     pub mpm_name: &'a [u8],
     /// When the server was built.
     pub build_date: &'a [u8],
+    /// Folder put at `sys.path[0]`; empty: none.
+    pub home: &'a [u8],
+    /// `PYTHON_EGG_CACHE` in `os.environ`; empty: left alone.
+    pub python_eggs: &'a [u8],
+    /// Switch interval in nanoseconds; none leaves Python's own.
+    pub switch_interval: Option<u64>,
+    /// Name of the process's user, for USER, USERNAME and LOGNAME where they are set; empty: left alone.
+    pub user_name: &'a [u8],
+    /// Home folder of that user, for HOME; empty: left alone.
+    pub user_home: &'a [u8],
 }
 
 impl Default for StartOptions<'_> {
@@ -75,6 +85,11 @@ impl Default for StartOptions<'_> {
             description: b"",
             mpm_name: b"",
             build_date: b"",
+            home: b"",
+            python_eggs: b"",
+            switch_interval: None,
+            user_name: b"",
+            user_home: b"",
         }
     }
 }
@@ -106,6 +121,11 @@ impl StartOptions<'_> {
             description: Bytes::new(self.description),
             mpm_name: Bytes::new(self.mpm_name),
             build_date: Bytes::new(self.build_date),
+            home: Bytes::new(self.home),
+            python_eggs: Bytes::new(self.python_eggs),
+            switch_interval_ns: self.switch_interval.unwrap_or(0),
+            user_name: Bytes::new(self.user_name),
+            user_home: Bytes::new(self.user_home),
         })
     }
 }

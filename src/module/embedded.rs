@@ -128,6 +128,7 @@ fn try_start(main: Server<'_>, starter: Starter) -> Result<Layer, String> {
         description: facts.description.as_bytes(),
         mpm_name: mpm.name.as_bytes(),
         build_date: facts.built.as_bytes(),
+        ..StartOptions::default()
     })?;
     Ok(layer)
 }

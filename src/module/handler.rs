@@ -321,8 +321,8 @@ fn conclude(outcome: Outcome, host: &mut ApacheHost<'_>) -> Verdict {
     match outcome {
         Outcome::Handled | Outcome::Gone => Verdict::Ok,
         Outcome::Status(status) if !host.is_committed() => Verdict::Status(status),
-        Outcome::Panicked if !host.is_committed() => Verdict::Status(500),
-        Outcome::Truncated | Outcome::Panicked | Outcome::Status(_) => {
+        Outcome::Panicked | Outcome::Stale if !host.is_committed() => Verdict::Status(500),
+        Outcome::Truncated | Outcome::Panicked | Outcome::Stale | Outcome::Status(_) => {
             host.cut();
             Verdict::Ok
         }

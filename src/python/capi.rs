@@ -3,7 +3,7 @@
 //! All symbols are exported by libpython 3.10 to 3.15; those that only some versions have are looked up by name.
 //! Everything takes PyO3's types, so that the rest of the crate needs no unsafe code.
 
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 use core::ptr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
@@ -24,6 +24,8 @@ unsafe extern "C" {
     ) -> *mut ffi::PyThreadState;
     fn PyThreadState_Next(state: *mut ffi::PyThreadState) -> *mut ffi::PyThreadState;
     fn PyThreadState_DeleteCurrent();
+    fn PyThread_get_thread_ident() -> c_ulong;
+    fn PyThreadState_SetAsyncExc(thread: c_ulong, exception: *mut PyObject) -> c_int;
 }
 
 /// The room before the arguments may be used by the callee: bound methods then need no copy.
@@ -237,6 +239,24 @@ pub(crate) fn run(code: &Bound<'_, PyAny>, globals: &Bound<'_, PyDict>) -> PyRes
     // SAFETY: a live code object and a live dict.
     let result = unsafe { ffi::PyEval_EvalCode(code.as_ptr(), globals.as_ptr(), globals.as_ptr()) };
     owned(code.py(), result).map(drop)
+}
+
+/// The number by which Python knows the calling thread.
+pub(crate) fn thread_ident() -> c_ulong {
+    // SAFETY: may be called at any time.
+    unsafe { PyThread_get_thread_ident() }
+}
+
+/// Raises an exception in another thread of the current interpreter, when that next runs Python code; without one,
+/// takes back what it has not met yet. False where the interpreter has no such thread.
+pub(crate) fn raise_in(
+    _py: Python<'_>,
+    thread: c_ulong,
+    exception: Option<&Bound<'_, PyAny>>,
+) -> bool {
+    let exception = exception.map_or(ptr::null_mut(), Bound::as_ptr);
+    // SAFETY: attached; a live exception type, of which CPython takes a reference of its own, or null.
+    unsafe { PyThreadState_SetAsyncExc(thread, exception) > 0 }
 }
 
 /// The thread states of an interpreter.

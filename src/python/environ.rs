@@ -9,12 +9,12 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyString, PyTuple};
 use rsgi_bridge::abi;
 use rsgi_core::name::{NAMES, NameId, id};
 
-use crate::capi;
 use crate::entry::{FieldView, Fields, RequestView};
-use crate::interpreter::{self, At};
+use crate::interpreter::At;
 use crate::kit::{Kit, Recent};
 use crate::process::{self, Facts};
 use crate::types::RequestObjects;
+use crate::{capi, worker};
 
 /// Templates kept in an interpreter; a server has one for each virtual host and mount.
 const MOST_TEMPLATES: usize = 256;
@@ -43,7 +43,7 @@ pub(crate) fn build<'py>(
         false => &kit.values.http,
     };
     put(&own.url_scheme, scheme.bind(py).as_any())?;
-    let thread = interpreter::thread_number().into_pyobject(py)?;
+    let thread = worker::number().into_pyobject(py)?;
     put(&own.thread_id, thread.as_any())?;
     let [start, queue, daemon] = request.times();
     for (key, time) in own.times.iter().zip([start, queue, daemon, now()]) {

@@ -19,6 +19,7 @@ use crate::entry::{HostRef, RequestView};
 use crate::exchange::{self, Exchange, Outgoing, Refusal};
 use crate::interpreter::{self, At, Interp};
 use crate::types::{RequestObjects, file_wrapper, flush_prints};
+use crate::worker::{self, Window};
 use crate::{capi, environ, gate, loader, process, report, respond};
 
 /// Blocks of at most so many bytes in all are copied, so that nothing of Python's is held while they are sent.
@@ -120,7 +121,9 @@ fn run(at: At<'_>, request: &RequestView<'_>, host: HostRef, closing: &Closing) 
     // It is empty: this is the only place that sets it.
     drop(closing.0.set(Arc::clone(exchange)));
     exchange::set_current(Some(Arc::clone(exchange)));
+    let window = Window::open(at, &request.target, request.daemon_start());
     let after = serve(at, request, &objects);
+    drop(window);
     flush_prints();
     exchange.flush_errors();
     exchange.seal(at.py);
@@ -134,6 +137,8 @@ fn serve(at: At<'_>, request: &RequestView<'_>, objects: &RequestObjects) -> Aft
     let exchange = &*objects.exchange;
     let application = match loader::find(at, &request.target, exchange) {
         Ok(application) => application,
+        // An interruption is the reason for whatever happened while the script was loaded.
+        Err(status) if worker::close(at) && status == 500 => return After::Return(504),
         Err(status) => return After::Return(status),
     };
     let called = environ::build(at, request, objects).and_then(|environ| {
@@ -294,6 +299,8 @@ fn tell(
 /// Logs what the application raised, and says what becomes of the response.
 fn failed(at: At<'_>, exchange: &Exchange, request: &RequestView<'_>, error: &PyErr) -> After {
     let py = at.py;
+    // What is late is not to hit the report.
+    worker::close(at);
     let or_cut = |status| match exchange.is_committed(py) {
         true => After::Cut,
         false => After::Return(status),

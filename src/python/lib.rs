@@ -2,7 +2,8 @@
 //!
 //! `entry` is the table that the host looks up; `start` starts and stops Python; `interpreter` attaches threads to
 //! application groups; `kit` and `setup` make an interpreter look as mod_wsgi's do; `loader`, `environ` and `handler`
-//! run a request, whose state is an `exchange`; `types` are the Python-visible types; `ending` is what an interpreter's threads are owed at its end; `capi` holds what PyO3 lacks.
+//! run a request, whose state is an `exchange`; `serve` makes a thread of the host a worker, `worker` knows what
+//! each is doing, `stacks` tells where all threads are, `service` runs a process without workers; `types` are the Python-visible types; `ending` is what an interpreter's threads are owed at its end; `capi` holds what PyO3 lacks.
 //! No Python object is in a static: whatever is cached hangs off its interpreter (DESIGN.md §5).
 
 mod capi;
@@ -20,6 +21,10 @@ mod process;
 mod report;
 mod respond;
 mod scratch;
+mod serve;
+mod service;
 mod setup;
+mod stacks;
 mod start;
 mod types;
+mod worker;

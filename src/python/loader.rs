@@ -93,7 +93,7 @@ pub(crate) fn find<'py>(
     exchange: &Exchange,
 ) -> Result<Bound<'py, PyAny>, i32> {
     let script = script(at, target.script);
-    let globals = current(at, &script, target, Some(exchange)).ok_or(500)?;
+    let globals = current(at, &script, target, Some(exchange))?;
     let name = capi::latin1(at.py, target.callable).map_err(|_| 500)?;
     capi::dict_item(&globals, &name).ok_or_else(|| {
         let line = format!(
@@ -116,25 +116,58 @@ pub(crate) fn load_ahead(target: &TargetView<'_>) -> bool {
     };
     interpreter::attach(interp, |at| {
         let script = script(at, target.script);
-        let is_loaded = current(at, &script, target, None).is_some();
+        let is_loaded = current(at, &script, target, None).is_ok();
         crate::types::flush_prints();
         is_loaded
     })
     .unwrap_or(false)
 }
 
-/// The globals of the script, loaded if that is needed; none after a failure, which is logged.
+/// Runs a script as the service that the process is for. It holds no lock, for it may never return, and keeps its module,
+/// which exit functions may need. False when it failed, which is logged.
+pub(crate) fn run_service(at: At<'_>, target: &TargetView<'_>) -> bool {
+    let script = script(at, target.script);
+    let path = shown(target.script);
+    let (source, mtime) = match read(target.script) {
+        Ok(source) => source,
+        Err(error) => {
+            let line = format!("RSGI0105: The script {path} cannot be read: {error}.");
+            process::log(level::ERROR, line.as_bytes());
+            return false;
+        }
+    };
+    match execute(at, &script, target.script, source, mtime) {
+        Ok(loaded) => {
+            *script.module.lock() = Some(loaded);
+            true
+        }
+        Err(Failure::Run(error)) if error.is_instance_of::<PySystemExit>(at.py) => true,
+        Err(failure) => {
+            tell(at, None, &failure, &path);
+            false
+        }
+    }
+}
+
+/// The globals of the script, loaded if that is needed.
+///
+/// # Errors
+/// The result of `handle`: that of a failure, which is logged, or in a daemon that the script has changed.
 fn current<'py>(
     at: At<'py>,
     script: &Script,
     target: &TargetView<'_>,
     exchange: Option<&Exchange>,
-) -> Option<Bound<'py, PyDict>> {
+) -> Result<Bound<'py, PyDict>, i32> {
     let known = script.globals(at.py);
-    if let Some(globals) = &known
-        && !is_outdated(at, globals, target, exchange)
-    {
-        return known;
+    if let Some(globals) = &known {
+        if !is_outdated(at, globals, target, exchange) {
+            return Ok(globals.clone());
+        }
+        // mod_wsgi: a daemon is replaced as a whole, so that modules that the script imports are loaded again as well.
+        if exchange.is_some() && process::has(abi::START_DAEMON) {
+            return Err(abi::HANDLED_STALE);
+        }
     }
     let _turn = at.detach(Turn::take);
     // Another thread may have loaded it meanwhile.
@@ -143,10 +176,12 @@ fn current<'py>(
         (Some(newer), Some(known)) => newer.is(known),
         (newer, known) => newer.is_none() && known.is_none(),
     };
-    if newer.is_some() && !is_same {
-        return newer;
+    if let Some(newer) = newer
+        && !is_same
+    {
+        return Ok(newer);
     }
-    load(at, script, target, exchange, known.is_some())
+    load(at, script, target, exchange, known.is_some()).ok_or(500)
 }
 
 /// Whether a loaded module is to be loaded again.
@@ -164,7 +199,14 @@ fn is_outdated(
     let loaded = loaded.and_then(|mtime| mtime.extract::<i64>().ok());
     let now = target.mtime.or_else(|| modified(target.script));
     if loaded.is_none() || loaded != now {
-        return true;
+        // A daemon's host has seen the file a while ago: a process that loaded it since then is not to be replaced.
+        let is_seen_late = loaded.is_some()
+            && target.mtime.is_some()
+            && process::has(abi::START_DAEMON)
+            && loaded == modified(target.script);
+        if !is_seen_late {
+            return true;
+        }
     }
     let Some(ask) = capi::dict_item(globals, own.reload_required.bind(at.py)) else {
         return false;
@@ -240,7 +282,8 @@ fn load<'py>(
             return None;
         }
     };
-    let mtime = target.mtime.unwrap_or(found);
+    let seen = target.mtime.filter(|_| !process::has(abi::START_DAEMON));
+    let mtime = seen.unwrap_or(found);
     match execute(at, script, target.script, source, mtime) {
         Ok(loaded) => {
             let globals = loaded.globals.bind(at.py).clone();

@@ -40,6 +40,16 @@ pub(crate) struct Facts {
     pub(crate) mpm_name: Vec<u8>,
     /// When the server was built.
     pub(crate) build_date: Vec<u8>,
+    /// Folder for `sys.path[0]`; empty: none.
+    pub(crate) home: Vec<u8>,
+    /// `PYTHON_EGG_CACHE`; empty: left alone.
+    pub(crate) python_eggs: Vec<u8>,
+    /// In nanoseconds; 0 leaves Python's own.
+    pub(crate) switch_interval: u64,
+    /// Name of the process's user; empty: left alone.
+    pub(crate) user_name: Vec<u8>,
+    /// Home folder of that user; empty: left alone.
+    pub(crate) user_home: Vec<u8>,
     /// The process, to tell it from its forks.
     pub(crate) pid: u32,
 }
@@ -52,6 +62,7 @@ impl Facts {
 }
 
 static FACTS: OnceLock<Facts> = OnceLock::new();
+static REASON: OnceLock<Vec<u8>> = OnceLock::new();
 static IS_OPEN: AtomicBool = AtomicBool::new(false);
 static ACTIVE: AtomicUsize = AtomicUsize::new(0);
 static IDLE: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
@@ -64,6 +75,22 @@ pub(crate) fn set(facts: Facts) -> bool {
 /// The facts, once Python was asked for.
 pub(crate) fn facts() -> Option<&'static Facts> {
     FACTS.get()
+}
+
+/// Whether a `START_*` bit is set.
+pub(crate) fn has(flag: u32) -> bool {
+    facts().is_some_and(|facts| facts.has(flag))
+}
+
+/// Keeps why the process ends; the first reason wins.
+pub(crate) fn set_reason(reason: &[u8]) {
+    // Another reason was there before.
+    drop(REASON.set(reason.to_vec()));
+}
+
+/// Why the process ends, by mod_wsgi's name; empty where nobody said.
+pub(crate) fn reason() -> &'static [u8] {
+    REASON.get().map_or(b"", Vec::as_slice)
 }
 
 /// Logs a line outside of any request.

@@ -7,9 +7,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyModule, PyString, PyTuple};
 use rsgi_bridge::abi;
 
+use crate::interpreter::prepare_dump;
 use crate::process::{self, Facts};
 use crate::types::{Stream, Types};
-use crate::{capi, report};
+use crate::{capi, report, service};
 
 /// Prepares the current interpreter; gives back `mod_wsgi.RequestTimeout`.
 pub(crate) fn prepare(py: Python<'_>, types: &Types, group: &[u8]) -> PyResult<Py<PyAny>> {
@@ -26,13 +27,30 @@ pub(crate) fn prepare(py: Python<'_>, types: &Types, group: &[u8]) -> PyResult<P
     modules.set_item("mod_wsgi", &module)?;
     replace_streams(py, types, facts, &sys)?;
     sys.setattr("argv", ["mod_wsgi"])?;
-    if facts.has(abi::START_RESTRICT_SIGNAL) {
+    let is_main = group.is_empty();
+    set_environment(py, facts)?;
+    if is_main && facts.switch_interval > 0 {
+        // One for the process, and the application's from then on.
+        let seconds = facts.switch_interval as f64 / 1e9;
+        sys.call_method1("setswitchinterval", (seconds,))?;
+    }
+    if is_main && facts.has(abi::START_DAEMON) {
+        prepare_dump(py)?;
+    }
+    if is_main && facts.has(abi::START_SERVICE) {
+        service::prepare(py)?;
+    }
+    if facts.has(abi::START_RESTRICT_SIGNAL) && !facts.has(abi::START_SERVICE) {
         let signal = py.import("signal")?;
         let original = signal.getattr("signal")?;
         signal.setattr("signal", types.signal(&original)?)?;
     }
     if let Err(error) = extend_path(py, facts, &sys) {
         report::log_error(py, &error, "WSGIPythonPath");
+    }
+    if !facts.home.is_empty() {
+        let home = capi::path(py, &facts.home)?;
+        sys.getattr("path")?.call_method1("insert", (0, home))?;
     }
     if let Some(path) = folders_of(py, "mod_wsgi")? {
         module.setattr("__path__", path)?;
@@ -122,6 +140,26 @@ fn replace_streams(
     sys.setattr("stdout", out)?;
     if facts.has(abi::START_RESTRICT_STDIN) {
         sys.setattr("stdin", types.restricted(py, "sys.stdin")?)?;
+    }
+    Ok(())
+}
+
+/// Makes `os.environ` speak of the user that the process has become.
+fn set_environment(py: Python<'_>, facts: &Facts) -> PyResult<()> {
+    let environ = py.import("os")?.getattr("environ")?;
+    let set = |name: &str, value: &[u8]| environ.set_item(name, capi::path(py, value)?);
+    if !facts.user_name.is_empty() {
+        for name in ["USER", "USERNAME", "LOGNAME"] {
+            if environ.contains(name)? {
+                set(name, &facts.user_name)?;
+            }
+        }
+    }
+    if !facts.user_home.is_empty() {
+        set("HOME", &facts.user_home)?;
+    }
+    if !facts.python_eggs.is_empty() {
+        set("PYTHON_EGG_CACHE", &facts.python_eggs)?;
     }
     Ok(())
 }

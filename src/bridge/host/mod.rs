@@ -115,6 +115,8 @@ pub enum Outcome {
     Panicked,
     /// Nothing was sent; answer with this HTTP status.
     Status(u16),
+    /// The script changed ([`abi::START_DAEMON`]): nothing was read, run or sent, and another process can have the request.
+    Stale,
 }
 
 impl Outcome {
@@ -124,6 +126,7 @@ impl Outcome {
             abi::HANDLED => Self::Handled,
             abi::HANDLED_TRUNCATED => Self::Truncated,
             abi::HANDLED_GONE => Self::Gone,
+            abi::HANDLED_STALE => Self::Stale,
             100..=999 => u16::try_from(code).map_or(Self::Panicked, Self::Status),
             _ => Self::Panicked,
         }

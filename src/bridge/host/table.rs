@@ -1,16 +1,22 @@
 //! The functions that the layer calls, made for each type of host; they stop panics.
 
 use core::ffi::{c_int, c_void};
+use core::marker::PhantomData;
+use core::ptr::NonNull;
 use std::os::fd::BorrowedFd;
 
 use super::{Blocks, HeadView, ReadError, RequestHost, SendFlags, Sent};
 use crate::abi::{self, Bytes, level};
 use crate::fence::fence;
 
-/// What `ctx` points to during a call of `handle`.
+/// What `ctx` points to while a request runs.
+///
+/// # Invariants
+/// `host` is alive, and used through this alone, for as long as the layer may call.
 pub(crate) struct Context<'h, H> {
-    host: &'h mut H,
+    host: NonNull<H>,
     is_broken: bool,
+    borrowed: PhantomData<&'h mut H>,
 }
 
 impl<'h, H: RequestHost> Context<'h, H> {
@@ -24,10 +30,30 @@ impl<'h, H: RequestHost> Context<'h, H> {
     };
 
     pub(crate) fn new(host: &'h mut H) -> Self {
+        // INVARIANT: borrowed for as long as the context lives.
         Self {
-            host,
+            host: NonNull::from(host),
             is_broken: false,
+            borrowed: PhantomData,
         }
+    }
+
+    /// A context for a host whose borrow the compiler cannot follow.
+    ///
+    /// # Safety
+    /// The host stays where it is and is used through the context alone until the layer calls no more.
+    pub(crate) unsafe fn detached(host: &mut H) -> Self {
+        // INVARIANT: the caller's promise.
+        Self {
+            host: NonNull::from(host),
+            is_broken: false,
+            borrowed: PhantomData,
+        }
+    }
+
+    fn host(&mut self) -> &mut H {
+        // SAFETY: by the invariant.
+        unsafe { self.host.as_mut() }
     }
 
     /// Runs one callback; after a panic this and every later one gives `fallback`.
@@ -35,13 +61,13 @@ impl<'h, H: RequestHost> Context<'h, H> {
         if self.is_broken {
             return fallback;
         }
-        let host = &mut *self.host;
+        let host = self.host();
         match fence(|| body(host)) {
             Ok(result) => result,
             Err(message) => {
                 self.is_broken = true;
                 let line = format!("RSGI0900: panic stopped in `{name}` of the request: {message}");
-                let host = &mut *self.host;
+                let host = self.host();
                 // A log that panics as well has no place left to say so.
                 let _ = fence(|| host.log(level::CRIT, line.as_bytes()));
                 fallback

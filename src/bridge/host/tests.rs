@@ -96,28 +96,9 @@ fn run(
     host: &mut Recorder,
     handle: extern "C" fn(*const abi::Request, *const abi::Host, *mut c_void) -> c_int,
 ) -> Outcome {
-    extern "C" fn start(
-        _: *const abi::Start,
-        _: *const abi::Process,
-        _: *mut abi::ErrorText,
-    ) -> c_int {
-        0
-    }
-    extern "C" fn load(_: *const abi::Target) -> c_int {
-        0
-    }
-    extern "C" fn stop(_: u32) {}
-    extern "C" fn fault(_: c_int) -> c_int {
-        abi::HANDLED_PANIC
-    }
     let table = Box::leak(Box::new(abi::Layer {
-        abi: abi::ABI,
-        size: size_of::<abi::Layer>(),
-        start,
         handle,
-        load,
-        stop,
-        fault,
+        ..crate::silent::TABLE
     }));
     let fields = FieldList::default();
     let facts = RequestFacts {
@@ -311,10 +292,11 @@ fn every_code_of_the_layer_has_its_outcome() {
         (abi::HANDLED_TRUNCATED, Outcome::Truncated),
         (abi::HANDLED_GONE, Outcome::Gone),
         (abi::HANDLED_PANIC, Outcome::Panicked),
+        (abi::HANDLED_STALE, Outcome::Stale),
         (500, Outcome::Status(500)),
         (99, Outcome::Panicked),
         (1000, Outcome::Panicked),
-        (-4, Outcome::Panicked),
+        (-5, Outcome::Panicked),
     ] {
         assert_eq!(Outcome::from_code(code), outcome);
     }

@@ -8,6 +8,7 @@
 //!   PyGILState one there and attaching inside waits for a lock that the thread holds itself.
 
 mod end;
+mod last;
 
 use core::cell::{Cell, RefCell};
 use core::ptr;
@@ -25,6 +26,7 @@ use crate::scratch::Scratch;
 use crate::{capi, ending, gate, process, report};
 
 pub(crate) use end::end_all;
+pub(crate) use last::{dump_unsafe, prepare_dump};
 
 /// An interpreter. Never destroyed before `stop`, so references to it are `'static`.
 pub(crate) struct Interp {
@@ -58,7 +60,6 @@ static MAIN: OnceLock<&'static Interp> = OnceLock::new();
 /// Held by the one thread that makes an interpreter. Always taken detached.
 static MAKING: Mutex<()> = Mutex::new(());
 static MINOR: AtomicU32 = AtomicU32::new(0);
-static THREADS: AtomicU32 = AtomicU32::new(0);
 
 /// A thread's place in one interpreter.
 pub(crate) struct Slot {
@@ -72,7 +73,6 @@ pub(crate) struct Slot {
 
 struct Thread {
     slots: RefCell<Vec<Rc<Slot>>>,
-    number: Cell<u32>,
     is_pinned: Cell<bool>,
 }
 
@@ -80,7 +80,6 @@ thread_local! {
     static THREAD: Thread = const {
         Thread {
             slots: RefCell::new(Vec::new()),
-            number: Cell::new(0),
             is_pinned: Cell::new(false),
         }
     };
@@ -122,16 +121,19 @@ impl Interp {
     }
 }
 
-/// The number of the calling thread among those that run requests, from 1.
-pub(crate) fn thread_number() -> u32 {
-    THREAD.with(|thread| {
-        if thread.number.get() == 0 {
-            thread
-                .number
-                .set(THREADS.fetch_add(1, Ordering::Relaxed) + 1);
-        }
-        thread.number.get()
-    })
+/// All interpreters, the main one last.
+pub(crate) fn all() -> Vec<&'static Interp> {
+    let mut all = TABLE.read().clone();
+    all.reverse();
+    all
+}
+
+/// Takes the GIL of the main interpreter once; false where Python is not running.
+pub(crate) fn probe() -> bool {
+    let Some(_use) = process::enter() else {
+        return false;
+    };
+    MAIN.get().and_then(|main| attach(main, |_| ())).is_some()
 }
 
 fn minor() -> u32 {

@@ -41,6 +41,11 @@ struct Settings {
 /// # Errors
 /// A sentence that says why Python was not started.
 pub(crate) unsafe fn start(options: &Start, table: &Process) -> Result<(), String> {
+    if options.size < size_of::<Start>() {
+        return Err(
+            "the module is older than its Python layer: install both from one build".to_owned(),
+        );
+    }
     let version = capi::version();
     check_version(&version, options.minor)?;
     // SAFETY: the caller's promise.
@@ -131,7 +136,7 @@ unsafe fn settings(options: &Start) -> Result<Settings, String> {
 /// # Safety
 /// As [`start`].
 unsafe fn facts(options: &Start, table: &Process) -> process::Facts {
-    // SAFETY: the caller's promise, as for the next four.
+    // SAFETY: the caller's promise, as for all below.
     let python_path = unsafe { owned_list(options.python_path, options.python_path_count) };
     // SAFETY: see above.
     let process_group = unsafe { owned(options.process_group) };
@@ -141,6 +146,14 @@ unsafe fn facts(options: &Start, table: &Process) -> process::Facts {
     let mpm_name = unsafe { owned(options.mpm_name) };
     // SAFETY: see above.
     let build_date = unsafe { owned(options.build_date) };
+    // SAFETY: see above.
+    let home = unsafe { owned(options.home) };
+    // SAFETY: see above.
+    let python_eggs = unsafe { owned(options.python_eggs) };
+    // SAFETY: see above.
+    let user_name = unsafe { owned(options.user_name) };
+    // SAFETY: see above.
+    let user_home = unsafe { owned(options.user_home) };
     process::Facts {
         table: *table,
         flags: options.flags,
@@ -156,6 +169,11 @@ unsafe fn facts(options: &Start, table: &Process) -> process::Facts {
         description,
         mpm_name,
         build_date,
+        home,
+        python_eggs,
+        switch_interval: options.switch_interval_ns,
+        user_name,
+        user_home,
         pid: std::process::id(),
     }
 }
@@ -204,6 +222,11 @@ fn run_on_own_thread(settings: Settings) -> Result<(), String> {
 pub(crate) fn stop(patience: u32) {
     if !process::close() {
         return;
+    }
+    let reason = process::reason();
+    if !reason.is_empty() {
+        let line = format!("Python ends: {}.", String::from_utf8_lossy(reason));
+        process::log(level::INFO, line.as_bytes());
     }
     let patience = Duration::from_millis(u64::from(patience));
     let deadline = Instant::now() + patience;

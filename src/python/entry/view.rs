@@ -1,40 +1,13 @@
-//! The symbol that the host looks up, and the host's functions as safe values.
-//!
-//! Every function of the table stops panics, also those of a payload's drop.
+//! What the host gave, as safe values: a request, its host, where requests come from.
 
 use core::ffi::{c_int, c_void};
 
-use rsgi_bridge::abi::{
-    self, Bytes, Constants, ErrorText, Field, Head, Host, Layer, Process, Request, Start, Target,
-};
-use rsgi_bridge::fence::fence;
-
-use crate::{handler, loader, panics, process, start};
-
-static LAYER: Layer = Layer {
-    abi: abi::ABI,
-    size: size_of::<Layer>(),
-    start: start_python,
-    handle,
-    load,
-    stop,
-    fault,
-};
-
-/// The layer's table, or null for a host of another ABI.
-#[unsafe(no_mangle)]
-pub(crate) extern "C" fn rsgi_python_layer(host_abi: u32) -> *const Layer {
-    if host_abi == abi::ABI {
-        &raw const LAYER
-    } else {
-        core::ptr::null()
-    }
-}
+use rsgi_bridge::abi::{self, Bytes, Constants, Field, Head, Host, Job, Request, Source, Target};
 
 /// The host of one request.
 #[derive(Clone, Copy)]
 pub(crate) struct HostRef {
-    // INVARIANT: both are what `handle` was given, and are used only until it returns (`Exchange::finish`).
+    // INVARIANT: both are what `handle` or a job was given with, and are used only until it is over (`Exchange::close`).
     host: *const Host,
     context: *mut c_void,
 }
@@ -43,6 +16,11 @@ pub(crate) struct HostRef {
 unsafe impl Send for HostRef {}
 
 impl HostRef {
+    /// The host may be used until `handle` returns, or until the source's `done`.
+    pub(super) const fn new(host: *const Host, context: *mut c_void) -> Self {
+        Self { host, context }
+    }
+
     fn table(&self) -> &Host {
         // SAFETY: by the type's invariant.
         unsafe { &*self.host }
@@ -128,7 +106,7 @@ pub(crate) struct TargetView<'r> {
 impl TargetView<'_> {
     /// # Safety
     /// The host keeps the memory behind `target` alive for `'r`.
-    unsafe fn new(target: &Target) -> Self {
+    pub(super) unsafe fn new(target: &Target) -> Self {
         // SAFETY: the caller's promise, as for the next three.
         let application_group = unsafe { target.application_group.as_slice() };
         // SAFETY: see above.
@@ -201,7 +179,7 @@ pub(crate) struct RequestView<'r> {
 impl<'r> RequestView<'r> {
     /// # Safety
     /// The request and all it names are alive for `'r`.
-    unsafe fn new(raw: &'r Request) -> Self {
+    pub(super) unsafe fn new(raw: &'r Request) -> Self {
         // SAFETY: the caller's promise.
         let target = unsafe { TargetView::new(&raw.target) };
         Self { raw, target }
@@ -236,6 +214,11 @@ impl<'r> RequestView<'r> {
         self.raw.flags & flag != 0
     }
 
+    /// When a daemon took it, in microseconds since the epoch, or 0.
+    pub(crate) const fn daemon_start(&self) -> i64 {
+        self.raw.daemon_start
+    }
+
     /// Seconds since the epoch: the request's start, when it was queued, when a daemon took it.
     pub(crate) fn times(&self) -> [f64; 3] {
         [
@@ -247,91 +230,72 @@ impl<'r> RequestView<'r> {
     }
 }
 
-/// Runs `body`; a panic is logged and becomes `fallback`.
-fn fenced<R>(what: &str, host: Option<HostRef>, fallback: R, body: impl FnOnce() -> R) -> R {
-    fence(body).unwrap_or_else(|message| {
-        let place = panics::place();
-        let line =
-            format!("RSGI0300: a panic was stopped in the Python layer's {what}: {message}{place}");
-        let logged = fence(|| match host {
-            Some(host) => host.log(abi::level::ERROR, line.as_bytes()),
-            None => process::log(abi::level::ERROR, line.as_bytes()),
-        });
-        drop(logged);
-        fallback
-    })
+/// What a source has.
+pub(crate) enum Next {
+    /// A request.
+    Ready(Taken),
+    /// None now.
+    None,
+    /// The worker is to leave.
+    End,
 }
 
-extern "C" fn start_python(
-    options: *const Start,
-    table: *const Process,
-    error: *mut ErrorText,
-) -> c_int {
-    let outcome = fence(|| {
-        // SAFETY: the host gives a live structure for the call.
-        let options = unsafe { &*options };
-        // SAFETY: see above.
-        let table = unsafe { &*table };
-        // SAFETY: see above; all it names is alive for the call.
-        unsafe { start::start(options, table) }
-    })
-    .unwrap_or_else(|message| {
-        Err(format!(
-            "a panic was stopped in the Python layer: {message}"
-        ))
-    });
-    let Err(reason) = outcome else { return 0 };
-    // SAFETY: null or a live structure of the host's.
-    if let Some(error) = unsafe { error.as_mut() } {
-        let text = reason.as_bytes();
-        let mut length = text.len().min(error.text.len());
-        while !reason.is_char_boundary(length) {
-            length -= 1;
+/// A request that was taken from a source.
+#[derive(Clone, Copy)]
+pub(crate) struct Taken {
+    // INVARIANT: alive until the source's `done`.
+    request: *const Request,
+    /// Its host.
+    pub(crate) host: HostRef,
+}
+
+impl Taken {
+    /// The request.
+    pub(crate) fn view(&self) -> RequestView<'_> {
+        // SAFETY: by the invariant; a `Taken` is not kept beyond `done`.
+        let request = unsafe { &*self.request };
+        // SAFETY: see above; all it names is alive as long.
+        unsafe { RequestView::new(request) }
+    }
+}
+
+/// Where a worker's requests come from.
+#[derive(Clone, Copy)]
+pub(crate) struct SourceRef {
+    // INVARIANT: both are what `serve` was given, and are used only by its thread until it returns.
+    source: *const Source,
+    context: *mut c_void,
+}
+
+impl SourceRef {
+    pub(super) const fn new(source: *const Source, context: *mut c_void) -> Self {
+        Self { source, context }
+    }
+
+    fn table(&self) -> &Source {
+        // SAFETY: by the type's invariant.
+        unsafe { &*self.source }
+    }
+
+    /// See [`Source::next`].
+    pub(crate) fn next(&self, flags: u32) -> Next {
+        let mut job = Job {
+            request: core::ptr::null(),
+            host: core::ptr::null(),
+            ctx: core::ptr::null_mut(),
+        };
+        match (self.table().next)(self.context, flags, &raw mut job) {
+            abi::NEXT_READY => Next::Ready(Taken {
+                request: job.request,
+                host: HostRef::new(job.host, job.ctx),
+            }),
+            abi::NEXT_NONE => Next::None,
+            _ => Next::End,
         }
-        error.text[..length].copy_from_slice(&text[..length]);
-        error.len = length;
     }
-    -1
-}
 
-extern "C" fn handle(request: *const Request, host: *const Host, context: *mut c_void) -> c_int {
-    // INVARIANT: used until this function returns.
-    let host = HostRef { host, context };
-    fenced("handle", Some(host), abi::HANDLED_PANIC, || {
-        // SAFETY: the host gives a live structure for the call.
-        let request = unsafe { &*request };
-        // SAFETY: see above; all it names is alive for the call.
-        let request = unsafe { RequestView::new(request) };
-        handler::handle(&request, host)
-    })
-}
-
-extern "C" fn load(target: *const Target) -> c_int {
-    fenced("load", None, -1, || {
-        // SAFETY: the host gives a live structure for the call.
-        let target = unsafe { &*target };
-        // SAFETY: see above; all it names is alive for the call.
-        let target = unsafe { TargetView::new(target) };
-        if loader::load_ahead(&target) { 0 } else { -1 }
-    })
-}
-
-extern "C" fn stop(patience: u32) {
-    fenced("stop", None, (), || start::stop(patience));
-}
-
-struct Bomb;
-
-impl Drop for Bomb {
-    fn drop(&mut self) {
-        std::panic::panic_any("dropped");
+    /// See [`Source::done`]; false where it would have to wait.
+    pub(crate) fn done(&self, outcome: i32, flags: u32) -> bool {
+        (self.table().done)(self.context, outcome, flags) != abi::SEND_WOULD_BLOCK
     }
-}
-
-extern "C" fn fault(kind: c_int) -> c_int {
-    fenced("fault", None, abi::HANDLED_PANIC, || match kind {
-        0 => panic!("injected fault {kind}"),
-        1 => std::panic::panic_any(Bomb),
-        _ => abi::HANDLED,
-    })
 }

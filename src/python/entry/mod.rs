@@ -1,0 +1,199 @@
+//! The symbol that the host looks up, and its table; `view` has what the host gives as safe values.
+//!
+//! Every function of the table stops panics, also those of a payload's drop.
+
+mod view;
+
+use core::ffi::{c_int, c_void};
+
+use rsgi_bridge::abi::{
+    self, Bytes, ErrorText, Host, Layer, Process, Request, Source, Start, Target,
+};
+use rsgi_bridge::fence::fence;
+
+use crate::{handler, interpreter, loader, panics, process, serve, service, stacks, start, worker};
+
+pub(crate) use view::{
+    FieldView, Fields, HostRef, Next, Prefix, RequestView, SourceRef, TargetView,
+};
+
+static LAYER: Layer = Layer {
+    abi: abi::ABI,
+    size: size_of::<Layer>(),
+    start: start_python,
+    handle,
+    load,
+    stop,
+    fault,
+    worker: set_worker,
+    interrupt,
+    dump,
+    dump_unsafe,
+    probe,
+    run_service,
+    stopping,
+    serve: serve_source,
+};
+
+/// The layer's table, or null for a host of another ABI.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn rsgi_python_layer(host_abi: u32) -> *const Layer {
+    if host_abi == abi::ABI {
+        &raw const LAYER
+    } else {
+        core::ptr::null()
+    }
+}
+
+/// Runs `body`; a panic is logged and becomes `fallback`.
+pub(crate) fn fenced<R>(
+    what: &str,
+    host: Option<HostRef>,
+    fallback: R,
+    body: impl FnOnce() -> R,
+) -> R {
+    fence(body).unwrap_or_else(|message| {
+        let place = panics::place();
+        let line =
+            format!("RSGI0300: a panic was stopped in the Python layer's {what}: {message}{place}");
+        let logged = fence(|| match host {
+            Some(host) => host.log(abi::level::ERROR, line.as_bytes()),
+            None => process::log(abi::level::ERROR, line.as_bytes()),
+        });
+        drop(logged);
+        fallback
+    })
+}
+
+extern "C" fn start_python(
+    options: *const Start,
+    table: *const Process,
+    error: *mut ErrorText,
+) -> c_int {
+    let outcome = fence(|| {
+        // SAFETY: the host gives a live structure for the call.
+        let options = unsafe { &*options };
+        // SAFETY: see above.
+        let table = unsafe { &*table };
+        // SAFETY: see above; all it names is alive for the call.
+        unsafe { start::start(options, table) }
+    })
+    .unwrap_or_else(|message| {
+        Err(format!(
+            "a panic was stopped in the Python layer: {message}"
+        ))
+    });
+    let Err(reason) = outcome else { return 0 };
+    // SAFETY: null or a live structure of the host's.
+    if let Some(error) = unsafe { error.as_mut() } {
+        let text = reason.as_bytes();
+        let mut length = text.len().min(error.text.len());
+        while !reason.is_char_boundary(length) {
+            length -= 1;
+        }
+        error.text[..length].copy_from_slice(&text[..length]);
+        error.len = length;
+    }
+    -1
+}
+
+extern "C" fn handle(request: *const Request, host: *const Host, context: *mut c_void) -> c_int {
+    // INVARIANT: used until this function returns.
+    let host = HostRef::new(host, context);
+    fenced("handle", Some(host), abi::HANDLED_PANIC, || {
+        // SAFETY: the host gives a live structure for the call.
+        let request = unsafe { &*request };
+        // SAFETY: see above; all it names is alive for the call.
+        let request = unsafe { RequestView::new(request) };
+        handler::handle(&request, host)
+    })
+}
+
+extern "C" fn load(target: *const Target) -> c_int {
+    fenced("load", None, -1, || {
+        // SAFETY: the host gives a live structure for the call.
+        let target = unsafe { &*target };
+        // SAFETY: see above; all it names is alive for the call.
+        let target = unsafe { TargetView::new(target) };
+        if loader::load_ahead(&target) { 0 } else { -1 }
+    })
+}
+
+extern "C" fn stop(patience: u32) {
+    fenced("stop", None, (), || start::stop(patience));
+}
+
+extern "C" fn set_worker(number: u32) {
+    fenced("worker", None, (), || worker::set_number(number));
+}
+
+extern "C" fn interrupt(number: u32, daemon_start: i64) -> c_int {
+    fenced("interrupt", None, abi::INTERRUPT_FAILED, || {
+        worker::interrupt(number, daemon_start)
+    })
+}
+
+extern "C" fn dump(level: u32) -> c_int {
+    fenced(
+        "dump",
+        None,
+        -1,
+        || if stacks::dump(level) { 0 } else { -1 },
+    )
+}
+
+extern "C" fn dump_unsafe(fd: c_int) -> c_int {
+    fenced("dump_unsafe", None, -1, || {
+        if stacks::dump_unsafe(fd) { 0 } else { -1 }
+    })
+}
+
+extern "C" fn probe() -> c_int {
+    fenced(
+        "probe",
+        None,
+        -1,
+        || if interpreter::probe() { 0 } else { -1 },
+    )
+}
+
+extern "C" fn run_service(target: *const Target) -> c_int {
+    fenced("run_service", None, -1, || {
+        // SAFETY: the host gives a live structure for the call.
+        let target = unsafe { &*target };
+        // SAFETY: see above; all it names is alive for the call.
+        let target = unsafe { TargetView::new(target) };
+        if service::run(&target) { 0 } else { -1 }
+    })
+}
+
+extern "C" fn stopping(reason: Bytes) {
+    // SAFETY: the host keeps it alive for the call.
+    let reason = unsafe { reason.as_slice() };
+    fenced("stopping", None, (), || process::set_reason(reason));
+}
+
+extern "C" fn serve_source(source: *const Source, context: *mut c_void) -> c_int {
+    // INVARIANT: used by this thread until this function returns.
+    let source = SourceRef::new(source, context);
+    fenced("serve", None, -1, || {
+        serve::serve(source);
+        0
+    })
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        std::panic::panic_any("dropped");
+    }
+}
+
+extern "C" fn fault(kind: c_int) -> c_int {
+    fenced("fault", None, abi::HANDLED_PANIC, || match kind {
+        0 => panic!("injected fault {kind}"),
+        1 => std::panic::panic_any(Bomb),
+        _ => abi::HANDLED,
+    })
+}

@@ -1,0 +1,255 @@
+//! Which thread runs which request, and how a request is interrupted.
+//!
+//! The exception of an interruption is delivered by Python when the thread next runs Python code, which can be late. So
+//! it is only raised while a request's window is open, and the thread that closes the window, which holds the GIL as the
+//! interrupter does, takes back what it has not met.
+
+#![deny(unsafe_code)]
+
+use core::ffi::c_ulong;
+use std::cell::OnceCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+use pyo3::exceptions::PySystemExit;
+use rsgi_bridge::abi::{self, level};
+
+use crate::entry::TargetView;
+use crate::interpreter::{self, At, Interp};
+use crate::{capi, process, stacks};
+
+/// The number of the thread that runs a service.
+pub(crate) const SERVICE: u32 = 0;
+
+/// A thread that runs requests.
+pub(crate) struct Worker {
+    number: AtomicU32,
+    /// What Python calls it.
+    thread: c_ulong,
+    state: Mutex<State>,
+}
+
+/// Never locked while Python code runs or the GIL is waited for.
+#[derive(Default)]
+struct State {
+    /// Requests so far.
+    turn: u64,
+    /// Where it runs one.
+    running: Option<&'static Interp>,
+    /// Whether that can be interrupted, and was.
+    is_open: bool,
+    is_interrupted: bool,
+    daemon_start: i64,
+    script: Vec<u8>,
+}
+
+/// What a thread is doing.
+pub(crate) struct Doing {
+    /// What Python calls it.
+    pub(crate) thread: c_ulong,
+    /// Where.
+    pub(crate) interp: &'static Interp,
+    /// In words.
+    pub(crate) label: String,
+}
+
+static WORKERS: RwLock<Vec<Arc<Worker>>> = RwLock::new(Vec::new());
+/// The highest number in use.
+static NUMBERS: AtomicU32 = AtomicU32::new(0);
+
+/// A thread's place among the workers, given up when it ends.
+struct Own(OnceCell<Arc<Worker>>);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(own) = self.0.get() {
+            WORKERS.write().retain(|worker| !Arc::ptr_eq(worker, own));
+        }
+    }
+}
+
+thread_local! {
+    static OWN: Own = const { Own(OnceCell::new()) };
+}
+
+fn register(number: u32) -> Arc<Worker> {
+    let worker = Arc::new(Worker {
+        number: AtomicU32::new(number),
+        thread: capi::thread_ident(),
+        state: Mutex::default(),
+    });
+    WORKERS.write().push(Arc::clone(&worker));
+    worker
+}
+
+fn with_own<R>(body: impl FnOnce(&Worker) -> R) -> R {
+    OWN.with(|own| {
+        body(
+            own.0
+                .get_or_init(|| register(NUMBERS.fetch_add(1, Ordering::Relaxed) + 1)),
+        )
+    })
+}
+
+/// The calling thread is the worker of that number from now on.
+pub(crate) fn set_number(number: u32) {
+    NUMBERS.fetch_max(number, Ordering::Relaxed);
+    OWN.with(|own| {
+        let worker = own.0.get_or_init(|| register(number));
+        worker.number.store(number, Ordering::Relaxed);
+    });
+}
+
+/// The number of the calling thread among those that run requests, from 1.
+pub(crate) fn number() -> u32 {
+    with_own(|worker| worker.number.load(Ordering::Relaxed))
+}
+
+/// What all workers are doing that run something.
+pub(crate) fn doing() -> Vec<Doing> {
+    WORKERS
+        .read()
+        .iter()
+        .filter_map(|worker| {
+            let state = worker.state.lock();
+            let interp = state.running?;
+            Some(Doing {
+                thread: worker.thread,
+                interp,
+                label: worker.label(&state.script, interp),
+            })
+        })
+        .collect()
+}
+
+/// Calls `body` with a thread for each interpreter in which one runs a request, and keeps it from ending meanwhile. False
+/// where there is none. Waits for nothing: what is locked is left out.
+pub(crate) fn one_of_each_interpreter(body: impl Fn(c_ulong)) -> bool {
+    let Some(workers) = WORKERS.try_read() else {
+        return false;
+    };
+    let mut done: Vec<&'static Interp> = Vec::new();
+    for worker in workers.iter() {
+        let running = worker.state.try_lock().and_then(|state| state.running);
+        if let Some(interp) = running
+            && !done.iter().any(|known| core::ptr::eq(*known, interp))
+        {
+            done.push(interp);
+            body(worker.thread);
+        }
+    }
+    !done.is_empty()
+}
+
+/// A request that the calling thread runs, until it drops. Attached.
+pub(crate) struct Window<'py>(At<'py>);
+
+impl<'py> Window<'py> {
+    /// From now on the request can be interrupted.
+    pub(crate) fn open(at: At<'py>, target: &TargetView<'_>, daemon_start: i64) -> Self {
+        with_own(|worker| {
+            let mut state = worker.state.lock();
+            state.turn += 1;
+            state.running = Some(at.interp);
+            state.is_open = true;
+            state.is_interrupted = false;
+            state.daemon_start = daemon_start;
+            state.script.clear();
+            state.script.extend_from_slice(target.script);
+        });
+        Self(at)
+    }
+}
+
+impl Drop for Window<'_> {
+    fn drop(&mut self) {
+        close(self.0);
+        with_own(|worker| worker.state.lock().running = None);
+    }
+}
+
+/// The calling thread's request can no longer be interrupted; says whether it was. Done before what is the layer's own.
+pub(crate) fn close(at: At<'_>) -> bool {
+    with_own(|worker| {
+        let mut state = worker.state.lock();
+        let was_open = core::mem::replace(&mut state.is_open, false);
+        let is_interrupted = state.is_interrupted;
+        drop(state);
+        if was_open && is_interrupted {
+            capi::raise_in(at.py, worker.thread, None);
+        }
+        is_interrupted
+    })
+}
+
+impl Worker {
+    fn label(&self, script: &[u8], interp: &Interp) -> String {
+        let script = String::from_utf8_lossy(script);
+        let group = interp.label();
+        match self.number.load(Ordering::Relaxed) {
+            SERVICE => format!("The service '{script}' in application group '{group}'"),
+            number => format!(
+                "Worker {number}, with a request of '{script}' in application group '{group}'"
+            ),
+        }
+    }
+
+    /// Where it runs the request with that start, or any, and which of its requests that is.
+    fn wanted(&self, daemon_start: i64) -> Option<(&'static Interp, u64)> {
+        let state = self.state.lock();
+        let is_wanted = state.is_open && (daemon_start == 0 || state.daemon_start == daemon_start);
+        state
+            .running
+            .filter(|_| is_wanted)
+            .map(|interp| (interp, state.turn))
+    }
+
+    /// Raises the exception, unless that request is over.
+    fn raise(&self, at: At<'_>, turn: u64) -> bool {
+        let mut state = self.state.lock();
+        if !state.is_open || state.turn != turn {
+            return false;
+        }
+        let exception = match self.number.load(Ordering::Relaxed) {
+            SERVICE => at.py.get_type::<PySystemExit>().into_any(),
+            _ => at.kit().request_timeout.bind(at.py).clone(),
+        };
+        state.is_interrupted = capi::raise_in(at.py, self.thread, Some(&exception));
+        state.is_interrupted
+    }
+}
+
+/// See [`abi::Layer::interrupt`].
+pub(crate) fn interrupt(number: u32, daemon_start: i64) -> i32 {
+    let Some(_use) = process::enter() else {
+        return abi::INTERRUPT_FAILED;
+    };
+    let worker = WORKERS
+        .read()
+        .iter()
+        .find(|worker| worker.number.load(Ordering::Relaxed) == number)
+        .map(Arc::clone);
+    let Some(worker) = worker else {
+        return abi::INTERRUPT_OVER;
+    };
+    let Some((interp, turn)) = worker.wanted(daemon_start) else {
+        return abi::INTERRUPT_OVER;
+    };
+    let raised = interpreter::attach(interp, |at| {
+        let is_same = |(_, now): (_, u64)| now == turn;
+        if !worker.wanted(daemon_start).is_some_and(is_same) {
+            return false;
+        }
+        if process::log_enabled(level::INFO) {
+            let label = worker.label(&worker.state.lock().script.clone(), interp);
+            stacks::tell_one(at, worker.thread, &format!("{label}, is interrupted at:"));
+        }
+        worker.raise(at, turn)
+    });
+    match raised {
+        Some(true) => abi::INTERRUPT_RAISED,
+        Some(false) => abi::INTERRUPT_OVER,
+        None => abi::INTERRUPT_FAILED,
+    }
+}
