@@ -25,8 +25,17 @@ if type(sys.stdout).__name__ == 'Restricted':
     sys.stdout = None
 deadline = time.monotonic() + seconds
 calls = getattr(threading, '_threading_atexits', [])
-while calls:
-    calls.pop()()
+def call_all():
+    while calls:
+        calls.pop()()
+if calls:
+    # concurrent.futures waits for its workers there, without a limit.
+    caller = threading.Thread(target=call_all, daemon=True)
+    caller.start()
+    caller.join(max(0.05, deadline - time.monotonic()))
+    is_held = caller.is_alive()
+else:
+    is_held = False
 def running():
     own = threading.current_thread()
     return [t for t in threading.enumerate()
@@ -34,7 +43,7 @@ def running():
             and not isinstance(t, (threading._DummyThread, threading._MainThread))]
 for thread in running():
     thread.join(max(0, deadline - time.monotonic()))
-alive = len(running())
+alive = len(running()) + is_held
 ";
 
 /// See [`INTRODUCE`]. Call once a thread and interpreter.

@@ -36,6 +36,21 @@ fn bodies_are_read_as_promised() {
 }
 
 #[test]
+fn a_daemon_is_replaced_when_its_script_changes() {
+    in_every_python("daemon");
+}
+
+#[test]
+fn a_service_ends_when_it_is_told_to() {
+    in_every_python("service");
+}
+
+#[test]
+fn an_interruption_hits_the_request_that_it_is_for_and_no_other() {
+    in_every_python("interrupt");
+}
+
+#[test]
 fn what_is_printed_is_logged() {
     in_every_python("log");
 }

@@ -1,8 +1,10 @@
 //! The cases, in groups; those of a group share a process.
 
+mod daemon;
 mod failure;
 mod groups;
 mod input;
+mod interrupt;
 mod log;
 mod memory;
 mod module;
@@ -17,6 +19,9 @@ use std::path::Path;
 pub(crate) fn run(home: &Path, group: &str) {
     match group {
         "response" => response::run(home),
+        "daemon" => daemon::run(home),
+        "service" => daemon::run_service(home),
+        "interrupt" => interrupt::run(home),
         "failure" => failure::run(home),
         "input" => input::run(home),
         "log" => log::run(home),

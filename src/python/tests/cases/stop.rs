@@ -80,6 +80,8 @@ import atexit, threading, time, mod_wsgi
 GROUP = mod_wsgi.application_group
 atexit.register(lambda: print('exit function of <%s>' % GROUP))
 threading.Thread(target=lambda: threading.Event().wait(), daemon=False).start()
+import concurrent.futures
+concurrent.futures.ThreadPoolExecutor(1).submit(threading.Event().wait)
 def application(environ, start_response):
     start_response('200 OK', [])
     return [b'hello']

@@ -23,6 +23,7 @@ pub(crate) struct Call<'a> {
     flags: u32,
     mtime: Option<i64>,
     constants: Option<&'a ConstantsBlock>,
+    daemon_start: i64,
 }
 
 /// What came of it.
@@ -83,7 +84,14 @@ impl<'a> Call<'a> {
             flags: abi::REQUEST_BODY_COMPLETE,
             mtime: None,
             constants: None,
+            daemon_start: 0,
         }
+    }
+
+    /// When a daemon took it.
+    pub(crate) fn daemon_start(mut self, micros: i64) -> Self {
+        self.daemon_start = micros;
+        self
     }
 
     /// The application group.
@@ -180,7 +188,7 @@ impl<'a> Call<'a> {
             flags: self.flags & !(1 << 31),
             request_start: 1_700_000_000_000_000,
             queue_start: 0,
-            daemon_start: 0,
+            daemon_start: self.daemon_start,
         };
         let mut host = Memory::new(self.accept, self.input);
         let outcome = bench.layer.handle(&facts, &mut host);

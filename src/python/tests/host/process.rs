@@ -63,6 +63,16 @@ pub(crate) struct Bench {
 impl Bench {
     /// Starts Python with these `START_*` bits in addition to the defaults.
     pub(crate) fn start(home: &Path, flags: u32, python_path: &[Vec<u8>]) -> Self {
+        let options = StartOptions {
+            flags,
+            python_path,
+            ..StartOptions::default()
+        };
+        Self::start_as(home, &options)
+    }
+
+    /// The same, with all that a process may be.
+    pub(crate) fn start_as(home: &Path, options: &StartOptions<'_>) -> Self {
         let home = Some(home).filter(|home| !home.as_os_str().is_empty());
         let found = locate(home).unwrap();
         let layer = Layer::open(&found, &layer_file()).unwrap();
@@ -70,9 +80,10 @@ impl Bench {
         let options = StartOptions {
             executable: executable.as_bytes(),
             minor: found.minor,
-            flags: flags | abi::START_RESTRICT_SIGNAL | abi::START_DESTROY | abi::START_MULTITHREAD,
-            python_path,
-            process_group: b"",
+            flags: options.flags
+                | abi::START_RESTRICT_SIGNAL
+                | abi::START_DESTROY
+                | abi::START_MULTITHREAD,
             processes: 3,
             threads: 8,
             mpm_processes: 3,
@@ -83,7 +94,7 @@ impl Bench {
             description: b"Apache/2.4.62 (Test)",
             mpm_name: b"event",
             build_date: b"2026-01-01",
-            ..StartOptions::default()
+            ..*options
         };
         layer.start::<Lines>(&options).unwrap();
         let folder = scratch_folder();
