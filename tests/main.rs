@@ -16,6 +16,7 @@ mod browser;
 mod closing;
 mod coexist;
 mod directives;
+mod directives_daemon;
 mod environ;
 mod express;
 mod failures;

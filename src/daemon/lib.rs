@@ -15,6 +15,7 @@ pub mod config;
 pub mod identity;
 pub mod monitor;
 pub mod order;
+pub mod python;
 #[allow(unsafe_code, reason = "the room for it")]
 pub mod scoreboard;
 pub mod server;

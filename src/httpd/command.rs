@@ -93,6 +93,20 @@ pub(crate) struct CommandContext<'c, M: Module> {
 }
 
 impl<M: Module> CommandContext<'_, M> {
+    /// The file and line of the directive, for sentences; empty where httpd does not say.
+    pub(crate) fn place(&self) -> String {
+        // SAFETY: null or the directive that is being read, part of the configuration's tree.
+        let Some(directive) = (unsafe { self.raw.directive.as_ref() }) else {
+            return String::new();
+        };
+        if directive.filename.is_null() {
+            return String::new();
+        }
+        // SAFETY: the name of a file of the configuration, a C string of its pool.
+        let file = unsafe { CStr::from_ptr(directive.filename) };
+        format!("line {} of {}", directive.line_num, file.to_string_lossy())
+    }
+
     /// httpd's own refusal when the directive stands anywhere but in the main server.
     fn global_only(&self) -> Option<*const c_char> {
         // SAFETY: the live cmd_parms of this call.

@@ -4,9 +4,12 @@ use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use super::hooks::{Module, server_config_mut};
+use super::hooks::{Module, module_index, server_config_mut};
 use super::log;
 use crate::ffi;
+
+/// APR's unit of time in a second.
+const MICROSECONDS: u64 = 1_000_000;
 
 /// A server whose configuration lives for `'s`.
 ///
@@ -96,6 +99,39 @@ impl<'s> Server<'s> {
     pub(crate) fn config<M: Module>(self) -> Option<&'s M::ServerConfig> {
         // SAFETY: a live server (type invariant); only directives change the slot, and they are done.
         unsafe { server_config_mut::<M>(self.as_ptr()) }.map(|config| &*config)
+    }
+
+    /// What tells it from every other server of its configuration.
+    pub(crate) fn id(self) -> usize {
+        self.as_ptr().addr()
+    }
+
+    /// Whether it is a virtual host.
+    pub(crate) fn is_virtual(self) -> bool {
+        self.record().is_virtual != 0
+    }
+
+    /// Its ServerName.
+    pub(crate) fn name(self) -> Option<&'s [u8]> {
+        let name = self.record().server_hostname;
+        if name.is_null() {
+            return None;
+        }
+        // SAFETY: a C string of the configuration, which lives for `'s`.
+        Some(unsafe { CStr::from_ptr(name) }.to_bytes()).filter(|name| !name.is_empty())
+    }
+
+    /// Its Timeout, in whole seconds and at least one.
+    pub(crate) fn timeout(self) -> u32 {
+        let time = u64::try_from(self.record().timeout).unwrap_or(0).max(1);
+        u32::try_from(time.div_ceil(MICROSECONDS)).unwrap_or(u32::MAX)
+    }
+
+    /// The module's LogLevel there, as a number of http_log.h.
+    pub(crate) fn log_level(self) -> u32 {
+        // SAFETY: a live server (type invariant).
+        let level = unsafe { ffi::ap_get_server_module_loglevel(self.as_ptr(), module_index()) };
+        u32::try_from(level).unwrap_or(0)
     }
 
     /// This server and those after it: from the main server, all.

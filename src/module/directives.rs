@@ -8,12 +8,12 @@ use std::sync::{Arc, OnceLock};
 use rsgi_bridge::facts::ConstantsBlock;
 use rsgi_bridge::locate::Found;
 use rsgi_core::alias::{Import, Pattern};
-use rsgi_core::daemon::GroupDefinition;
-use rsgi_core::directive::{Arguments, Context, DIRECTIVES, Directive, Spec, parse};
+use rsgi_core::directive::{Arguments, Context, DIRECTIVES, Directive, Kind, Spec, parse};
 use rsgi_core::environ::KnownSet;
-use rsgi_core::options::{GlobalOptions, Mount, ServerOptions, Settings};
+use rsgi_core::options::{GlobalOptions, Mount, ServerOptions, Setting, Settings};
 use rsgi_core::words::Words;
 
+use super::groups::{Group, KnownGroups, Place, Placed};
 use super::{Options, Rsgi};
 use crate::httpd::{Command, CommandContext, Regex, Scope, Slot};
 
@@ -59,11 +59,11 @@ pub(crate) struct ServerConfig {
     /// Settings of the whole of httpd; only the main server's count.
     pub(super) global: GlobalOptions,
     /// Scripts that this server wants loaded when a process starts, not those of other servers.
-    pub(super) imports: Vec<Import>,
+    pub(super) imports: Vec<Placed<Import>>,
     /// Process groups that this server defines, not those of other servers.
-    pub(super) groups: Vec<Arc<GroupDefinition>>,
-    /// Whether anything here runs applications in Apache's children.
-    pub(super) needs_python: bool,
+    pub(super) groups: Vec<Arc<Group>>,
+    /// The process groups of the whole of httpd, once the configuration was checked; only the main server's count.
+    pub(super) known: OnceLock<KnownGroups>,
     /// The Python of the whole of httpd, once the configuration was checked; only the main server's counts.
     pub(super) python: OnceLock<Found>,
     /// The environ entries that all requests of this server share, made in the child that serves them.
@@ -83,7 +83,6 @@ impl Slot for ServerConfig {
             options: ServerOptions::merge(&base.options, &over.options),
             imports: over.imports.clone(),
             groups: over.groups.clone(),
-            needs_python: over.needs_python,
             ..Self::default()
         }
     }
@@ -109,7 +108,8 @@ pub(super) fn read(context: &mut CommandContext<'_, Rsgi>, line: &[u8]) -> Resul
         Arguments::Raw => parse(spec.kind, line),
         Arguments::Flag | Arguments::Take1 => parse(spec.kind, &one_word(spec, line)?),
     };
-    store(context, directive.map_err(|error| error.to_string())?)
+    let directive = directive.map_err(|error| error.to_string())?;
+    store(context, spec.kind, directive)
 }
 
 /// The only word of a line; empty when there is none, which `parse` refuses in its own words.
@@ -129,7 +129,12 @@ fn one_word(spec: &Spec, line: &[u8]) -> Result<Vec<u8>, String> {
     }
 }
 
-fn store(context: &mut CommandContext<'_, Rsgi>, directive: Directive) -> Result<(), String> {
+fn store(
+    context: &mut CommandContext<'_, Rsgi>,
+    kind: Kind,
+    directive: Directive,
+) -> Result<(), String> {
+    let place = Place::new(kind, context.place());
     match directive {
         Directive::Alias(alias) => {
             let regex = match &alias.pattern {
@@ -143,23 +148,27 @@ fn store(context: &mut CommandContext<'_, Rsgi>, directive: Directive) -> Result
             };
             // A folder of scripts names none to load.
             let folder = Path::new(OsStr::from_bytes(&alias.target)).is_dir();
+            let preload = alias.preload().filter(|_| !folder);
             context
                 .server
                 .imports
-                .extend(alias.preload().filter(|_| !folder));
-            context.server.needs_python = true;
+                .extend(preload.map(|value| Placed { value, place }));
             context.server.options.aliases.push(Mount {
                 alias: Arc::new(alias),
                 regex,
             });
         }
-        Directive::Import(import) => {
-            context.server.imports.push(import);
-            context.server.needs_python = true;
-        }
-        Directive::Group(group) => context.server.groups.push(group.into()),
+        Directive::Import(value) => context.server.imports.push(Placed { value, place }),
+        Directive::Group(group) => context
+            .server
+            .groups
+            .push(Arc::new(Group::new(*group, place))),
         Directive::Setting(setting) => match context.directory.as_deref_mut() {
-            Some(directory) => directory.settings.apply(setting),
+            Some(directory) => {
+                context.server.options.sections_choose |=
+                    matches!(setting, Setting::ProcessGroup(_));
+                directory.settings.apply(setting);
+            }
             None => context.server.options.settings.apply(setting),
         },
         Directive::Global(setting) => context.server.global.apply(setting),

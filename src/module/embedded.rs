@@ -13,7 +13,7 @@ use rsgi_bridge::start::{ProcessLog, StartOptions};
 use rsgi_core::group::Case;
 use rsgi_core::options::{GlobalOptions, HashSeed};
 
-use super::{Rsgi, VERSION, WSGI_VERSION};
+use super::{Rsgi, VERSION, WSGI_VERSION, version};
 use crate::httpd::{Level, Mpm, Phase, Server, ServerFacts, log};
 
 /// The layer of this process: `None` inside when it could not be started, which has been logged.
@@ -124,7 +124,7 @@ fn try_start(main: Server<'_>, starter: Starter) -> Result<Layer, String> {
         mpm_threads: mpm.threads,
         apache_version: facts.version,
         wsgi_version: WSGI_VERSION,
-        rsgi_version: version(),
+        rsgi_version: version(VERSION),
         description: facts.description.as_bytes(),
         mpm_name: mpm.name.as_bytes(),
         build_date: facts.built.as_bytes(),
@@ -152,10 +152,4 @@ fn flags(global: &GlobalOptions, mpm: &Mpm, starter: Starter) -> u32 {
     bits.iter()
         .filter(|(holds, _)| *holds)
         .fold(0, |flags, (_, bit)| flags | bit)
-}
-
-/// Our version as numbers.
-fn version() -> [u32; 3] {
-    let mut parts = VERSION.split('.').map(|part| part.parse().unwrap_or(0));
-    std::array::from_fn(|_| parts.next().unwrap_or(0))
 }

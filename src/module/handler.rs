@@ -7,12 +7,14 @@ use std::ffi::CStr;
 use rsgi_bridge::abi::{self, level};
 use rsgi_bridge::facts::{ConstantsBlock, FieldList, RequestFacts, TargetFacts};
 use rsgi_bridge::host::Outcome;
+use rsgi_core::directive::Shown;
 use rsgi_core::environ::{self, CollectOptions, Facts, Key, KnownSet, ServerFacts};
 use rsgi_core::group::Case;
 use rsgi_core::options::{Effective, Origin};
 
 use super::directives::ServerConfig;
 use super::environ::View;
+use super::groups::{self, Destination};
 use super::host::ApacheHost;
 use super::{NO_SETTINGS, Rsgi, embedded, mapping};
 use crate::httpd::{FileKind, Request, Verdict};
@@ -212,8 +214,9 @@ fn run<'r>(
     let length = check_body(request, &effective)?;
     let failed = || Refusal::new(500, NO_MEMORY);
     let pool = request.pool().ok_or_else(failed)?;
-    let layer = embedded::layer(request.server()).ok_or_else(|| Refusal::new(500, NO_PYTHON))?;
     let view = View::new(request, pool);
+    check_process_group(request, &effective, &view)?;
+    let layer = embedded::layer(request.server()).ok_or_else(|| Refusal::new(500, NO_PYTHON))?;
     let mut buffer = Vec::new();
     let application_group = effective
         .application_group()
@@ -264,6 +267,32 @@ fn run<'r>(
     let outcome = layer.handle(&run, &mut host);
     LISTS.set(Some((facts.recycle(), fields.recycle())));
     Ok(conclude(outcome, &mut host))
+}
+
+/// Whether the request may run here.
+fn check_process_group(
+    request: Request<'_>,
+    effective: &Effective<'_>,
+    view: &View<'_>,
+) -> Result<(), Refusal> {
+    let mut buffer = Vec::new();
+    let name = effective
+        .process_group()
+        .expand(view, case(request), &mut buffer);
+    let server = request
+        .server()
+        .ok_or_else(|| Refusal::new(500, NO_MEMORY))?;
+    match groups::choose(server, effective, name).map_err(|line| Refusal::new(500, line))? {
+        Destination::Embedded => Ok(()),
+        // TODO(#4): send it there.
+        Destination::Group(group) => Err(Refusal::new(
+            500,
+            format!(
+                "RSGI0151: the process group {} has no processes yet",
+                Shown::new(&group.definition.name)
+            ),
+        )),
+    }
 }
 
 /// `WSGICaseSensitivity`, which the main server has.

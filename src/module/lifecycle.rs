@@ -8,8 +8,8 @@ use rsgi_bridge::readable::{Identity, check_readable};
 use rsgi_core::alias::Import;
 
 use super::embedded::{self, Starter};
-use super::{Rsgi, VERSION};
-use crate::httpd::{Phase, Refused, Server, web_identity};
+use super::{Rsgi, VERSION, groups};
+use crate::httpd::{Phase, Refused, web_identity};
 
 /// Refuses to be loaded beside mod_wsgi: its symbols and ours would be mixed up.
 pub(super) fn pre_config(phase: Phase<'_>) -> Result<(), Refused> {
@@ -34,13 +34,16 @@ pub(super) fn check_config(phase: Phase<'_>) -> Result<(), Refused> {
     let Some(config) = main.config::<Rsgi>() else {
         return Ok(());
     };
-    let needs = needs_python(main);
+    groups::check(main, config)?;
+    let needs = groups::children_need_python(main);
     if !needs && config.global.python_home.is_none() {
         return Ok(());
     }
     let found = embedded::find(&config.global)
         .map_err(|reason| Refused::because(&format!("RSGI0100: {reason}")))?;
-    if let Some(web) = web_identity() {
+    // Where all is in process groups, WSGIPythonHome need not be for Apache's children.
+    let is_for_children = needs || config.known.get().is_none_or(|known| known.is_empty());
+    if let Some(web) = web_identity().filter(|_| is_for_children) {
         let identity = Identity {
             uid: web.user,
             gid: web.group,
@@ -54,13 +57,6 @@ pub(super) fn check_config(phase: Phase<'_>) -> Result<(), Refused> {
     }
     let _ = config.python.set(found);
     Ok(())
-}
-
-/// Whether some server runs applications in Apache's children from what its configuration says.
-fn needs_python(main: Server<'_>) -> bool {
-    main.all()
-        .filter_map(|server| server.config::<Rsgi>())
-        .any(|config| config.needs_python)
 }
 
 /// Adds the versions to httpd's banner.
@@ -87,21 +83,17 @@ pub(super) fn child_init(phase: Phase<'_>) {
     let Some(main) = phase.server else { return };
     // Also when a request starts Python later.
     phase.pool.on_cleanup(embedded::stop);
-    if !needs_python(main) {
+    if !groups::children_need_python(main) {
         return;
     }
     let Some(layer) = embedded::start(main, Starter::MainThread) else {
         return;
     };
-    let imports = main
-        .all()
-        .filter_map(|server| server.config::<Rsgi>())
-        .flat_map(|config| &config.imports);
     for Import {
         script,
         application_group,
         ..
-    } in imports.filter(|import| import.process_group.is_empty())
+    } in groups::imports(main, b"")
     {
         // The layer logs a failure; the process serves on.
         let _ = layer.load(&TargetFacts {

@@ -4,9 +4,12 @@
 //! what knows Python is behind `rsgi-bridge`.
 #![forbid(unsafe_code)]
 
+#[allow(dead_code, reason = "for the lifecycle of process groups")]
+mod daemon_config;
 mod directives;
 mod embedded;
 mod environ;
+mod groups;
 mod handler;
 mod host;
 mod lifecycle;
@@ -64,5 +67,11 @@ static NO_SETTINGS: Settings = Settings::NONE;
 
 /// Our version, `major.minor.patch`.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A version as numbers.
+fn version(text: &str) -> [u32; 3] {
+    let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
+    std::array::from_fn(|_| parts.next().unwrap_or(0))
+}
 
 type Options = ServerOptions<std::sync::Arc<crate::httpd::Regex>>;

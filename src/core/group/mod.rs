@@ -139,6 +139,12 @@ impl GroupName {
         }
     }
 
+    /// Whether it may expand to nothing: embedded mode, or the main interpreter.
+    #[must_use]
+    pub const fn may_be_global(&self) -> bool {
+        matches!(self, Self::Global | Self::Env(_))
+    }
+
     /// The value as the configuration spells it.
     #[must_use]
     pub fn spelling(&self) -> Vec<u8> {

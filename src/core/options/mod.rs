@@ -170,6 +170,8 @@ pub struct ServerOptions<R = ()> {
     pub settings: Settings,
     /// Its aliases; the first that matches wins.
     pub aliases: Vec<Mount<R>>,
+    /// Whether a section in it says `WSGIProcessGroup`, so that only a request tells where it runs.
+    pub sections_choose: bool,
 }
 
 impl<R> Default for ServerOptions<R> {
@@ -177,7 +179,29 @@ impl<R> Default for ServerOptions<R> {
         Self {
             settings: Settings::default(),
             aliases: Vec::new(),
+            sections_choose: false,
         }
+    }
+}
+
+impl<R> ServerOptions<R> {
+    /// Whether the server's own level says that requests for some alias run, or may run, in Apache's children.
+    ///
+    /// Where sections choose the process group nothing is said here: the children need Python when a request does.
+    #[must_use]
+    pub fn runs_embedded(&self) -> bool {
+        let by_default = !self.sections_choose
+            && self
+                .settings
+                .process_group
+                .as_ref()
+                .is_none_or(GroupName::may_be_global);
+        self.aliases
+            .iter()
+            .any(|mount| match &mount.alias.options.process_group {
+                Some(group) => group.may_be_global(),
+                None => by_default,
+            })
     }
 }
 
@@ -188,6 +212,7 @@ impl<R: Clone> ServerOptions<R> {
         Self {
             settings: Settings::merge(&main.settings, &host.settings),
             aliases: [host.aliases.as_slice(), main.aliases.as_slice()].concat(),
+            sections_choose: main.sections_choose || host.sections_choose,
         }
     }
 }

@@ -240,12 +240,55 @@ fn aliases_of_a_virtual_host_come_before_the_main_server_s() {
     let server = |prefixes: &[&[u8]]| ServerOptions {
         settings: Settings::default(),
         aliases: prefixes.iter().map(|prefix| mount(prefix)).collect(),
+        sections_choose: false,
     };
     let merged = ServerOptions::merge(&server(&[b"/m1", b"/m2"]), &server(&[b"/v1", b"/v2"]));
     assert_eq!(
         merged.aliases,
         server(&[b"/v1", b"/v2", b"/m1", b"/m2"]).aliases
     );
+}
+
+#[test]
+fn only_aliases_that_may_run_in_apache_s_children_need_python_there() {
+    let server = |group: &str, alias_options: &str, sections_choose| ServerOptions::<()> {
+        settings: match group {
+            "" => Settings::default(),
+            group => settings(&[(Kind::ProcessGroup, group)]),
+        },
+        aliases: vec![Mount {
+            alias: Arc::new(alias(alias_options)),
+            regex: None,
+        }],
+        sections_choose,
+    };
+    for (group, alias_options, sections_choose, expected) in [
+        ("", "", false, true),
+        ("%{GLOBAL}", "", false, true),
+        ("%{ENV:x}", "", false, true),
+        ("%{SERVER}", "", false, false),
+        ("%{HOST}", "", false, false),
+        ("shop", "", false, false),
+        ("shop", "process-group=%{GLOBAL}", false, true),
+        ("", "process-group=shop", false, false),
+        ("", "", true, false),
+        ("", "process-group=%{GLOBAL}", true, true),
+    ] {
+        let options = server(group, alias_options, sections_choose);
+        assert_eq!(
+            options.runs_embedded(),
+            expected,
+            "{group} {alias_options} {sections_choose}"
+        );
+    }
+    assert!(!ServerOptions::<()>::default().runs_embedded());
+    let main = server("", "", false);
+    let sections = ServerOptions {
+        sections_choose: true,
+        ..ServerOptions::default()
+    };
+    assert!(!ServerOptions::merge(&main, &sections).runs_embedded());
+    assert!(ServerOptions::merge(&main, &ServerOptions::default()).runs_embedded());
 }
 
 #[test]
