@@ -244,7 +244,7 @@ fn bind(httpd: &Httpd) -> String {
         .allowlist_function(FUNCTIONS)
         .allowlist_type(LAYOUTS.join("|"))
         .allowlist_type("core_request_config|core_dir_config|apr_hook_.*|unixd_config_rec|ap_version_t|apr_status_t|ap_bucket_error")
-        .allowlist_var("MODULE_MAGIC_.*|OR_.*|RSRC_CONF|ACCESS_CONF|EXEC_ON_READ|AP_SQ_.*|AP_MPMQ_.*|APLOG_.*|AP_FTYPE_.*|APR_HOOK_.*|APR_ENOSPC|APR_NOFILE|APR_DIR|APR_REG|APR_(SUCCESS|EOF|EGENERAL|ECONNABORTED|FOPEN_.*|OS_START_.*)|AP_FILTER_ERROR|HTTP_.*|OPT_EXECCGI|AP_REQ_.*|NOT_IN_.*|GLOBAL_ONLY|AP_REG_.*|ap_unixd_config|ap_top_module|AP_SERVER_.*|DONE|OK|DECLINED")
+        .allowlist_var("MODULE_MAGIC_.*|OR_.*|RSRC_CONF|ACCESS_CONF|EXEC_ON_READ|AP_SQ_.*|AP_MPMQ_.*|APLOG_.*|AP_FTYPE_.*|APR_HOOK_.*|APR_ENOSPC|APR_NOFILE|APR_DIR|APR_REG|APR_FINFO_MIN|APR_(SUCCESS|EOF|EGENERAL|ECONNABORTED|FOPEN_.*|OS_START_.*)|AP_FILTER_ERROR|HTTP_.*|OPT_EXECCGI|AP_REQ_.*|NOT_IN_.*|GLOBAL_ONLY|AP_REG_.*|ap_unixd_config|ap_top_module|AP_SERVER_.*|DONE|OK|DECLINED")
         .blocklist_function(".*printf.*|str(to|from).*|q?(e|f|g)cvt(_r)?")
         .default_macro_constant_type(bindgen::MacroTypeVariation::Signed)
         .default_enum_style(bindgen::EnumVariation::Consts)

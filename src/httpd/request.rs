@@ -354,6 +354,27 @@ impl<'r> Request<'r> {
         unsafe { (*self.as_mut_ref()).filename = filename.as_ptr().cast_mut() };
     }
 
+    /// Maps it to a script with a path behind it, if there is such a regular file; the walk through the folders then
+    /// has nothing to look for.
+    pub(crate) fn set_script(self, script: &'r CStr, rest: &'r CStr) -> bool {
+        let record = self.as_mut_ref();
+        // SAFETY: a field of a live request that this thread alone uses.
+        let info = unsafe { &raw mut (*record).finfo };
+        let (pool, wanted) = (self.record().pool, ffi::APR_FINFO_MIN);
+        // SAFETY: a C string that lives as long as the request, and the request's pool.
+        let code = unsafe { ffi::apr_stat(info, script.as_ptr(), wanted, pool) };
+        // SAFETY: as above.
+        let kind = unsafe { &mut (*info).filetype };
+        if code != 0 || *kind != ffi::APR_REG {
+            *kind = ffi::APR_NOFILE;
+            return false;
+        }
+        self.set_filename(script);
+        // SAFETY: as above; httpd changes nothing in the string.
+        unsafe { (*record).path_info = rest.as_ptr().cast_mut() };
+        true
+    }
+
     /// Chooses its handler.
     pub(crate) fn set_handler(self, handler: &'r CStr) {
         // SAFETY: a live request that this thread alone uses.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use rsgi_core::alias::{Alias, Pattern, match_prefix, push_prefix_target, push_regex_target};
+use rsgi_core::alias::{
+    Alias, Pattern, match_prefix, push_prefix_target, push_regex_target, split_prefix_target,
+};
 use rsgi_core::options::Mount;
 
 use super::Rsgi;
@@ -33,7 +35,12 @@ fn try_translate(request: Request<'_>) -> Option<Verdict> {
         .position(|mount| maps(mount, uri, &mut path))?;
     let pool = request.pool()?;
     let notes = request.notes()?;
-    request.set_filename(pool.copy_c(&path));
+    // One look at the script instead of one at each folder above it, which httpd takes to find where it ends.
+    let is_script = parts(&config.options.aliases[place], &path)
+        .is_some_and(|(script, rest)| request.set_script(pool.copy_c(script), pool.copy_c(rest)));
+    if !is_script {
+        request.set_filename(pool.copy_c(&path));
+    }
     request.set_handler(super::handler::SCRIPT_HANDLER);
     // httpd: mod_alias leaves this note for ScriptAlias, so that others see a script whatever the file's type.
     notes.set(c"alias-forced-type", super::handler::SCRIPT_HANDLER);
@@ -58,6 +65,14 @@ fn maps(mount: &Mount<Arc<Regex>>, uri: &[u8], path: &mut Vec<u8>) -> bool {
             .and_then(|captures| push_regex_target(&alias.target, uri, &captures, path))
             .is_some(),
         (Pattern::Regex(_), None) => false,
+    }
+}
+
+/// The script and what follows it, where the alias alone tells.
+fn parts<'p>(mount: &Mount<Arc<Regex>>, path: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
+    match mount.alias.pattern {
+        Pattern::Prefix(_) => split_prefix_target(&mount.alias.target, path),
+        Pattern::Regex(_) => None,
     }
 }
 

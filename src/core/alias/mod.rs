@@ -117,6 +117,24 @@ pub fn push_prefix_target(
     path.extend_from_slice(uri.get(rest..).unwrap_or_default());
 }
 
+/// Parts `path`, made of `target` by [`push_prefix_target`], into the script and what follows it in the URI.
+///
+/// `None` where only httpd's walk through the folders tells: when the target is a folder, when nothing follows, or
+/// when the walk would put what follows into another form (empty, `.` and `..` segments).
+#[must_use]
+pub fn split_prefix_target<'p>(target: &[u8], path: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
+    let (script, rest) = path.split_at_checked(target.len())?;
+    if script.ends_with(b"/") {
+        return None;
+    }
+    let segments = rest.strip_prefix(b"/")?;
+    // The last segment may be empty: a slash at the end stays.
+    let inner = segments.strip_suffix(b"/").unwrap_or(segments);
+    let is_plain = |segment: &[u8]| !matches!(segment, b"" | b"." | b"..");
+    let holds = segments.is_empty() || inner.split(|&byte| byte == b'/').all(is_plain);
+    holds.then_some((script, rest))
+}
+
 /// Appends to `path` the file for a URI that a regular expression matched, and says how much of it that took.
 ///
 /// `$0` to `$9` in `target` stand for the captures, `\` protects the character after it; a capture that took no

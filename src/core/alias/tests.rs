@@ -38,6 +38,34 @@ fn prefixes_match_as_in_mod_alias() {
 }
 
 #[test]
+fn the_script_is_known_beforehand_only_where_a_plain_path_follows_it() {
+    let target = "/srv/a.wsgi";
+    for (rest, splits) in [
+        ("/", true),
+        ("/x", true),
+        ("/x/y.d/", true),
+        ("/...", true),
+        ("", false),
+        ("x", false),
+        ("//", false),
+        ("//x", false),
+        ("/x//", false),
+        ("/x//y", false),
+        ("/.", false),
+        ("/x/./y", false),
+        ("/../x", false),
+        ("/x/..", false),
+        ("/x/../", false),
+    ] {
+        let path = format!("{target}{rest}");
+        let expected = splits.then_some((target.as_bytes(), rest.as_bytes()));
+        let found = split_prefix_target(target.as_bytes(), path.as_bytes());
+        assert_eq!(found, expected, "{rest}");
+    }
+    assert_eq!(split_prefix_target(b"/srv/", b"/srv//x"), None);
+}
+
+#[test]
 fn the_rest_of_the_uri_follows_the_target() {
     for (target, alias, uri, expected) in [
         ("/srv/a.wsgi", "/", "/", "/srv/a.wsgi/"),
