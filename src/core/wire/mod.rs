@@ -14,13 +14,13 @@
 //! 1. The child passes one end of a new stream socket through the slot's intake with a [`Hello`], or takes a connection
 //!    that it has.
 //! 2. child: [`ToDaemon::Request`]. An inline body is the rest of its payload. The descriptor of a
-//!    [`BodyForm::File`] comes with the last byte of the frame.
+//!    [`BodyForm::File`] is sent with the frame's first bytes, so it is there no later than the whole frame.
 //! 3. [`BodyForm::Stream`]: daemon: [`ToChild::Taken`] before the application is entered, and
 //!    [`ToChild::NeedBody`] (once) when the application reads for the first time. Only then child:
 //!    [`ToDaemon::Body`]..., and exactly one [`ToDaemon::BodyEnd`], also when the answer ended before the body:
 //!    then the daemon drops, between two requests, what still comes of the body up to its end.
-//! 4. daemon: [`ToChild::Head`], then any number of [`ToChild::Data`] and [`ToChild::File`] (whose descriptor comes with
-//!    the last byte of its frame), then [`ToChild::End`] or [`ToChild::Abort`]. Or, where nothing was sent,
+//! 4. daemon: [`ToChild::Head`], then any number of [`ToChild::Data`] and [`ToChild::File`] (whose descriptor is sent no
+//!    later than its last byte; the child takes them in order), then [`ToChild::End`] or [`ToChild::Abort`]. Or, where nothing was sent,
 //!    [`ToChild::Status`] alone or [`ToChild::Stale`] alone. [`ToChild::Log`] may come anywhere before the last of these.
 //! 5. The connection can be used for the next request, except after `Stale`.
 //!
@@ -61,7 +61,7 @@ pub use entries::{Entries, EntryIter, push_entry, push_named};
 pub use error::WireError;
 pub use frame::{Decoded, HEADER};
 pub use hello::{HELLO, Hello, VERSION};
-pub use request::{BodyForm, BodyPlan, RequestEncoder, RequestFrame, RequestHead};
+pub use request::{BodyForm, BodyPlan, IGNORE_ACTIVITY, RequestEncoder, RequestFrame, RequestHead};
 pub use to_child::{
     AbortReason, HeadFrame, HeaderIter, MAX_DATA, MAX_HEAD, MAX_LOG, ToChild, data_header,
     decode_to_child, push_abort, push_data, push_end, push_file, push_head, push_log,

@@ -14,6 +14,9 @@ const FIXED: usize = 68;
 const BODY_AT: usize = 32;
 const ENTRIES_AT: usize = 64;
 
+/// A bit of `request_flags` beside the bridge's: the request does not count as activity (`WSGIIgnoreActivity`).
+pub const IGNORE_ACTIVITY: u32 = 1 << 16;
+
 const NONE: u8 = 0;
 const INLINE: u8 = 1;
 const FILE: u8 = 2;
@@ -50,7 +53,7 @@ pub struct RequestFrame<'a> {
     pub mtime: Option<i64>,
     /// `TARGET_*` bits of the bridge.
     pub target_flags: u32,
-    /// `REQUEST_*` bits of the bridge, without those about the body.
+    /// `REQUEST_*` bits of the bridge, without those about the body, and [`IGNORE_ACTIVITY`].
     pub request_flags: u32,
     /// When Apache read the request line, in microseconds since the epoch.
     pub request_start: i64,

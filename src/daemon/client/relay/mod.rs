@@ -1,0 +1,474 @@
+//! Brings a response to the client and the client's body to the process, both at the same time.
+//!
+//! The usual response is there whole at the first look and goes out in one piece. Where the client does not take what
+//! has come, it waits in a [`Spool`], so that the process is done with the request as soon as it can be, whatever the
+//! client does; only beyond `response-buffer-size` has it to wait.
+
+mod body;
+mod spool;
+mod step;
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rsgi_core::wire::{AbortReason, BodyOutcome, HeadFrame, ToChild};
+
+use self::body::BodyPump;
+use self::spool::{Next, Spool};
+use super::exchange::Exchange;
+use super::failure::{Failure, Garbage};
+use super::file::has_part;
+use super::inbox::Inbox;
+use crate::sys::socket::Waiting;
+
+/// The client, as the relay needs it. Nothing but `send`, `send_file` and `flush` may wait for it.
+pub trait Front {
+    /// Takes status and headers.
+    fn head(&mut self, head: &HeadFrame<'_>) -> HeadAction;
+    /// Bytes that can be sent without waiting; none where that is not known.
+    fn room(&mut self) -> Option<usize>;
+    /// Sends blocks, which are not looked at any more when this returns.
+    fn send(&mut self, blocks: &[&[u8]], passing: Passing) -> Delivery;
+    /// Sends part of a regular file. It stays the caller's, and whoever else has it may change it.
+    fn send_file(
+        &mut self,
+        file: BorrowedFd<'_>,
+        offset: u64,
+        length: u64,
+        passing: Passing,
+    ) -> Delivery;
+    /// Brings what was sent to the client.
+    fn flush(&mut self) -> Delivery;
+    /// Logs a line for the request.
+    fn log(&mut self, level: u8, text: &[u8]);
+    /// Reads what is there of the request's body.
+    ///
+    /// # Errors
+    /// Why there is no more of it.
+    fn read_body(&mut self, buffer: &mut [u8]) -> Result<BodyPiece, BodyOutcome>;
+    /// What to wait for the client at; none where it has no socket of its own.
+    fn socket(&self) -> Option<BorrowedFd<'_>>;
+}
+
+/// What becomes of a response whose head was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadAction {
+    /// It goes to the client.
+    Pass,
+    /// Its body is dropped: something else is sent in its place.
+    Drop,
+}
+
+/// How a piece of a response is passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passing {
+    /// More comes.
+    More,
+    /// It is the end, which the client may get when it likes.
+    End,
+    /// It is the end, and is to go out now: that does not wait.
+    EndNow,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It was taken.
+    Taken,
+    /// The client is gone.
+    Gone,
+    /// It was refused on the way.
+    Failed,
+}
+
+/// What a look at the request's body gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyPiece {
+    /// So many bytes, not 0.
+    Bytes(usize),
+    /// It is at its end.
+    End,
+    /// Nothing has come.
+    NotYet,
+}
+
+/// How a response ended.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It is complete and was passed on, or dropped as the head's taker wished.
+    Complete,
+    /// Nothing was sent: this is the status.
+    Status(u16),
+    /// It cannot be completed; logged by the process.
+    Aborted(AbortReason),
+    /// The client is gone.
+    ClientGone,
+    /// It was refused on the way to the client.
+    Refused,
+}
+
+/// Bytes that any client takes in the beginning, whatever is known of it.
+const SMALL: usize = 16 * 1024;
+/// Blocks that are passed at once.
+const BLOCKS: usize = 16;
+/// Bytes that are dropped for the connection's sake; beyond that it is closed.
+const MOST_DROPPED: usize = 1024 * 1024;
+
+/// Why a step is the last one.
+enum Stop {
+    Failed(Failure),
+    Ended(Ending),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+type Step<T> = Result<T, Stop>;
+
+/// How a response is relayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Relay {
+    /// Whether the body is streamed.
+    pub is_streamed: bool,
+    /// How long nothing may come before what has come is brought to the client (`response-flush-delay`).
+    pub flush_delay: Duration,
+    /// Bytes that are kept for a slow client (`response-buffer-size`).
+    pub most_kept: u64,
+    /// How long a client may take nothing and send nothing.
+    pub client_patience: Duration,
+}
+
+/// Relays until the response has ended or cannot be had.
+///
+/// # Errors
+/// Why there is no response, or no more of it.
+pub fn relay<F: Front>(
+    how: Relay,
+    exchange: &mut Exchange<'_, '_>,
+    inbox: &mut Inbox,
+    front: &mut F,
+) -> Result<Ending, Failure> {
+    inbox.clear();
+    let mut relayed = Relaying {
+        how,
+        exchange,
+        front,
+        body: BodyPump::new(how.is_streamed),
+        spool: Spool::default(),
+        is_committed: false,
+        is_dropping: false,
+        dropped: 0,
+        has_passed: false,
+        is_unflushed: false,
+        active: None,
+    };
+    let stop = relayed.run(inbox);
+    relayed.exchange.finish(false);
+    inbox.clear();
+    match stop {
+        Stop::Ended(ending) => Ok(ending),
+        Stop::Failed(failure) => Err(failure),
+    }
+}
+
+/// One response on its way.
+struct Relaying<'e, 'c, 'o, F> {
+    how: Relay,
+    exchange: &'e mut Exchange<'c, 'o>,
+    front: &'e mut F,
+    body: BodyPump,
+    spool: Spool,
+    is_committed: bool,
+    is_dropping: bool,
+    dropped: usize,
+    has_passed: bool,
+    /// Something was passed on that may still be on its way to the client.
+    is_unflushed: bool,
+    /// When something moved last, where somebody asked.
+    active: Option<Instant>,
+}
+
+/// Blocks that are passed together.
+struct Batch<'i> {
+    blocks: [&'i [u8]; BLOCKS],
+    count: usize,
+}
+
+impl<'i> Batch<'i> {
+    const fn new() -> Self {
+        Self {
+            blocks: [&[]; BLOCKS],
+            count: 0,
+        }
+    }
+
+    fn blocks(&self) -> &[&'i [u8]] {
+        &self.blocks[..self.count]
+    }
+}
+
+impl<F: Front> Relaying<'_, '_, '_, F> {
+    fn run(&mut self, inbox: &mut Inbox) -> Stop {
+        loop {
+            let step = self
+                .take_frames(inbox)
+                .and_then(|()| self.bring_more(inbox));
+            if let Err(stop) = step {
+                return stop;
+            }
+        }
+    }
+
+    /// Takes the whole frames that are there.
+    fn take_frames(&mut self, inbox: &mut Inbox) -> Step<()> {
+        let (mut frames, fds) = inbox.parts();
+        let mut batch = Batch::new();
+        let mut is_stale = false;
+        while let Some(frame) = frames.next() {
+            match frame.map_err(|error| self.exchange.garbage(error))? {
+                ToChild::Log { level, text } => self.front.log(level, text),
+                ToChild::Head(head) => self.take_head(&head)?,
+                ToChild::Data(data) => self.take_data(data, &mut batch)?,
+                ToChild::File { offset, length } => {
+                    self.pass(&mut batch)?;
+                    let file = fds.pop_front();
+                    self.take_file(file, offset, length)?;
+                }
+                ToChild::Taken => self.check(self.how.is_streamed && !self.is_committed)?,
+                ToChild::NeedBody => {
+                    let may = self.body.open();
+                    self.check(may)?;
+                }
+                ToChild::Stale => {
+                    self.check(!self.is_committed && !self.body.is_active())?;
+                    is_stale = true;
+                    break;
+                }
+                ToChild::End => {
+                    self.check(self.is_committed)?;
+                    let is_clean = self.body.close(self.exchange);
+                    self.exchange
+                        .finish(is_clean && frames.is_at_end() && fds.is_empty());
+                    return Err(self.end(&batch));
+                }
+                ToChild::Abort(reason) => {
+                    self.check(self.is_committed)?;
+                    let is_clean = self.body.close(self.exchange);
+                    self.exchange
+                        .finish(is_clean && frames.is_at_end() && fds.is_empty());
+                    return Err(self.abort(&mut batch, reason));
+                }
+                ToChild::Status(status) => {
+                    self.check(!self.is_committed)?;
+                    let is_clean = self.body.close(self.exchange);
+                    self.exchange
+                        .finish(is_clean && frames.is_at_end() && fds.is_empty());
+                    return Err(Stop::Ended(Ending::Status(status)));
+                }
+            }
+        }
+        self.pass(&mut batch)?;
+        let used = frames.used();
+        inbox.consume(used);
+        if is_stale {
+            self.exchange.send_elsewhere(inbox)?;
+        }
+        Ok(())
+    }
+
+    /// What the process says must have a meaning at this time.
+    fn check(&self, has_meaning: bool) -> Step<()> {
+        if has_meaning {
+            Ok(())
+        } else {
+            Err(self.exchange.garbage(Garbage::Order).into())
+        }
+    }
+
+    fn take_head(&mut self, head: &HeadFrame<'_>) -> Step<()> {
+        self.check(!self.is_committed)?;
+        self.is_committed = true;
+        self.is_dropping = self.front.head(head) == HeadAction::Drop;
+        Ok(())
+    }
+
+    fn take_data<'i>(&mut self, data: &'i [u8], batch: &mut Batch<'i>) -> Step<()> {
+        self.check(self.is_committed)?;
+        if self.is_dropping {
+            return self.drop_bytes(data.len());
+        }
+        if batch.count == BLOCKS {
+            self.pass(batch)?;
+        }
+        batch.blocks[batch.count] = data;
+        batch.count += 1;
+        Ok(())
+    }
+
+    fn take_file(&mut self, file: Option<OwnedFd>, offset: u64, length: u64) -> Step<()> {
+        self.check(self.is_committed)?;
+        let file = file.filter(|file| has_part(std::os::fd::AsFd::as_fd(file), offset, length));
+        let file = file.ok_or_else(|| self.exchange.garbage(Garbage::File))?;
+        if !self.is_dropping && length > 0 {
+            self.spool.push_file(file, offset, length);
+            if self.spool.is_last() {
+                return self.pass_next(Passing::More);
+            }
+        }
+        Ok(())
+    }
+
+    fn drop_bytes(&mut self, count: usize) -> Step<()> {
+        self.dropped = self.dropped.saturating_add(count);
+        if self.dropped > MOST_DROPPED {
+            // The process learns that nobody wants it.
+            return Err(Stop::Ended(Ending::Complete));
+        }
+        Ok(())
+    }
+
+    /// Passes blocks on, or keeps them for later where the client would have to be waited for.
+    fn pass(&mut self, batch: &mut Batch<'_>) -> Step<()> {
+        if batch.count == 0 {
+            return Ok(());
+        }
+        let blocks = batch.blocks();
+        let total = blocks.iter().map(|block| block.len()).sum();
+        // Where the room is not known, what has come is passed on when no more is there.
+        let fits = self.spool.is_empty() && self.fits(total) == Some(true);
+        if fits {
+            let delivery = self.front.send(blocks, Passing::More);
+            self.has_passed = true;
+            self.is_unflushed = true;
+            self.delivered(delivery)?;
+        } else {
+            self.keep(blocks)?;
+        }
+        batch.count = 0;
+        Ok(())
+    }
+
+    /// Whether so many bytes can be sent without waiting; none where that is not known.
+    fn fits(&mut self, total: usize) -> Option<bool> {
+        if !self.has_passed && total <= SMALL {
+            return Some(true);
+        }
+        self.front.room().map(|room| room >= total)
+    }
+
+    fn keep(&mut self, blocks: &[&[u8]]) -> Step<()> {
+        for block in blocks {
+            self.spool.push(block).map_err(Failure::Connection)?;
+        }
+        Ok(())
+    }
+
+    fn delivered(&mut self, delivery: Delivery) -> Step<()> {
+        match delivery {
+            Delivery::Taken => Ok(()),
+            Delivery::Gone => Err(Stop::Ended(Ending::ClientGone)),
+            Delivery::Failed => Err(Stop::Ended(Ending::Refused)),
+        }
+    }
+
+    /// The response is complete with these blocks.
+    fn end(&mut self, batch: &Batch<'_>) -> Stop {
+        let step = self.try_end(batch);
+        step.err().unwrap_or(Stop::Ended(Ending::Complete))
+    }
+
+    fn try_end(&mut self, batch: &Batch<'_>) -> Step<()> {
+        if self.is_dropping {
+            return Ok(());
+        }
+        let blocks = batch.blocks();
+        if self.spool.is_empty() {
+            let total = blocks.iter().map(|block| block.len()).sum();
+            let passing = match self.fits(total) {
+                Some(true) => Some(Passing::EndNow),
+                None => Some(Passing::End),
+                Some(false) => None,
+            };
+            if let Some(passing) = passing {
+                let delivery = self.front.send(blocks, passing);
+                return self.delivered(delivery);
+            }
+        }
+        self.keep(blocks)?;
+        while !self.spool.is_empty() {
+            let passing = if self.spool.is_last() {
+                Passing::End
+            } else {
+                Passing::More
+            };
+            self.pass_next(passing)?;
+        }
+        Ok(())
+    }
+
+    /// The response ends without being complete: the client gets what has come.
+    fn abort(&mut self, batch: &mut Batch<'_>, reason: AbortReason) -> Stop {
+        let step = self.pass(batch).and_then(|()| self.pass_all());
+        step.err().unwrap_or(Stop::Ended(Ending::Aborted(reason)))
+    }
+
+    fn pass_all(&mut self) -> Step<()> {
+        while !self.spool.is_empty() {
+            self.pass_next(Passing::More)?;
+        }
+        Ok(())
+    }
+
+    /// Passes the first kept part on, whole.
+    fn pass_next(&mut self, passing: Passing) -> Step<()> {
+        let delivery = match self.spool.next() {
+            Some(Next::Bytes(bytes)) => self.front.send(&[bytes], passing),
+            Some(Next::File {
+                file,
+                offset,
+                length,
+            }) => self.front.send_file(file, offset, length, passing),
+            None => Delivery::Failed,
+        };
+        self.spool.pop();
+        self.has_passed = true;
+        self.is_unflushed = true;
+        self.delivered(delivery)
+    }
+
+    /// Passes on what fits into `room`; whether anything did.
+    fn pass_some(&mut self, mut room: usize) -> Step<bool> {
+        let mut buffer = [0; 16 * 1024];
+        let mut any = false;
+        while room > 0 && !self.spool.is_empty() {
+            let most = room.min(buffer.len());
+            let count = match self.spool.peek(&mut buffer[..most]) {
+                Ok(Some(bytes)) => {
+                    let delivery = self.front.send(&[bytes], Passing::More);
+                    let count = bytes.len();
+                    self.delivered(delivery)?;
+                    count
+                }
+                Ok(None) => {
+                    self.pass_next(Passing::More)?;
+                    return Ok(true);
+                }
+                Err(error) => return Err(kept_is_lost(error)),
+            };
+            self.spool.consume(count);
+            self.is_unflushed = true;
+            any = true;
+            room -= count;
+        }
+        Ok(any)
+    }
+}
+
+fn kept_is_lost(error: io::Error) -> Stop {
+    Stop::Failed(Failure::Connection(error))
+}
