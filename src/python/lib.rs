@@ -15,6 +15,7 @@ mod gate;
 mod handler;
 mod interpreter;
 mod kit;
+mod line;
 mod loader;
 mod panics;
 mod process;

@@ -131,6 +131,11 @@ pub(crate) fn open() {
     IS_OPEN.store(true, Ordering::SeqCst);
 }
 
+/// Whether uses may begin.
+pub(crate) fn is_open() -> bool {
+    IS_OPEN.load(Ordering::Relaxed)
+}
+
 /// Lets no further use begin; false when that was so already.
 pub(crate) fn close() -> bool {
     IS_OPEN.swap(false, Ordering::SeqCst)

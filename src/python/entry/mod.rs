@@ -14,7 +14,7 @@ use rsgi_bridge::fence::fence;
 use crate::{handler, interpreter, loader, panics, process, serve, service, stacks, start, worker};
 
 pub(crate) use view::{
-    FieldView, Fields, HostRef, Next, Prefix, RequestView, SourceRef, TargetView,
+    FieldView, Fields, HostRef, Next, Prefix, RequestView, SourceRef, Taken, TargetView,
 };
 
 static LAYER: Layer = Layer {

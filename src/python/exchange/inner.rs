@@ -149,22 +149,32 @@ impl Inner {
         }
     }
 
-    /// Sends what is left and the end; the result of `handle`.
-    pub(super) fn finish(&mut self, outgoing: &Outgoing<'_>) -> i32 {
+    /// Forgets the host.
+    pub(super) fn close(&mut self) {
+        self.host = None;
+        self.is_sealed = true;
+        self.prefix = Prefix::EMPTY;
+    }
+
+    /// Sends what is left and the end; the result of `handle`, none where nothing was done because it would wait.
+    pub(super) fn finish(&mut self, outgoing: &Outgoing<'_>, extra: u32) -> Option<i32> {
         let Some(host) = self.host else {
-            return abi::HANDLED_TRUNCATED;
+            return Some(abi::HANDLED_TRUNCATED);
         };
         if !self.is_ended && self.check().is_ok() {
-            match outgoing {
-                Outgoing::Blocks(blocks, known) => self.finish_blocks(host, blocks, *known),
+            let code = match outgoing {
+                Outgoing::Blocks(blocks, known) => self.finish_blocks(host, blocks, *known, extra),
                 Outgoing::File {
                     fd,
                     offset,
                     available,
-                } => self.finish_file(host, *fd, *offset, *available),
+                } => self.finish_file(host, *fd, (*offset, *available), extra),
+            };
+            if code == abi::SEND_WOULD_BLOCK {
+                return None;
             }
         }
-        self.outcome()
+        Some(self.outcome())
     }
 
     pub(super) fn outcome(&self) -> i32 {
@@ -176,7 +186,13 @@ impl Inner {
         }
     }
 
-    fn finish_blocks(&mut self, host: HostRef, blocks: &[Bytes], known: Option<u64>) {
+    fn finish_blocks(
+        &mut self,
+        host: HostRef,
+        blocks: &[Bytes],
+        known: Option<u64>,
+        extra: u32,
+    ) -> i32 {
         let mut body = self
             .body
             .unwrap_or_else(|| self.new_body(self.head.content_length()));
@@ -194,51 +210,67 @@ impl Inner {
             cut.retain(|block| block.len > 0);
             blocks = &cut;
         }
-        let flags = match body.end() {
-            Ending::Complete => abi::SEND_FLUSH | abi::SEND_END,
-            Ending::Short { missing } => {
-                self.tell_short(host, missing);
-                abi::SEND_FLUSH
-            }
-        };
+        let ending = body.end();
+        let flags = last_flags(ending) | extra;
         let is_idle = blocks.is_empty() && self.body.is_some() && flags & abi::SEND_END == 0;
-        if !is_idle {
-            self.pass(host, body, known, flags, |host, head| {
+        let code = match is_idle {
+            true => abi::SEND_OK,
+            false => self.pass(host, body, known, flags, |host, head| {
                 host.send(head, blocks, flags)
-            });
-        }
+            }),
+        };
+        self.tell_short(host, code, ending);
+        code
     }
 
-    fn finish_file(&mut self, host: HostRef, fd: i32, offset: u64, available: u64) {
+    fn finish_file(
+        &mut self,
+        host: HostRef,
+        fd: i32,
+        (offset, available): (u64, u64),
+        extra: u32,
+    ) -> i32 {
         let declared = self.head.content_length();
         let mut body = self.new_body(Some(declared.unwrap_or(available)));
         let length = usize::try_from(available).unwrap_or(usize::MAX);
         let send = body.take(length).send;
-        let flags = match body.end() {
-            Ending::Complete => abi::SEND_FLUSH | abi::SEND_END,
-            Ending::Short { missing } => {
-                self.tell_short(host, missing);
-                abi::SEND_FLUSH
-            }
-        };
+        let ending = body.end();
+        let flags = last_flags(ending) | extra;
         let (Ok(start), Ok(count)) = (i64::try_from(offset), i64::try_from(send)) else {
             self.has_failed = true;
-            return;
+            return abi::SEND_FAILED;
         };
-        self.pass(host, body, Some(available), flags, |host, head| {
+        let code = self.pass(host, body, Some(available), flags, |host, head| {
             if send == 0 {
                 host.send(head, &[], flags)
             } else {
                 host.send_file(head, fd, (start, count), flags)
             }
         });
+        self.tell_short(host, code, ending);
+        code
     }
 
-    fn tell_short(&self, host: HostRef, missing: u64) {
+    /// Says that a response is shorter than it said, once the host has taken its last part.
+    fn tell_short(&self, host: HostRef, code: i32, ending: Ending) {
+        let Ending::Short { missing } = ending else {
+            return;
+        };
+        if code == abi::SEND_WOULD_BLOCK {
+            return;
+        }
         let line = format!(
             "The response is cut: {missing} bytes less than its Content-Length came from '{}'.",
             String::from_utf8_lossy(&self.script)
         );
         host.log(level::INFO, line.as_bytes());
+    }
+}
+
+/// How the last part of a response is sent.
+const fn last_flags(ending: Ending) -> u32 {
+    match ending {
+        Ending::Complete => abi::SEND_FLUSH | abi::SEND_END,
+        Ending::Short { .. } => abi::SEND_FLUSH,
     }
 }

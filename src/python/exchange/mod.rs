@@ -18,7 +18,7 @@ use rsgi_bridge::abi::{self, level};
 use rsgi_core::header::HeadBuffer;
 use rsgi_core::logline::LineSplitter;
 
-use crate::entry::{HostRef, Prefix, RequestView};
+use crate::entry::{HostRef, RequestView};
 use crate::{gate, process};
 
 pub(crate) use body::{InputError, ReadFailure, Wanted};
@@ -220,9 +220,19 @@ impl Exchange {
         self.errors.lock().restart();
     }
 
-    /// Sends what is left and the end. Call detached.
-    pub(crate) fn finish(&self, outgoing: &Outgoing<'_>) -> i32 {
-        self.inner.lock().finish(outgoing)
+    /// Sends what is left and the end, with these `SEND_*` flags in addition; none where that would wait. Call detached.
+    pub(crate) fn finish(&self, outgoing: &Outgoing<'_>, flags: u32) -> Option<i32> {
+        self.inner.lock().finish(outgoing, flags)
+    }
+
+    /// The same, attached.
+    pub(crate) fn finish_attached(
+        &self,
+        py: Python<'_>,
+        outgoing: &Outgoing<'_>,
+        flags: u32,
+    ) -> Option<i32> {
+        self.lock(py).finish(outgoing, flags)
     }
 
     /// The result of `handle` for a response that cannot be completed. Call detached.
@@ -230,12 +240,19 @@ impl Exchange {
         self.inner.lock().outcome()
     }
 
+    /// The same, attached.
+    pub(crate) fn cut_attached(&self, py: Python<'_>) -> i32 {
+        self.lock(py).outcome()
+    }
+
     /// Forgets the host, which ends with `handle`. Call detached.
     pub(crate) fn close(&self) {
-        let mut inner = self.inner.lock();
-        inner.host = None;
-        inner.is_sealed = true;
-        inner.prefix = Prefix::EMPTY;
+        self.inner.lock().close();
+    }
+
+    /// The same, attached.
+    pub(crate) fn close_attached(&self, py: Python<'_>) {
+        self.lock(py).close();
     }
 }
 

@@ -198,6 +198,11 @@ fn keep_slot(interp: &'static Interp, state: *mut PyThreadState) -> Rc<Slot> {
 /// # Errors
 /// Why it could not be made; logged already.
 pub(crate) fn find(group: &[u8]) -> Result<&'static Interp, ()> {
+    known(group).map_or_else(|| make(group), Ok)
+}
+
+/// The interpreter of an application group, if it was used before.
+pub(crate) fn known(group: &[u8]) -> Option<&'static Interp> {
     let known = THREAD.with(|thread| {
         let slots = thread.slots.borrow();
         slots
@@ -205,9 +210,7 @@ pub(crate) fn find(group: &[u8]) -> Result<&'static Interp, ()> {
             .map(|slot| slot.interp)
             .find(|interp| interp.name == group)
     });
-    known
-        .or_else(|| look_up(group))
-        .map_or_else(|| make(group), Ok)
+    known.or_else(|| look_up(group))
 }
 
 fn look_up(group: &[u8]) -> Option<&'static Interp> {

@@ -51,6 +51,11 @@ fn an_interruption_hits_the_request_that_it_is_for_and_no_other() {
 }
 
 #[test]
+fn workers_take_requests_in_order_and_several_in_a_row() {
+    in_every_python("serve");
+}
+
+#[test]
 fn what_is_printed_is_logged() {
     in_every_python("log");
 }

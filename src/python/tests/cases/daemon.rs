@@ -175,7 +175,7 @@ pub(crate) fn run_service(home: &Path) {
     let (is_well, log) = run("raise ValueError('no')", "");
     assert!(!is_well && log.contains("ValueError: no"), "{log}");
     // Signals are the application's.
-    let own = "import os, signal, time\nsignal.signal(signal.SIGUSR2, lambda *_: print('own handler'))\nos.kill(os.getpid(), signal.SIGUSR2)\ntime.sleep(0.05)\n";
+    let own = "import os, signal, time\nsignal.signal(signal.SIGUSR2, lambda *_: print('own handler'))\nos.kill(os.getpid(), signal.SIGUSR2)\nfor _ in range(50): time.sleep(0.001)\n";
     assert_eq!(run(own, ""), (true, "own handler".to_owned()));
     // In a sub-interpreter Python runs no handlers, but the monitor can end it.
     std::thread::scope(|scope| {

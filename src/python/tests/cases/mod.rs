@@ -10,6 +10,7 @@ mod memory;
 mod module;
 mod response;
 mod script;
+mod serve;
 mod stop;
 mod threads;
 
@@ -22,6 +23,7 @@ pub(crate) fn run(home: &Path, group: &str) {
         "daemon" => daemon::run(home),
         "service" => daemon::run_service(home),
         "interrupt" => interrupt::run(home),
+        "serve" => serve::run(home),
         "failure" => failure::run(home),
         "input" => input::run(home),
         "log" => log::run(home),

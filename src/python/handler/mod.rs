@@ -1,71 +1,62 @@
 //! One request: find the application, call it, collect or stream its response, and clean up.
 //!
-//! Python is entered once. A list or tuple is collected while attached and sent after detaching; other iterables are
-//! sent block by block as they come. The end of the response always goes out detached.
+//! Python is entered once. A list or tuple is collected while attached and sent as one; other iterables are sent block by
+//! block as they come. `after` has the end of the response, which goes out detached: but in a daemon's workers
+//! (`serve`) the same is tried attached first.
 
 #![deny(unsafe_code)]
 
-use std::cell::{Cell, OnceCell};
+mod after;
+
+use std::cell::RefCell;
 use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use pyo3::exceptions::{PyOSError, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
-use rsgi_bridge::abi::{Bytes, level};
+use rsgi_bridge::abi::level;
 
 use crate::entry::{HostRef, RequestView};
-use crate::exchange::{self, Exchange, Outgoing, Refusal};
-use crate::interpreter::{self, At, Interp};
+use crate::exchange::{self, Exchange, Refusal};
+use crate::interpreter::{self, At};
 use crate::types::{RequestObjects, file_wrapper, flush_prints};
 use crate::worker::{self, Window};
 use crate::{capi, environ, gate, loader, process, report, respond};
 
-/// Blocks of at most so many bytes in all are copied, so that nothing of Python's is held while they are sent.
-const COPIED: usize = 16 * 1024;
-/// Blocks of more bytes in all are released right after they were sent, others when the thread attaches again.
-const HELD: usize = 256 * 1024;
+pub(crate) use after::{After, finish, try_finish};
 
-const NO_STATE: &[u8] =
+use after::FilePart;
+
+/// What is logged where CPython has no memory for the thread.
+pub(crate) const NO_STATE: &[u8] =
     b"RSGI0103: There is no memory for a thread state in the interpreter of the application group.";
 
-thread_local! {
-    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-/// What is to be done after detaching.
-enum After {
-    /// Answer with this code of `handle`.
-    Return(i32),
-    /// Send a copy of all blocks; the length for the head, if it is to have one.
-    Copied(Vec<u8>, Option<u64>),
-    /// Send blocks whose objects the thread's scratch holds.
-    Held(Vec<Bytes>, Option<u64>),
-    /// Send a file.
-    File(FilePart),
-    /// Send the end.
-    End,
-    /// The response cannot be completed.
-    Cut,
-}
-
-struct FilePart {
-    file: File,
-    offset: u64,
-    available: u64,
-}
-
-/// Forgets the host when the request ends, however it does. Dropped detached.
+/// The exchange of the request in hand; forgets its host at the latest when it drops, which is done detached.
 #[derive(Default)]
-struct Closing(OnceCell<Arc<Exchange>>);
+pub(crate) struct InHand(RefCell<Option<Arc<Exchange>>>);
 
-impl Drop for Closing {
+impl InHand {
+    /// The exchange, once there is one.
+    pub(crate) fn exchange(&self) -> Option<Arc<Exchange>> {
+        self.0.borrow().clone()
+    }
+
+    /// The request is over. Attached.
+    pub(crate) fn close(&self, py: Python<'_>) {
+        if let Some(exchange) = self.0.take() {
+            exchange::set_current(None);
+            exchange.close_attached(py);
+        }
+    }
+}
+
+impl Drop for InHand {
     fn drop(&mut self) {
         // Normally done long before; not after a panic.
         gate::leave();
-        exchange::set_current(None);
-        if let Some(exchange) = self.0.get() {
+        if let Some(exchange) = self.0.take() {
+            exchange::set_current(None);
             exchange.close();
         }
     }
@@ -79,15 +70,15 @@ pub(crate) fn handle(request: &RequestView<'_>, host: HostRef) -> i32 {
     let Ok(interp) = interpreter::find(request.target.application_group) else {
         return 500;
     };
-    let closing = Closing::default();
+    let in_hand = InHand::default();
     let turn = gate::wait();
     let after = interpreter::attach(interp, |at| {
         let _stay = turn.pass();
-        run(at, request, host, &closing)
+        run(at, request, host, &in_hand)
     });
     gate::leave();
-    match (after, closing.0.get()) {
-        (Some(after), Some(exchange)) => finish(interp, exchange, after),
+    match (after, &*in_hand.0.borrow()) {
+        (Some(after), Some(exchange)) => after::finish(interp, exchange, after),
         (Some(_), None) => 500,
         (None, _) => {
             host.log(level::ERROR, NO_STATE);
@@ -97,7 +88,7 @@ pub(crate) fn handle(request: &RequestView<'_>, host: HostRef) -> i32 {
 }
 
 /// The part of a request that needs Python.
-fn run(at: At<'_>, request: &RequestView<'_>, host: HostRef, closing: &Closing) -> After {
+pub(crate) fn run(at: At<'_>, request: &RequestView<'_>, host: HostRef, in_hand: &InHand) -> After {
     let scratch = &at.slot.scratch;
     scratch.release(at.py);
     let objects = match scratch.objects.take() {
@@ -118,8 +109,7 @@ fn run(at: At<'_>, request: &RequestView<'_>, host: HostRef, closing: &Closing) 
     };
     let exchange = &objects.exchange;
     exchange.begin(at.py, request, host);
-    // It is empty: this is the only place that sets it.
-    drop(closing.0.set(Arc::clone(exchange)));
+    in_hand.0.replace(Some(Arc::clone(exchange)));
     exchange::set_current(Some(Arc::clone(exchange)));
     let window = Window::open(at, &request.target, request.daemon_start());
     let after = serve(at, request, &objects);
@@ -177,27 +167,7 @@ fn unit(at: At<'_>, exchange: &Exchange, result: &Bound<'_, PyAny>) -> PyResult<
     if !exchange.is_started(at.py) {
         return Err(respond::refusal(Refusal::NotStarted));
     }
-    let known = (blocks.len() == 1).then_some(total as u64);
-    if total == 0 {
-        return Ok(After::Copied(Vec::new(), known));
-    }
-    if total <= COPIED {
-        let mut buffer = BUFFER.take();
-        buffer.clear();
-        for block in &blocks {
-            buffer.extend_from_slice(block.as_bytes());
-        }
-        return Ok(After::Copied(buffer, known));
-    }
-    let addresses = blocks
-        .iter()
-        .map(|block| Bytes::new(block.as_bytes()))
-        .filter(|block| block.len > 0)
-        .collect();
-    // INVARIANT: nothing releases them before this thread attaches again, and bytes never change or move.
-    let held = blocks.into_iter().map(Bound::unbind).collect();
-    at.slot.scratch.held.set(held);
-    Ok(After::Held(addresses, known))
+    Ok(After::blocks(at, blocks, total))
 }
 
 /// The file of a wrapper that can be sent as such; none where it has to be read.
@@ -349,34 +319,4 @@ fn failed(at: At<'_>, exchange: &Exchange, request: &RequestView<'_>, error: &Py
         );
     }
     or_cut(500)
-}
-
-/// The part of a request that comes after Python.
-fn finish(interp: &'static Interp, exchange: &Exchange, after: After) -> i32 {
-    match after {
-        After::Return(code) => code,
-        After::End => exchange.finish(&Outgoing::Blocks(&[], None)),
-        After::Cut => exchange.cut(),
-        After::File(part) => exchange.finish(&Outgoing::File {
-            fd: part.file.as_raw_fd(),
-            offset: part.offset,
-            available: part.available,
-        }),
-        After::Copied(buffer, known) => {
-            let block = [Bytes::new(&buffer)];
-            let blocks = &block[..usize::from(!buffer.is_empty())];
-            let code = exchange.finish(&Outgoing::Blocks(blocks, known));
-            BUFFER.set(buffer);
-            code
-        }
-        After::Held(blocks, known) => {
-            let code = exchange.finish(&Outgoing::Blocks(&blocks, known));
-            let total: usize = blocks.iter().map(|block| block.len).sum();
-            if total > HELD {
-                // None would mean no memory for a thread state that exists already.
-                let _ = interpreter::attach(interp, |at| at.slot.scratch.release(at.py));
-            }
-            code
-        }
-    }
 }
