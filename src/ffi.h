@@ -11,8 +11,10 @@
 #include <http_main.h>
 #include <http_protocol.h>
 #include <http_request.h>
+#include <ap_listen.h>
 #include <ap_mmn.h>
 #include <ap_mpm.h>
+#include <mpm_common.h>
 #include <ap_regex.h>
 #include <util_filter.h>
 #include <util_script.h>
@@ -22,6 +24,7 @@
 #include <apr_portable.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
+#include <apr_thread_proc.h>
 
 /* The macro layer of apr_buckets.h, one function each (bindgen does not bind function-like macros). */
 apr_bucket *rsgi_brigade_first(apr_bucket_brigade *bb);

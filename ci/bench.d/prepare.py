@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PACKAGES = ("mod_wsgi==6.1.1", "flask", "gunicorn", "granian")
 DEBIAN_MODULE = Path("/usr/lib/apache2/modules/mod_wsgi.so")
-OWN_FILES = ("mod_rsgi.so", "rsgi_python.so")
+OWN_FILES = ("mod_rsgi.so", "rsgi_python.so", "rsgi-daemon")
 WEB_USERS = ("www-data", "apache", "http", "nobody")
 
 

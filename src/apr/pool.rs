@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_void};
 use std::marker::PhantomData;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use super::fence;
 use crate::ffi;
@@ -28,6 +28,17 @@ impl<'p> Pool<'p> {
             raw,
             life: PhantomData,
         })
+    }
+
+    /// Makes a pool that belongs to nobody: whoever has it destroys it.
+    pub(crate) fn unowned() -> Option<Self> {
+        let mut raw = ptr::null_mut();
+        // SAFETY: a place for the pool; without a parent it is one of APR's own, and so is its allocator.
+        unsafe {
+            ffi::apr_pool_create_ex(&raw mut raw, ptr::null_mut(), None, ptr::null_mut());
+        }
+        // SAFETY: null or just made, and nobody else knows it.
+        unsafe { Self::from_raw(raw) }
     }
 
     /// The pool, for calls of httpd and APR.

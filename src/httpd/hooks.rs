@@ -31,6 +31,14 @@ pub(crate) trait Module: Sized + 'static {
     fn check_config(phase: Phase<'_>) -> Result<(), Refused>;
     /// The configuration is about to serve.
     fn post_config(phase: Phase<'_>) -> Result<(), Refused>;
+    /// All modules have taken the configuration: nothing but the forks of children lies between this and serving.
+    fn serve(phase: Phase<'_>) -> Result<(), Refused>;
+    /// Called in the parent about every ten seconds.
+    fn monitor(phase: Phase<'_>);
+    /// A process that the parent watches ([`super::watch`]) has ended.
+    fn process_ended(pid: i32, server: Option<Server<'_>>);
+    /// The children are being stopped: those of a generation that is over, or all.
+    fn children_stop(pid: i32, server: Option<Server<'_>>);
     /// A child process starts; its pool is cleared when it ends.
     fn child_init(phase: Phase<'_>);
     /// Maps a URI to a file.
@@ -122,16 +130,28 @@ pub(crate) unsafe fn register<M: Module>(record: *mut ffi::module, pool: *mut ff
         let (after, before) = (AFTER.0.as_ptr(), BEFORE.0.as_ptr());
         macro_rules! hook {
             ($register:ident, $function:ident, $after:expr, $before:expr) => {
+                hook!($register, $function, $after, $before, ffi::APR_HOOK_MIDDLE)
+            };
+            ($register:ident, $function:ident, $after:expr, $before:expr, $order:expr) => {
                 // SAFETY: a registration function of httpd's, called while it loads the module; the function is
                 // never unloaded (nodelete) and the lists, ended by null, are static.
                 unsafe {
-                    ffi::$register(Some($function::<M>), $after, $before, ffi::APR_HOOK_MIDDLE as c_int);
+                    ffi::$register(Some($function::<M>), $after, $before, $order as c_int);
                 }
             };
         }
         hook!(ap_hook_pre_config, pre_config, none, none);
         hook!(ap_hook_check_config, check_config, none, none);
         hook!(ap_hook_post_config, post_config, none, none);
+        // Last of all: what other modules refuse is never begun, and what they fork inherits nothing of ours.
+        hook!(
+            ap_hook_post_config,
+            serve,
+            none,
+            none,
+            ffi::APR_HOOK_REALLY_LAST
+        );
+        hook!(ap_hook_monitor, monitor, none, none);
         hook!(ap_hook_child_init, child_init, none, none);
         hook!(ap_hook_translate_name, translate_name, after, before);
         hook!(ap_hook_handler, handler, none, none);
@@ -246,6 +266,26 @@ unsafe extern "C" fn post_config<M: Module>(
     // SAFETY: looks optional functions up, on the thread that reads the configuration.
     unsafe { ffi::rsgi_retrieve_optional() };
     phase("post_config", conf, server, M::post_config)
+}
+
+unsafe extern "C" fn serve<M: Module>(
+    conf: *mut ffi::apr_pool_t,
+    _log: *mut ffi::apr_pool_t,
+    _temp: *mut ffi::apr_pool_t,
+    server: *mut ffi::server_rec,
+) -> c_int {
+    phase("serve", conf, server, M::serve)
+}
+
+unsafe extern "C" fn monitor<M: Module>(
+    pool: *mut ffi::apr_pool_t,
+    server: *mut ffi::server_rec,
+) -> c_int {
+    phase("monitor", pool, server, |phase| {
+        M::monitor(phase);
+        Ok(())
+    });
+    ffi::DECLINED as c_int
 }
 
 unsafe extern "C" fn child_init<M: Module>(

@@ -111,6 +111,18 @@ pub(crate) fn process_at(level: u32, text: &[u8]) {
     }
 }
 
+/// Logs one line in a server's log.
+///
+/// # Safety
+/// `record` is a live server.
+pub(super) unsafe fn server_at(record: *const ffi::server_rec, level: u32, text: &[u8]) {
+    // SAFETY: a live server (caller).
+    if unsafe { ffi::ap_get_server_module_loglevel(record, module_index()) } >= level as c_int {
+        // SAFETY: as above.
+        unsafe { server(record, level, text) };
+    }
+}
+
 /// Logs one line while the configuration is read, when there is no server yet: to stderr or the main log.
 pub(crate) fn startup(level: Level, text: &str) {
     // SAFETY: httpd takes a null server as "the start-up log".

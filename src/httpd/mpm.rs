@@ -13,6 +13,8 @@ pub(crate) struct Mpm {
     pub(crate) processes: i32,
     /// Most threads of a process, at least 1.
     pub(crate) threads: i32,
+    /// Most processes that may ever be alive at a time (`ServerLimit`), at least 1.
+    pub(crate) limit: i32,
 }
 
 impl Mpm {
@@ -28,7 +30,13 @@ impl Mpm {
             name,
             processes: query(ffi::AP_MPMQ_MAX_DAEMONS).max(1),
             threads: query(ffi::AP_MPMQ_MAX_THREADS).max(1),
+            limit: query(ffi::AP_MPMQ_HARD_LIMIT_DAEMONS).max(1),
         }
+    }
+
+    /// Whether httpd is on its way out: no restart follows.
+    pub(crate) fn is_stopping() -> bool {
+        query(ffi::AP_MPMQ_MPM_STATE) == ffi::AP_MPMQ_STOPPING
     }
 }
 

@@ -60,6 +60,16 @@ impl Phase<'_> {
         })
     }
 
+    /// Whether what follows is serving: httpd reads its configuration twice at a start, and only to check it under
+    /// `-t` and its kin.
+    pub(crate) fn is_serving() -> bool {
+        // SAFETY: asks httpd for a number.
+        let state = unsafe { ffi::ap_state_query(ffi::AP_SQ_MAIN_STATE) };
+        // SAFETY: as above.
+        let mode = unsafe { ffi::ap_state_query(ffi::AP_SQ_RUN_MODE) };
+        state == ffi::AP_SQ_MS_CREATE_CONFIG && mode == ffi::AP_SQ_RM_NORMAL
+    }
+
     /// Adds `name/version` to httpd's banner.
     pub(crate) fn add_version(&self, component: &CStr) {
         // SAFETY: the live pool of the configuration and a C string.

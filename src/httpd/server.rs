@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 
 use super::hooks::{Module, module_index, server_config_mut};
 use super::log;
+use crate::apr::Pool;
 use crate::ffi;
 
 /// APR's unit of time in a second.
@@ -83,6 +84,20 @@ impl<'s> Server<'s> {
     pub(crate) fn main(self) -> Self {
         // SAFETY: the main server lives as long as the virtual hosts of its configuration.
         unsafe { Self::from_raw(log::main_server()) }.unwrap_or(self)
+    }
+
+    /// The pool that lives as long as this process, whatever is restarted.
+    pub(crate) fn process_pool(self) -> Option<Pool<'s>> {
+        // SAFETY: the process record belongs to the process and outlives every configuration.
+        let process = unsafe { self.record().process.as_ref() }?;
+        // SAFETY: the pool that was made for the process before any module was loaded.
+        unsafe { Pool::from_raw(process.pool) }
+    }
+
+    /// Logs a line in this server's log, at a level of http_log.h.
+    pub(crate) fn log(self, level: u32, text: &[u8]) {
+        // SAFETY: a live server (type invariant).
+        unsafe { log::server_at(self.as_ptr(), level, text) };
     }
 
     /// The server, for calls of httpd.

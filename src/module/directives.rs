@@ -13,6 +13,7 @@ use rsgi_core::environ::KnownSet;
 use rsgi_core::options::{GlobalOptions, Mount, ServerOptions, Setting, Settings};
 use rsgi_core::words::Words;
 
+use super::daemons::Generation;
 use super::groups::{Group, KnownGroups, Place, Placed};
 use super::{Options, Rsgi};
 use crate::httpd::{Command, CommandContext, Regex, Scope, Slot};
@@ -64,6 +65,8 @@ pub(crate) struct ServerConfig {
     pub(super) groups: Vec<Arc<Group>>,
     /// The process groups of the whole of httpd, once the configuration was checked; only the main server's count.
     pub(super) known: OnceLock<KnownGroups>,
+    /// The processes of the process groups, once they are to serve; only the main server's count.
+    pub(super) daemons: OnceLock<Generation>,
     /// The Python of the whole of httpd, once the configuration was checked; only the main server's counts.
     pub(super) python: OnceLock<Found>,
     /// The environ entries that all requests of this server share, made in the child that serves them.

@@ -8,7 +8,7 @@ use rsgi_bridge::readable::{Identity, check_readable};
 use rsgi_core::alias::Import;
 
 use super::embedded::{self, Starter};
-use super::{Rsgi, VERSION, groups};
+use super::{Rsgi, VERSION, daemons, groups};
 use crate::httpd::{Phase, Refused, web_identity};
 
 /// Refuses to be loaded beside mod_wsgi: its symbols and ours would be mixed up.
@@ -35,6 +35,7 @@ pub(super) fn check_config(phase: Phase<'_>) -> Result<(), Refused> {
         return Ok(());
     };
     groups::check(main, config)?;
+    daemons::check(config)?;
     let needs = groups::children_need_python(main);
     if !needs && config.global.python_home.is_none() {
         return Ok(());
@@ -83,6 +84,7 @@ pub(super) fn child_init(phase: Phase<'_>) {
     let Some(main) = phase.server else { return };
     // Also when a request starts Python later.
     phase.pool.on_cleanup(embedded::stop);
+    daemons::join(phase);
     if !groups::children_need_python(main) {
         return;
     }

@@ -4,8 +4,8 @@
 //! what knows Python is behind `rsgi-bridge`.
 #![forbid(unsafe_code)]
 
-#[allow(dead_code, reason = "for the lifecycle of process groups")]
 mod daemon_config;
+mod daemons;
 mod directives;
 mod embedded;
 mod environ;
@@ -17,7 +17,7 @@ mod mapping;
 
 use rsgi_core::options::{ServerOptions, Settings};
 
-use crate::httpd::{Command, CommandContext, Module, Phase, Refused, Request, Verdict};
+use crate::httpd::{Command, CommandContext, Module, Phase, Refused, Request, Server, Verdict};
 
 pub(crate) use directives::{COMMANDS, COUNT};
 
@@ -44,6 +44,24 @@ impl Module for Rsgi {
     fn post_config(phase: Phase<'_>) -> Result<(), Refused> {
         lifecycle::post_config(phase);
         Ok(())
+    }
+
+    fn serve(phase: Phase<'_>) -> Result<(), Refused> {
+        phase.server.map_or(Ok(()), daemons::serve)
+    }
+
+    fn monitor(phase: Phase<'_>) {
+        if let Some(main) = phase.server {
+            daemons::monitor(main);
+        }
+    }
+
+    fn process_ended(pid: i32, server: Option<Server<'_>>) {
+        daemons::supervisor_ended(pid, server);
+    }
+
+    fn children_stop(pid: i32, server: Option<Server<'_>>) {
+        daemons::children_stop(pid, server);
     }
 
     fn child_init(phase: Phase<'_>) {

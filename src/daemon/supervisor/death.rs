@@ -1,0 +1,154 @@
+//! How a process ended, in words.
+
+use std::time::Duration;
+
+use rsgi_core::daemon::DaemonOptions;
+
+use crate::scoreboard::{Death, Limit};
+use crate::sys::process::{EXIT_HOPELESS, Ended, signal_name};
+
+/// The end of a process with what is known about why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// It exited.
+    Exit(i32),
+    /// A signal.
+    Signal(i32),
+    /// `cpu-time-limit=`, kept by the kernel.
+    CpuTime,
+    /// It did not end in time and was killed.
+    ShutdownTimeout,
+}
+
+impl Cause {
+    /// What ended a process that had used this much of the processors.
+    pub(super) fn of(ended: Ended, used: Duration, options: &DaemonOptions) -> Self {
+        let limit = Duration::from_secs(u64::from(options.cpu_time_limit));
+        match ended {
+            Ended::Exit(code) => Self::Exit(code),
+            Ended::Signal(libc::SIGXCPU) => Self::CpuTime,
+            Ended::Signal(libc::SIGKILL) if !limit.is_zero() && used >= limit => Self::CpuTime,
+            Ended::Signal(signal) => Self::Signal(signal),
+        }
+    }
+
+    /// As the scoreboard keeps it.
+    pub(super) fn death(self) -> Death {
+        match self {
+            Self::Exit(code) => Death::Exit(u8::try_from(code).unwrap_or(u8::MAX)),
+            Self::Signal(signal) => Death::Signal(u8::try_from(signal).unwrap_or(u8::MAX)),
+            Self::CpuTime => Death::Limit(Limit::CpuTime),
+            Self::ShutdownTimeout => Death::Limit(Limit::ShutdownTimeout),
+        }
+    }
+
+    /// Behind "the process …".
+    pub(super) fn words(self, options: &DaemonOptions) -> String {
+        match self {
+            Self::Exit(EXIT_HOPELESS) => {
+                format!("gave up with exit code {EXIT_HOPELESS}; its last lines say why")
+            }
+            Self::Exit(code) => format!("exited with code {code}"),
+            Self::CpuTime => format!(
+                "was ended by the kernel: cpu-time-limit={} is used up",
+                options.cpu_time_limit
+            ),
+            Self::ShutdownTimeout => format!(
+                "did not end when it was told to and was killed (shutdown-timeout={}, graceful-timeout={})",
+                options.shutdown_timeout, options.graceful_timeout
+            ),
+            Self::Signal(signal) => format!(
+                "was ended by signal {signal} ({}){}",
+                signal_name(signal),
+                hint(signal, options)
+            ),
+        }
+    }
+}
+
+/// What a signal without a sender usually means.
+fn hint(signal: i32, options: &DaemonOptions) -> &'static str {
+    let is_limited = options.memory_limit > 0 || options.virtual_memory_limit > 0;
+    match signal {
+        libc::SIGKILL => {
+            ": by hand, or by the kernel because the machine or container is out of memory"
+        }
+        libc::SIGSEGV | libc::SIGBUS | libc::SIGABRT if is_limited => {
+            ": a crash in C code; memory-limit or virtual-memory-limit may be the cause"
+        }
+        libc::SIGSEGV | libc::SIGBUS | libc::SIGABRT | libc::SIGILL | libc::SIGFPE => {
+            ": a crash in C code of the application or of an extension"
+        }
+        _ => "",
+    }
+}
+
+/// A length of time for people.
+pub(super) fn lasted(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..=9 => format!("{:.1} s", time.as_secs_f64()),
+        10..=599 => format!("{seconds} s"),
+        600..=35_999 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_processor_limit_is_told_apart_from_other_kills() {
+        let options = DaemonOptions {
+            cpu_time_limit: 5,
+            ..DaemonOptions::default()
+        };
+        let spent = Duration::from_secs(5);
+        let kill = Ended::Signal(libc::SIGKILL);
+        let plain = DaemonOptions::default();
+        let table = [
+            (
+                Ended::Signal(libc::SIGXCPU),
+                spent,
+                &options,
+                Cause::CpuTime,
+            ),
+            (kill, spent, &options, Cause::CpuTime),
+            (kill, Duration::ZERO, &options, Cause::Signal(libc::SIGKILL)),
+            (kill, spent, &plain, Cause::Signal(libc::SIGKILL)),
+            (Ended::Exit(3), spent, &options, Cause::Exit(3)),
+        ];
+        for (ended, used, options, cause) in table {
+            assert_eq!(Cause::of(ended, used, options), cause);
+        }
+        assert!(Cause::CpuTime.words(&options).contains("cpu-time-limit=5"));
+    }
+
+    #[test]
+    fn a_signal_has_its_name_and_what_it_may_mean() {
+        let words = Cause::Signal(libc::SIGSEGV).words(&DaemonOptions::default());
+        assert!(
+            words.contains("signal 11 (SIGSEGV): a crash in C code"),
+            "{words}"
+        );
+        assert!(
+            Cause::Exit(78)
+                .words(&DaemonOptions::default())
+                .contains("78")
+        );
+    }
+
+    #[test]
+    fn times_are_short_words() {
+        let table = [
+            (500, "0.5 s"),
+            (12_000, "12 s"),
+            (900_000, "15 min"),
+            (36_000_000, "10 h"),
+        ];
+        for (milliseconds, words) in table {
+            assert_eq!(lasted(Duration::from_millis(milliseconds)), words);
+        }
+    }
+}

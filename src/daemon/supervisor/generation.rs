@@ -1,0 +1,300 @@
+//! One generation's groups in httpd's parent: made before anything is forked, kept for as long as the parent forks
+//! children and supervisors for it. Each of those takes its own part and closes the rest.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rsgi_core::daemon::DaemonOptions;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open};
+
+use super::plan::{GroupPlan, Plan};
+use super::state::STOP_GRACE;
+use crate::config::ProcessConfig;
+use crate::scoreboard::{Layout, Scoreboard};
+use crate::sys::process::{bury, fork};
+use crate::sys::socket::{Interest, Waiting, message_pair, send_with_fds, wait_for};
+
+/// Places beyond twice the processes: for those that take long to leave.
+const SPARE_SLOTS: u32 = 2;
+/// How much longer than its processes a supervisor may take to end.
+const GRACE: Duration = Duration::from_millis(500);
+/// How often a process is looked at that the kernel cannot tell about.
+const GLANCE: Duration = Duration::from_millis(10);
+
+/// What is to be known of a group.
+#[derive(Debug)]
+pub struct GroupSpec {
+    /// How its processes are to be; slot and incarnation are filled in later.
+    pub config: ProcessConfig,
+    /// Whether a successor starts while its predecessor still serves.
+    pub overlaps: bool,
+    /// Most Apache children that may be alive at a time.
+    pub rows: u32,
+    /// Most requests of one of them that may wait at a time.
+    pub waiters: u32,
+    /// `Timeout` of the group's server.
+    pub timeout: Duration,
+}
+
+#[derive(Debug)]
+struct Group {
+    spec: GroupSpec,
+    board: Arc<Scoreboard>,
+    senders: Vec<OwnedFd>,
+    receivers: Vec<OwnedFd>,
+}
+
+/// The groups of one generation of httpd's.
+#[derive(Debug)]
+pub struct Generation {
+    program: CString,
+    environment: Vec<CString>,
+    groups: Vec<Group>,
+    /// Both ends of the pipe that every Apache child keeps open.
+    children: (OwnedFd, OwnedFd),
+}
+
+/// What an Apache child has of a group.
+#[derive(Debug)]
+pub struct GroupEnds {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// The options of its `WSGIDaemonProcess`.
+    pub options: DaemonOptions,
+    /// Its scoreboard.
+    pub board: Arc<Scoreboard>,
+    /// The sending end of each slot's intake.
+    pub intakes: Vec<OwnedFd>,
+    /// `Timeout` of the group's server.
+    pub timeout: Duration,
+}
+
+/// What an Apache child has of its generation.
+#[derive(Debug)]
+pub struct Membership {
+    /// The groups.
+    pub groups: Vec<GroupEnds>,
+    /// Open for as long as this process may send requests.
+    _life: OwnedFd,
+}
+
+impl Generation {
+    /// Makes scoreboards and intakes.
+    ///
+    /// # Errors
+    /// No memory or descriptors left.
+    pub fn new(
+        program: CString,
+        environment: Vec<CString>,
+        specs: Vec<GroupSpec>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            program,
+            environment,
+            groups: specs
+                .into_iter()
+                .map(Group::new)
+                .collect::<io::Result<_>>()?,
+            children: pipe_with(PipeFlags::CLOEXEC)?,
+        })
+    }
+
+    /// The part of an Apache child; everything else is closed.
+    #[must_use]
+    pub fn into_membership(self) -> Membership {
+        let groups = self.groups.into_iter().map(|group| {
+            let config = group.spec.config;
+            GroupEnds {
+                name: config.group,
+                options: config.options,
+                board: group.board,
+                intakes: group.senders,
+                timeout: group.spec.timeout,
+            }
+        });
+        Membership {
+            groups: groups.collect(),
+            _life: self.children.1,
+        }
+    }
+
+    /// The part of a supervisor; everything else is closed.
+    fn into_plan(self, parent: OwnedFd, parent_pid: i32) -> Plan {
+        let groups = self.groups.into_iter().map(|group| GroupPlan {
+            config: group.spec.config,
+            board: group.board,
+            intakes: group.receivers,
+            overlaps: group.spec.overlaps,
+        });
+        Plan {
+            program: self.program,
+            environment: self.environment,
+            parent,
+            parent_pid,
+            children: self.children.0,
+            groups: groups.collect(),
+        }
+    }
+
+    /// Both parts at once, for tests of the supervisor in one process.
+    #[cfg(test)]
+    pub(super) fn split(self, parent: OwnedFd, parent_pid: Pid) -> (Plan, Membership) {
+        let twin = |group: &Group| GroupEnds {
+            name: group.spec.config.group.clone(),
+            options: group.spec.config.options.clone(),
+            board: Arc::clone(&group.board),
+            intakes: group
+                .senders
+                .iter()
+                .map(|fd| fd.try_clone().unwrap())
+                .collect(),
+            timeout: group.spec.timeout,
+        };
+        let membership = Membership {
+            groups: self.groups.iter().map(twin).collect(),
+            _life: self.children.1.try_clone().unwrap(),
+        };
+        let plan = self.into_plan(parent, parent_pid.as_raw_nonzero().get());
+        (plan, membership)
+    }
+
+    /// How long the processes may take to end when they are told to.
+    fn patience(&self) -> Duration {
+        let longest = self
+            .groups
+            .iter()
+            .map(|group| group.spec.config.options.shutdown_timeout);
+        Duration::from_secs(u64::from(longest.max().unwrap_or(0))) + STOP_GRACE + GRACE
+    }
+}
+
+impl Group {
+    fn new(spec: GroupSpec) -> io::Result<Self> {
+        let options = &spec.config.options;
+        let slots = options
+            .processes
+            .saturating_mul(2)
+            .saturating_add(SPARE_SLOTS);
+        let layout = Layout {
+            slots,
+            rows: spec.rows,
+            waiters: spec.waiters,
+        };
+        let name = String::from_utf8_lossy(&spec.config.group).into_owned();
+        let board = Arc::new(Scoreboard::create(layout, &name).map_err(io::Error::other)?);
+        let mut senders = Vec::new();
+        let mut receivers = Vec::new();
+        for _ in 0..slots {
+            let (sender, receiver) = message_pair()?;
+            senders.push(sender);
+            receivers.push(receiver);
+        }
+        Ok(Self {
+            spec,
+            board,
+            senders,
+            receivers,
+        })
+    }
+}
+
+/// A supervisor, as its parent knows it.
+#[derive(Debug)]
+pub struct Supervisor {
+    pid: Pid,
+    /// Its end, or a byte on it, is the order to stop.
+    life: OwnedFd,
+    started: Instant,
+    patience: Duration,
+}
+
+impl Supervisor {
+    /// Forks a supervisor for a generation; in the new process, `run` gets its plan and is all that happens.
+    ///
+    /// The generation is taken out in the new process only: the parent keeps it.
+    ///
+    /// # Errors
+    /// No processes or descriptors left.
+    pub fn fork(
+        generation: &mut Option<Generation>,
+        run: impl FnOnce(Plan) -> i32,
+    ) -> io::Result<Self> {
+        let patience = generation
+            .as_ref()
+            .map_or(Duration::ZERO, Generation::patience);
+        let parent = getpid().as_raw_nonzero().get();
+        let (ours, theirs) = message_pair()?;
+        let mut ours = Some(ours);
+        let pid = fork(|| {
+            drop(ours.take());
+            match generation.take() {
+                Some(generation) => run(generation.into_plan(theirs, parent)),
+                None => 0,
+            }
+        })?;
+        let life = ours.ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Self {
+            pid,
+            life,
+            started: Instant::now(),
+            patience,
+        })
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
+    /// How long ago it started.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Tells it to stop its processes and end.
+    pub fn stop(&self) {
+        // Whoever is gone needs no order.
+        let _ = send_with_fds(
+            self.life.as_fd(),
+            &[io::IoSlice::new(b"s")],
+            &[],
+            Waiting::Never,
+        );
+    }
+
+    /// Waits for its end and buries it; one that takes too long is killed, and its processes end without it. Whether
+    /// it ended by itself.
+    #[must_use]
+    pub fn wait(self) -> bool {
+        let end = Instant::now() + self.patience;
+        let pidfd = pidfd_open(self.pid, PidfdFlags::empty()).ok();
+        loop {
+            // Gone, or somebody else buried it.
+            if !matches!(bury(self.pid), Ok(None)) {
+                return true;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            match &pidfd {
+                // Ended, or time is up: the next turn tells.
+                Some(pidfd) => drop(wait_for(pidfd.as_fd(), Interest::Readable, left)),
+                None => std::thread::sleep(left.min(GLANCE)),
+            }
+        }
+        // It is not buried yet, so the number is its own.
+        let _ = kill_process(self.pid, Signal::KILL);
+        let killed = Instant::now();
+        while matches!(bury(self.pid), Ok(None)) && killed.elapsed() < GRACE {
+            std::thread::sleep(GLANCE);
+        }
+        false
+    }
+}

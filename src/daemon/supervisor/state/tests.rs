@@ -1,0 +1,274 @@
+use super::*;
+
+/// A group with a clock of its own.
+struct Played {
+    group: Group,
+    now: Instant,
+}
+
+const RULES: Rules = Rules {
+    processes: 2,
+    is_service: false,
+    overlaps: true,
+    graceful: Some(Duration::from_secs(15)),
+    shutdown: Duration::from_secs(5),
+};
+const REASON: ShutdownReason = ShutdownReason::MaximumRequests;
+
+impl Played {
+    fn new(rules: Rules, slots: usize) -> Self {
+        Self {
+            group: Group::new(rules, slots, &[]),
+            now: Instant::now(),
+        }
+    }
+
+    /// A group whose wanted processes are all ready.
+    fn ready(rules: Rules, slots: usize) -> Self {
+        let mut played = Self::new(rules, slots);
+        for action in played.tick() {
+            let Action::Start(slot) = action else {
+                panic!("{action:?}")
+            };
+            assert_eq!(played.report(slot, Report::Ready), []);
+        }
+        played.pass(2000);
+        played
+    }
+
+    fn pass(&mut self, milliseconds: u64) {
+        self.now += Duration::from_millis(milliseconds);
+    }
+
+    fn tick(&mut self) -> Vec<Action> {
+        self.group.tick(self.now)
+    }
+
+    fn report(&mut self, slot: usize, report: Report) -> Vec<Action> {
+        self.group.reported(self.now, slot, report)
+    }
+
+    fn ended(&mut self, slot: usize) -> (Farewell, Vec<Action>) {
+        self.group.ended(self.now, slot, false)
+    }
+}
+
+#[test]
+fn all_wanted_processes_start_at_once_and_no_more() {
+    let mut played = Played::new(RULES, 4);
+    assert_eq!(played.tick(), [Action::Start(0), Action::Start(1)]);
+    assert_eq!(played.tick(), []);
+    assert_eq!(played.group.deadline(), None);
+}
+
+#[test]
+fn a_successor_starts_at_once_in_a_place_that_was_free_for_longer() {
+    let mut played = Played::ready(RULES, 4);
+    let unwanted = Farewell::Unwanted(Duration::ZERO);
+    assert_eq!(played.ended(0), (unwanted, vec![Action::Start(2)]));
+    played.report(2, Report::Ready);
+    played.pass(2000);
+    assert_eq!(played.ended(1), (unwanted, vec![Action::Start(3)]));
+    played.report(3, Report::Ready);
+    played.pass(2000);
+    assert_eq!(played.ended(2), (unwanted, vec![Action::Start(0)]));
+}
+
+#[test]
+fn one_that_wants_to_be_replaced_serves_until_its_successor_is_ready() {
+    let mut played = Played::ready(RULES, 4);
+    assert_eq!(
+        played.report(0, Report::Replace(REASON)),
+        [Action::Start(2)]
+    );
+    assert_eq!(played.tick(), []);
+    assert_eq!(
+        played.report(2, Report::Ready),
+        [Action::Tell(0, Order::Drain(REASON))]
+    );
+    assert_eq!(played.ended(0), (Farewell::Expected, vec![]));
+}
+
+#[test]
+fn an_outgoing_process_stays_while_another_one_is_missing() {
+    let mut played = Played::ready(RULES, 4);
+    played.report(0, Report::Replace(REASON));
+    // The other one crashes meanwhile.
+    assert_eq!(played.ended(1).1, [Action::Start(3)]);
+    assert_eq!(played.report(3, Report::Ready), []);
+    assert_eq!(
+        played.report(2, Report::Ready),
+        [Action::Tell(0, Order::Drain(REASON))]
+    );
+}
+
+#[test]
+fn without_overlap_a_successor_waits_for_the_end() {
+    let mut played = Played::ready(
+        Rules {
+            overlaps: false,
+            ..RULES
+        },
+        4,
+    );
+    assert_eq!(
+        played.report(0, Report::Replace(REASON)),
+        [Action::Tell(0, Order::Drain(REASON))]
+    );
+    assert_eq!(played.tick(), []);
+    assert_eq!(
+        played.ended(0),
+        (Farewell::Expected, vec![Action::Start(2)])
+    );
+}
+
+#[test]
+fn one_that_takes_no_more_requests_has_a_successor_at_once() {
+    let mut played = Played::ready(RULES, 4);
+    assert_eq!(
+        played.report(1, Report::Draining(ShutdownReason::ScriptReload)),
+        [Action::Start(2)]
+    );
+    assert_eq!(played.ended(1), (Farewell::Expected, vec![]));
+}
+
+#[test]
+fn a_service_process_is_replaced_when_it_has_ended_and_only_then() {
+    let rules = Rules {
+        processes: 1,
+        is_service: true,
+        ..RULES
+    };
+    let mut played = Played::new(rules, 2);
+    assert_eq!(played.tick(), [Action::Start(0)]);
+    played.pass(5000);
+    assert_eq!(played.report(0, Report::Draining(REASON)), []);
+    assert_eq!(
+        played.ended(0),
+        (Farewell::Expected, vec![Action::Start(1)])
+    );
+}
+
+#[test]
+fn processes_that_die_young_are_replaced_with_growing_delay() {
+    let mut played = Played::new(
+        Rules {
+            processes: 1,
+            ..RULES
+        },
+        2,
+    );
+    assert_eq!(played.tick(), [Action::Start(0)]);
+    let mut slot = 0;
+    for delay in [0_u64, 100, 200, 400] {
+        played.pass(10);
+        let (farewell, actions) = played.ended(slot);
+        assert_eq!(farewell, Farewell::Unwanted(Duration::from_millis(delay)));
+        slot = 1 - slot;
+        if delay == 0 {
+            assert_eq!(actions, [Action::Start(slot)]);
+            continue;
+        }
+        assert_eq!(actions, []);
+        let due = played.group.deadline().unwrap();
+        assert_eq!(due - played.now, Duration::from_millis(delay));
+        played.now = due;
+        assert_eq!(played.tick(), [Action::Start(slot)]);
+    }
+}
+
+#[test]
+fn a_process_that_does_not_end_in_time_is_killed_once() {
+    let mut played = Played::ready(RULES, 4);
+    played.report(0, Report::Draining(REASON));
+    let limit = Duration::from_secs(20) + DRAIN_GRACE;
+    assert_eq!(played.group.deadline(), Some(played.now + limit));
+    played.now += limit;
+    assert_eq!(played.tick(), [Action::Kill(0)]);
+    assert_eq!(played.tick(), []);
+    assert_eq!(played.ended(0).0, Farewell::Killed);
+}
+
+#[test]
+fn without_a_graceful_timeout_a_drain_has_no_end() {
+    let mut played = Played::ready(
+        Rules {
+            graceful: None,
+            ..RULES
+        },
+        4,
+    );
+    played.report(0, Report::Draining(REASON));
+    assert_eq!(played.group.deadline(), None);
+}
+
+#[test]
+fn when_all_places_are_taken_by_leaving_processes_the_oldest_has_to_go() {
+    let rules = Rules {
+        processes: 1,
+        graceful: None,
+        ..RULES
+    };
+    let mut played = Played::ready(rules, 2);
+    assert_eq!(
+        played.report(0, Report::Draining(REASON)),
+        [Action::Start(1)]
+    );
+    played.pass(1000);
+    played.report(1, Report::Ready);
+    assert_eq!(
+        played.report(1, Report::Draining(REASON)),
+        [Action::Tell(0, Order::Stop)]
+    );
+    // It is told once.
+    assert_eq!(played.tick(), []);
+    assert_eq!(
+        played.ended(0),
+        (Farewell::Expected, vec![Action::Start(0)])
+    );
+}
+
+#[test]
+fn at_its_end_a_group_stops_everything_and_starts_nothing() {
+    let mut played = Played::ready(RULES, 4);
+    played.report(0, Report::Replace(REASON));
+    assert_eq!(
+        played.group.end(played.now),
+        [0, 1, 2].map(|slot| Action::Tell(slot, Order::Stop))
+    );
+    assert_eq!(played.group.end(played.now), []);
+    assert_eq!(played.ended(1), (Farewell::Expected, vec![]));
+    assert_eq!(played.report(2, Report::Ready), []);
+    played.ended(0);
+    assert!(!played.group.is_over());
+    played.now += RULES.shutdown + STOP_GRACE;
+    assert_eq!(played.tick(), [Action::Kill(2)]);
+    assert_eq!(played.ended(2).0, Farewell::Killed);
+    assert!(played.group.is_over());
+}
+
+#[test]
+fn places_of_an_earlier_supervisor_are_left_alone_until_they_are_free() {
+    let mut group = Group::new(RULES, 4, &[0, 1]);
+    let now = Instant::now();
+    assert_eq!(group.tick(now), [Action::Start(2), Action::Start(3)]);
+    assert_eq!(group.ended(now, 0, false), (Farewell::Expected, vec![]));
+    assert_eq!(group.ended(now, 2, false).1, [Action::Start(0)]);
+    assert_eq!(group.end(now).len(), 2);
+    group.ended(now, 0, false);
+    group.ended(now, 3, false);
+    assert!(group.is_over());
+}
+
+#[test]
+fn services_wait_for_those_of_an_earlier_supervisor() {
+    let rules = Rules {
+        processes: 1,
+        is_service: true,
+        ..RULES
+    };
+    let mut group = Group::new(rules, 2, &[0]);
+    let now = Instant::now();
+    assert_eq!(group.tick(now), []);
+    assert_eq!(group.ended(now, 0, false).1, [Action::Start(1)]);
+}
