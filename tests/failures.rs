@@ -209,10 +209,10 @@ fn system_exit_and_keyboard_interrupt_do_not_end_the_process() {
         "raise GeneratorExit",
     ] {
         let server = failing(&format!("def application(e, s):\n    {raising}\n"));
-        let before = server.children();
+        let before = server.workers();
         assert_eq!(server.get("/bad").status, 500, "{raising}");
         assert_eq!(server.text("/good"), "good");
-        assert_eq!(server.children(), before);
+        assert_eq!(server.workers(), before);
         server.allow_log(&id("0174"));
         server.allow_log(&id("0175"));
         server.allow_log("Traceback");

@@ -228,9 +228,9 @@ fn django(group: &str) -> (Server, PathBuf) {
     allow(&data.join("db.sqlite3"), 0o666);
     let server = builder
         .modules(&["alias", "mime", "dir"])
+        .python_path("@APPS@/site")
         .conf(&format!(
             "TypesConfig /etc/mime.types\nAlias /static @APPS@/site/static\n\
-             WSGIPythonPath @APPS@/site\n\
              WSGIScriptAlias / @APPS@/site/journal/wsgi.py application-group={group}"
         ))
         .start();

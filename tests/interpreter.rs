@@ -1,6 +1,6 @@
 //! What an interpreter looks like from inside: streams, arguments, signals, modules, its end.
 
-use crate::harness::{Server, only_rsgi};
+use crate::harness::{Server, mode, only_embedded, only_rsgi};
 
 /// Evaluates an expression for a body.
 fn saying(setup: &str, expression: &str) -> String {
@@ -35,7 +35,11 @@ fn the_module_mod_wsgi_has_the_basic_api() {
              mod_wsgi.threads_per_process, issubclass(mod_wsgi.RequestTimeout, BaseException), \
              issubclass(mod_wsgi.RequestTimeout, Exception), isinstance(mod_wsgi.FileWrapper, type))",
         ),
-        "(3, '', True, 8, True, False, True)",
+        &format!(
+            "(3, '{}', True, {}, True, False, True)",
+            mode().process_group(),
+            mode().threads(8)
+        ),
     );
 }
 
@@ -230,7 +234,7 @@ fn python_path_comes_first_and_its_pth_files_are_read() {
             ),
         )
         .conf(BOTH)
-        .conf("WSGIPythonPath @APPS@/lib:@APPS@/lib2")
+        .python_path("@APPS@/lib:@APPS@/lib2")
         .start();
     for path in ["/g", "/n"] {
         assert_eq!(server.text(path), "('from lib', 'from extra', True, True)");
@@ -375,6 +379,7 @@ fn encodings_are_utf_8_even_in_the_c_locale() {
 
 #[test]
 fn in_single_process_mode_the_streams_of_the_terminal_stay() {
+    only_embedded!("a daemon has no terminal");
     let server = Server::builder()
         .app(
             "app.wsgi",

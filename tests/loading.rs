@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::harness::{Server, id, only_rsgi, wait_until};
+use crate::harness::{Server, id, needs_threads, only_embedded, only_rsgi, wait_until};
 
 const COUNTING_APP: &str = r#"
 with open("@WORK@/events", "a") as f:
@@ -74,6 +74,7 @@ fn a_script_with_a_coding_line_and_windows_line_ends_is_compiled_as_python_would
 #[test]
 fn many_first_requests_load_the_script_once() {
     let server = Server::builder()
+        .one_process()
         .serve(&COUNTING_APP.replace(
             "def application",
             "import time\ntime.sleep(0.3)\ndef application",
@@ -90,8 +91,10 @@ fn many_first_requests_load_the_script_once() {
 
 #[test]
 fn a_script_that_is_loading_does_not_stop_the_requests_of_loaded_ones() {
+    needs_threads!("one request runs while another loads");
     only_rsgi!("one lock for all scripts of the process");
     let server = Server::builder()
+        .one_process()
         .app(
             "slow.wsgi",
             "import os, time\nopen('@WORK@/loading', 'w').close()\n\
@@ -118,6 +121,7 @@ fn a_script_that_is_loading_does_not_stop_the_requests_of_loaded_ones() {
 #[test]
 fn a_changed_script_is_loaded_again_into_a_fresh_module() {
     let server = Server::builder()
+        .one_process()
         .serve(&format!("{COUNTING_APP}\nonly_in_the_first = 1\n"))
         .start();
     assert_eq!(server.text("/"), "first");
@@ -146,6 +150,7 @@ fn a_script_that_became_older_is_loaded_again_too() {
 
 #[test]
 fn other_modules_stay_when_a_script_is_loaded_again() {
+    only_embedded!("a changed script gets a new process");
     let server = Server::builder()
         .app("helper_module.py", "count = 0\n")
         .serve(
@@ -243,14 +248,14 @@ fn system_exit_at_the_top_of_a_script_does_not_end_the_process() {
         .conf("WSGIScriptAlias /exit @APPS@/exit.wsgi\nWSGIScriptAlias /app @APPS@/app.wsgi")
         .conf("WSGIApplicationGroup %{GLOBAL}")
         .start();
-    let before = server.children();
+    let before = server.workers();
     assert_eq!(server.get("/exit").status, 500);
     server.expect_log(&id("0107"));
     server.allow_log(&id("0108"));
     server.expect_error("SystemExit");
     server.allow_log("sys.exit");
     assert_eq!(server.text("/app"), "first");
-    assert_eq!(server.children(), before);
+    assert_eq!(server.workers(), before);
     server.finish();
 }
 
@@ -312,7 +317,7 @@ as_partial = functools.partial(base, b"partial")
 
 #[test]
 fn import_script_runs_before_the_first_request() {
-    let server = Server::builder()
+    let server = Server::builder().one_process()
         .app("app.wsgi", COUNTING_APP)
         .app(
             "start.py",
@@ -350,6 +355,7 @@ fn an_import_script_that_fails_is_logged_and_the_server_serves() {
 #[test]
 fn an_alias_with_both_groups_is_loaded_at_start() {
     let server = Server::builder()
+        .one_process()
         .app("app.wsgi", COUNTING_APP)
         .conf("WSGIScriptAlias / @APPS@/app.wsgi process-group=%{GLOBAL} application-group=warm")
         .start();
@@ -361,7 +367,7 @@ fn an_alias_with_both_groups_is_loaded_at_start() {
 
 #[test]
 fn a_script_without_a_group_is_not_loaded_before_its_first_request() {
-    let server = Server::builder().serve(COUNTING_APP).start();
+    let server = Server::builder().one_process().serve(COUNTING_APP).start();
     assert_eq!(server.get("/").ok().text(), "first");
     assert_eq!(server.events(), ["load"]);
     server.finish();
@@ -379,6 +385,7 @@ fn a_deleted_script_is_not_found() {
 
 #[test]
 fn each_child_process_loads_the_script_for_itself() {
+    only_embedded!("a group has its own number of processes");
     let server = Server::builder()
         .mpm(crate::harness::Mpm::Prefork)
         .threads(3)

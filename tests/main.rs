@@ -15,6 +15,7 @@ mod broken_input;
 mod browser;
 mod closing;
 mod coexist;
+mod daemon;
 mod directives;
 mod directives_daemon;
 mod environ;

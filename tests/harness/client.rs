@@ -144,19 +144,48 @@ pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
     is_at_end: bool,
+    /// A read that takes too long ends the connection instead of failing the test.
+    is_patient: bool,
+    timed_out: bool,
 }
 
 impl Connection {
     pub(crate) fn open(port: u16) -> Self {
         let stream =
             TcpStream::connect(("127.0.0.1", port)).expect("the server accepts connections");
-        stream.set_read_timeout(Some(READ_TIMEOUT)).unwrap();
+        Self::over(stream, READ_TIMEOUT)
+    }
+
+    /// A connection for a client that counts failures: what takes too long is the end of it.
+    pub(crate) fn try_open(port: u16, timeout: Duration) -> std::io::Result<Self> {
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+        let stream = TcpStream::connect_timeout(&address, timeout)?;
+        stream.set_write_timeout(Some(timeout))?;
+        let mut connection = Self::over(stream, timeout);
+        connection.is_patient = true;
+        Ok(connection)
+    }
+
+    fn over(stream: TcpStream, timeout: Duration) -> Self {
+        stream.set_read_timeout(Some(timeout)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self {
             stream,
             buffer: Vec::new(),
             is_at_end: false,
+            is_patient: false,
+            timed_out: false,
         }
+    }
+
+    /// Whether a read took too long.
+    pub(crate) fn timed_out(&self) -> bool {
+        self.timed_out
+    }
+
+    /// The descriptor, for options of the socket.
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
     }
 
     pub(crate) fn set_read_timeout(&self, timeout: Duration) {
@@ -348,6 +377,10 @@ impl Connection {
         match self.stream.read(&mut part) {
             Ok(0) => self.is_at_end = true,
             Ok(count) => self.buffer.extend(&part[..count]),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock && self.is_patient => {
+                self.timed_out = true;
+                self.is_at_end = true;
+            }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 panic!(
                     "the server sent nothing in time; so far: {:?}",

@@ -4,9 +4,10 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::httpd::{httpd, is_root, load_line, web_user};
+use super::mode::{GROUP, Mode, mode};
 use super::server::{Port, Server};
 use super::{UnderTest, module_path, say, under_test};
 
@@ -47,6 +48,16 @@ pub(crate) struct Builder {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     allowed: Vec<String>,
+    groups: Groups,
+}
+
+/// The daemon process groups of a server.
+#[derive(Debug)]
+enum Groups {
+    /// What the mode of the run says, with these options more.
+    OfTheMode(String),
+    /// What the test says, and nothing else.
+    OfTheTest(String),
 }
 
 /// What `httpd -t` said.
@@ -101,6 +112,7 @@ impl Builder {
             arguments: Vec::new(),
             environment: Vec::new(),
             allowed: Vec::new(),
+            groups: Groups::OfTheMode(String::new()),
         }
     }
 
@@ -108,6 +120,53 @@ impl Builder {
     pub(crate) fn conf(mut self, text: &str) -> Self {
         self.conf.push_str(&self.fill(text));
         self.conf.push('\n');
+        self
+    }
+
+    /// Applications run in Apache's children unless the test's own configuration says otherwise, whatever the mode.
+    pub(crate) fn embedded(mut self) -> Self {
+        if let Groups::OfTheMode(_) = self.groups {
+            self.groups = Groups::OfTheTest(String::new());
+        }
+        self
+    }
+
+    /// All requests go to one process, whose state the test looks at; its threads stay as many as the mode says.
+    pub(crate) fn one_process(mut self) -> Self {
+        if let (Groups::OfTheMode(options), Mode::Daemon) = (&mut self.groups, mode()) {
+            // A later option of the same name wins.
+            options.push_str(" processes=1");
+        }
+        self
+    }
+
+    /// A daemon process group with these options, whatever the mode; applications run in the first.
+    pub(crate) fn daemon(mut self, name: &str, options: &str) -> Self {
+        let options = self.fill(options);
+        let mut text = match self.groups {
+            Groups::OfTheMode(_) => format!("WSGIProcessGroup {name}\n"),
+            Groups::OfTheTest(ref text) if text.is_empty() => format!("WSGIProcessGroup {name}\n"),
+            Groups::OfTheTest(ref text) => text.clone(),
+        };
+        // mod_wsgi: its processes are forked from the parent, and told apart by their title only.
+        let title = match under_test() {
+            UnderTest::ModWsgi if !options.contains("display-name") => "display-name=%{GROUP}",
+            _ => "",
+        };
+        writeln!(text, "WSGIDaemonProcess {name} {options} {title}").unwrap();
+        self.groups = Groups::OfTheTest(text);
+        self
+    }
+
+    /// Folders in front of `sys.path`: WSGIPythonPath, or `python-path` of the mode's group.
+    pub(crate) fn python_path(mut self, folders: &str) -> Self {
+        let folders = self.fill(folders);
+        match &mut self.groups {
+            Groups::OfTheMode(options) if mode() != Mode::Embedded => {
+                write!(options, " python-path=\"{folders}\"").unwrap();
+            }
+            _ => writeln!(self.conf, "WSGIPythonPath \"{folders}\"").unwrap(),
+        }
         self
     }
 
@@ -278,10 +337,26 @@ impl Builder {
         }
         text.push_str(&self.mpm_conf());
         writeln!(text, "LogLevel {}", self.log_level).unwrap();
+        if under_test() == UnderTest::ModWsgi {
+            // Ours has no socket files.
+            text.push_str(&self.fill("WSGISocketPrefix \"@ROOT@/wsgi\"\n"));
+        }
         if let (Some(home), UnderTest::Rsgi) = (&self.home, under_test()) {
             writeln!(text, "WSGIPythonHome \"{home}\"").unwrap();
         }
-        text.push_str(&self.conf);
+        match (&self.groups, mode().options()) {
+            (Groups::OfTheMode(more), Some(options)) if self.module_symbol.is_some() => {
+                text.push_str(&mode_conf(&format!("{options}{more}")));
+                // Scripts that are loaded before any request follow the requests.
+                let group = format!("process-group={GROUP}");
+                text.push_str(&self.conf.replace("process-group=%{GLOBAL}", &group));
+            }
+            (Groups::OfTheTest(groups), _) => {
+                text.push_str(groups);
+                text.push_str(&self.conf);
+            }
+            _ => text.push_str(&self.conf),
+        }
         text
     }
 
@@ -310,6 +385,15 @@ impl Builder {
     }
 }
 
+/// The group that all applications of a server run in, with these options.
+fn mode_conf(options: &str) -> String {
+    let title = match under_test() {
+        UnderTest::ModWsgi => "display-name=%{GROUP}",
+        UnderTest::Rsgi => "",
+    };
+    format!("WSGIDaemonProcess {GROUP} {options} {title}\nWSGIProcessGroup {GROUP}\n")
+}
+
 const BASE: &str = r#"
 ServerName localhost
 Listen 127.0.0.1:@PORT@
@@ -331,68 +415,6 @@ GracefulShutdownTimeout 10
     Require all granted
 </Directory>
 "#;
-
-/// The program of the web server.
-pub(crate) fn httpd() -> PathBuf {
-    if let Some(path) = std::env::var_os("RSGI_TEST_HTTPD") {
-        return path.into();
-    }
-    let places = [
-        "/usr/sbin/apache2",
-        "/usr/sbin/httpd",
-        "/usr/local/apache2/bin/httpd",
-    ];
-    let found = places.iter().map(Path::new).find(|p| p.exists());
-    found.expect("an httpd is installed (ci/setup)").to_owned()
-}
-
-/// LoadModule for a module that is not compiled in; nothing where it is.
-pub(crate) fn load_line(name: &str) -> String {
-    static BUILT_IN: OnceLock<String> = OnceLock::new();
-    let built_in = BUILT_IN.get_or_init(|| {
-        let output = Command::new(httpd())
-            .arg("-l")
-            .output()
-            .expect("httpd starts");
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    });
-    if built_in.contains(&format!("mod_{name}.c")) {
-        return String::new();
-    }
-    let file = modules_folder().join(format!("mod_{name}.so"));
-    format!("LoadModule {name}_module \"{}\"\n", file.display())
-}
-
-/// Where the distribution keeps httpd's modules.
-pub(crate) fn modules_folder() -> PathBuf {
-    if let Some(path) = std::env::var_os("RSGI_TEST_HTTPD_MODULES") {
-        return path.into();
-    }
-    let places = [
-        "/usr/lib/apache2/modules",
-        "/usr/lib64/httpd/modules",
-        "/usr/local/apache2/modules",
-    ];
-    let found = places.iter().map(Path::new).find(|p| p.exists());
-    found.expect("httpd's modules are installed").to_owned()
-}
-
-pub(crate) fn is_root() -> bool {
-    // SAFETY: geteuid takes nothing and cannot fail.
-    unsafe { libc::geteuid() == 0 }
-}
-
-/// The unprivileged user that the distribution's httpd runs as.
-pub(crate) fn web_user() -> String {
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let names = ["www-data", "apache", "_www", "nobody"];
-    let has = |name: &&str| passwd.lines().any(|l| l.starts_with(&format!("{name}:")));
-    (*names
-        .iter()
-        .find(|n| has(n))
-        .expect("there is a user for the web server"))
-    .to_owned()
-}
 
 /// The folder of one server; gone with this value, unless a test failed and RSGI_TEST_KEEP is set.
 #[derive(Debug)]

@@ -4,17 +4,23 @@
 mod client;
 mod config;
 mod curl;
+mod httpd;
+mod load;
 mod log;
+mod mode;
 mod process;
 mod python;
 mod server;
 
 pub(crate) use client::{Connection, Reply, Request, chunk};
-pub(crate) use config::{Builder, Check, Mpm, allow, is_root, web_user};
+pub(crate) use config::{Builder, Check, Mpm, allow};
 pub(crate) use curl::Curl;
+pub(crate) use httpd::{is_root, web_user};
+pub(crate) use load::{Ask, Failure, Load, Report};
+pub(crate) use mode::{Mode, mode, needs_threads, only_embedded};
 pub(crate) use process::{
-    PATIENCE, comes_true, descendants, open_descriptors, signal, status_field, wait_until,
-    with_marker,
+    PATIENCE, comes_true, descendants, has_ended, open_descriptors, resident, signal, status_field,
+    wait_until, with_marker,
 };
 pub(crate) use python::{ENVIRON_APP, Environ};
 pub(crate) use server::{Port, Server};

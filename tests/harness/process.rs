@@ -36,6 +36,14 @@ pub(crate) fn with_marker(marker: &str) -> Vec<i32> {
         .collect()
 }
 
+/// The children of a process.
+pub(crate) fn children(pid: i32) -> Vec<i32> {
+    let parent = pid.to_string();
+    all_processes()
+        .filter(|&child| status_field(child, "PPid").as_deref() == Some(&parent))
+        .collect()
+}
+
 /// The children of a process, their children and so on.
 pub(crate) fn descendants(pid: i32) -> Vec<i32> {
     let pairs: Vec<(i32, i32)> = all_processes()
@@ -58,6 +66,36 @@ pub(crate) fn status_field(pid: i32, field: &str) -> Option<String> {
         let (name, value) = line.split_once(':')?;
         (name == field).then(|| value.trim().to_owned())
     })
+}
+
+/// Whether a process is gone, or only waits to be buried.
+pub(crate) fn has_ended(pid: i32) -> bool {
+    is_zombie(pid)
+}
+
+/// Memory of a process in KiB: `RssAnon`, `VmRSS` ...; 0 when it is gone.
+pub(crate) fn resident(pid: i32, field: &str) -> u64 {
+    let text = status_field(pid, field).unwrap_or_default();
+    let number = text.split(' ').next().unwrap_or_default();
+    number.parse().unwrap_or_default()
+}
+
+/// Whether a process is the program of a daemon process group.
+pub(crate) fn is_daemon(pid: i32) -> bool {
+    let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    // A file that was replaced since has " (deleted)" behind its name.
+    if name.starts_with("rsgi-daemon") {
+        return true;
+    }
+    let title = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    title.starts_with(b"(wsgi:")
+}
+
+/// Whether a process leads a session of its own.
+pub(crate) fn leads_a_session(pid: i32) -> bool {
+    // SAFETY: getsid takes an integer and touches no memory of ours.
+    unsafe { libc::getsid(pid) == pid }
 }
 
 /// How many descriptors a process has open.

@@ -137,9 +137,38 @@ impl Server {
             .cast_signed()
     }
 
-    /// The serving children.
+    /// Apache's serving children.
     pub(crate) fn children(&self) -> Vec<i32> {
-        process::descendants(self.pid())
+        let mut all = process::children(self.pid());
+        all.retain(|&pid| !process::is_daemon(pid) && !process::leads_a_session(pid));
+        all
+    }
+
+    /// The processes of daemon groups.
+    pub(crate) fn daemons(&self) -> Vec<i32> {
+        let mut all = process::descendants(self.pid());
+        // Those whose supervisor is gone have another parent now.
+        all.extend(process::with_marker(&self.root.display().to_string()));
+        all.sort_unstable();
+        all.dedup();
+        all.retain(|&pid| process::is_daemon(pid) && !process::has_ended(pid));
+        all
+    }
+
+    /// What starts the daemons: one for each generation that lives.
+    pub(crate) fn supervisors(&self) -> Vec<i32> {
+        let mut all = process::children(self.pid());
+        all.retain(|&pid| !process::is_daemon(pid) && process::leads_a_session(pid));
+        all.retain(|&pid| !process::has_ended(pid));
+        all
+    }
+
+    /// The processes that applications run in.
+    pub(crate) fn workers(&self) -> Vec<i32> {
+        match super::mode() {
+            super::Mode::Embedded => self.children(),
+            _ => self.daemons(),
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -256,7 +285,7 @@ impl Server {
     /// Runs `httpd -k <what>` and fails when it does.
     #[track_caller]
     pub(crate) fn control(&self, what: &str) {
-        let output = Command::new(super::config::httpd())
+        let output = Command::new(super::httpd::httpd())
             .arg("-d")
             .arg(&*self.root)
             .arg("-f")

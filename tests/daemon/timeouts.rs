@@ -1,0 +1,412 @@
+//! The timers of a group: each ends what it is about, in time, with its reason and the stack of what was stuck.
+
+use std::time::{Duration, Instant};
+
+use super::{answering, group, grouped, millis, sleeping};
+use crate::harness::{
+    Connection, Request, Server, UnderTest, comes_true, has_ended, id, only_rsgi, signal,
+    under_test, wait_until,
+};
+
+/// Sends a request that sleeps, and waits until it runs.
+fn sleeper(server: &Server, seconds: f64, number: usize) -> Connection {
+    let mut connection = server.connect();
+    connection.set_read_timeout(Duration::from_secs(30));
+    connection.send(sleeping(seconds, number, 0).request.to_bytes());
+    std::thread::sleep(millis(150));
+    connection
+}
+
+/// Waits until a process is gone; how long it took.
+#[track_caller]
+fn ends(pid: i32, within: Duration) -> Duration {
+    let begun = Instant::now();
+    assert!(
+        comes_true(within, || has_ended(pid)),
+        "{pid} does not end within {within:?}"
+    );
+    begun.elapsed()
+}
+
+/// The log names the reason for the end of that process.
+#[track_caller]
+fn says(server: &Server, pid: i32, reason: &str) {
+    server.allow_log("RSGI");
+    server.allow_log_of_mod_wsgi("WSGI");
+    server.allow_log_of_mod_wsgi("Aborting process");
+    if under_test() == UnderTest::Rsgi {
+        let named = |l: &str| l.contains(&pid.to_string()) && l.contains(reason);
+        wait_until(&format!("{reason} of {pid} in the log"), || {
+            server.log_text().lines().any(named)
+        });
+    }
+}
+
+#[test]
+#[ignore = "#4"]
+fn request_timeout_replaces_the_process_and_the_log_shows_where_it_was_stuck() {
+    let server =
+        group("processes=1 threads=1 request-timeout=1 graceful-timeout=1 shutdown-timeout=1")
+            .start();
+    let pid = answering(&server);
+    let begun = Instant::now();
+    let mut stuck = sleeper(&server, 60.0, 0);
+    let reply = stuck.reply("GET");
+    assert!(
+        [502, 504].contains(&reply.status),
+        "{} {}",
+        reply.status,
+        reply.text()
+    );
+    assert!(
+        begun.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        begun.elapsed()
+    );
+    ends(pid, Duration::from_secs(3));
+    says(&server, pid, "request");
+    if under_test() == UnderTest::Rsgi {
+        let line = server.expect_log("in application");
+        assert!(line.text.contains("app.wsgi"), "{}", line.text);
+    }
+    server.allow_log("File \"");
+    server.allow_log("    ");
+    assert_ne!(answering(&server), pid);
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
+fn request_timeout_works_also_when_the_other_timers_are_off() {
+    only_rsgi!("without deadlock-timeout and inactivity-timeout nothing looks");
+    let server = group(
+        "processes=1 threads=1 request-timeout=1 deadlock-timeout=0 inactivity-timeout=0 \
+         graceful-timeout=1 shutdown-timeout=1",
+    )
+    .start();
+    let pid = answering(&server);
+    let mut stuck = sleeper(&server, 60.0, 0);
+    let reply = stuck.reply("GET");
+    assert!([502, 504].contains(&reply.status), "{}", reply.status);
+    ends(pid, Duration::from_secs(3));
+    says(&server, pid, "request");
+    server.allow_log("");
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
+fn interrupt_timeout_raises_request_timeout_in_the_request_and_the_process_goes_on() {
+    let server = grouped(
+        "processes=1 threads=2 request-timeout=1 interrupt-timeout=5",
+        r#"
+import mod_wsgi, os, time
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/loop":
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            time.sleep(0.01)
+    if environ["PATH_INFO"] == "/caught":
+        try:
+            while True:
+                time.sleep(0.01)
+        except mod_wsgi.RequestTimeout:
+            start_response("200 OK", [])
+            return [b"caught"]
+    start_response("200 OK", [])
+    return [str(os.getpid()).encode()]
+"#,
+    )
+    .start();
+    let pid = answering(&server);
+    let begun = Instant::now();
+    let reply = server.get("/loop");
+    assert_eq!(reply.status, 504, "{}", reply.text());
+    let took = begun.elapsed();
+    assert!(
+        (millis(900)..Duration::from_secs(5)).contains(&took),
+        "{took:?}"
+    );
+    assert_eq!(server.text("/caught"), "caught");
+    assert_eq!(answering(&server), pid);
+    server.allow_log("RSGI");
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
+fn an_interrupt_that_does_not_help_ends_the_process() {
+    let server = grouped(
+        "processes=1 threads=1 request-timeout=1 interrupt-timeout=1 graceful-timeout=1 shutdown-timeout=1",
+        r#"
+import os, time
+def application(environ, start_response):
+    while environ["PATH_INFO"] == "/deaf":
+        try:
+            time.sleep(0.01)
+        except BaseException:
+            pass
+    start_response("200 OK", [])
+    return [str(os.getpid()).encode()]
+"#,
+    )
+    .start();
+    let pid = answering(&server);
+    let reply = server.get("/deaf");
+    assert!([502, 504].contains(&reply.status), "{}", reply.status);
+    ends(pid, Duration::from_secs(5));
+    says(&server, pid, "request");
+    server.allow_log("");
+    assert_ne!(answering(&server), pid);
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
+fn other_requests_finish_when_one_runs_into_the_request_timeout() {
+    only_rsgi!("its graceful-timeout begins at once");
+    let server =
+        group("processes=1 threads=3 request-timeout=1 graceful-timeout=5 shutdown-timeout=1")
+            .start();
+    let pid = answering(&server);
+    // T = 1 * (1 + ln 3) = 2.1 s.
+    let mut stuck = sleeper(&server, 60.0, 0);
+    std::thread::sleep(millis(1200));
+    let mut other = sleeper(&server, 1.5, 1);
+    assert!(other.reply("GET").ok().body == sleeping(1.5, 1, 0).body);
+    let reply = stuck.reply("GET");
+    assert!([502, 504].contains(&reply.status), "{}", reply.status);
+    ends(pid, Duration::from_secs(10));
+    server.allow_log("");
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
+fn deadlock_timeout_replaces_a_process_whose_gil_is_held() {
+    let server = grouped(
+        "processes=1 threads=2 deadlock-timeout=1 shutdown-timeout=1",
+        r#"
+import ctypes, os
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/hold":
+        ctypes.PyDLL(None).sleep(60)
+    start_response("200 OK", [])
+    return [str(os.getpid()).encode()]
+"#,
+    )
+    .start();
+    let pid = answering(&server);
+    let mut stuck = server.connect();
+    stuck.send(Request::get("/hold").to_bytes());
+    ends(pid, Duration::from_secs(8));
+    assert!([502, 504].contains(&stuck.reply("GET").status));
+    says(&server, pid, "deadlock");
+    assert_ne!(answering(&server), pid);
+    server.allow_log("");
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
+fn inactivity_timeout_replaces_an_idle_process_and_not_one_that_has_never_served() {
+    let server = group("processes=1 threads=2 inactivity-timeout=1").start();
+    let daemons = server.daemons();
+    std::thread::sleep(millis(2500));
+    assert_eq!(server.daemons(), daemons, "it had not served");
+    let pid = answering(&server);
+    ends(pid, Duration::from_secs(5));
+    says(&server, pid, "inactivity");
+    assert_ne!(answering(&server), pid);
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
+fn ignored_activity_does_not_keep_a_process_alive() {
+    let server = group("processes=1 threads=2 inactivity-timeout=2")
+        .conf("<Location /ping>\nWSGIIgnoreActivity On\n</Location>")
+        .start();
+    let pid = answering(&server);
+    let begun = Instant::now();
+    let gone = comes_true(Duration::from_secs(8), || {
+        std::thread::sleep(millis(100));
+        server.get("/ping?x");
+        has_ended(pid)
+    });
+    assert!(gone, "still there after {:?}", begun.elapsed());
+    server.allow_log("RSGI");
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
+fn startup_timeout_replaces_a_process_whose_script_never_loads() {
+    let server = grouped(
+        "processes=1 threads=2 startup-timeout=1 shutdown-timeout=1 graceful-timeout=1",
+        "import os\nopen('@WORK@/events', 'a').write('%d\\n' % os.getpid())\n1/0\n",
+    )
+    .start();
+    assert_eq!(server.get("/").status, 500);
+    let pid: i32 = server.events()[0].parse().unwrap();
+    ends(pid, Duration::from_secs(6));
+    says(&server, pid, "startup");
+    server.allow_log("");
+    assert_eq!(server.get("/").status, 500);
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
+fn graceful_timeout_bounds_a_drain() {
+    let server = group("processes=1 threads=2 graceful-timeout=1 shutdown-timeout=1").start();
+    let pid = answering(&server);
+    let mut stuck = sleeper(&server, 60.0, 0);
+    signal(pid, libc::SIGUSR1);
+    let took = ends(pid, Duration::from_secs(8));
+    assert!(took > millis(800), "{took:?}");
+    assert_eq!(stuck.reply("GET").status, 502);
+    says(&server, pid, "graceful");
+    server.allow_log(&id("0146"));
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
+fn eviction_timeout_bounds_the_drain_of_sigusr1() {
+    let server =
+        group("processes=1 threads=2 eviction-timeout=1 graceful-timeout=60 shutdown-timeout=1")
+            .start();
+    let pid = answering(&server);
+    let mut stuck = sleeper(&server, 60.0, 0);
+    signal(pid, libc::SIGUSR1);
+    ends(pid, Duration::from_secs(8));
+    assert_eq!(stuck.reply("GET").status, 502);
+    says(&server, pid, "eviction");
+    server.allow_log(&id("0146"));
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
+fn sigterm_and_sigint_end_a_process_and_another_takes_its_place() {
+    let server = group("processes=1 threads=2").start();
+    for number in [libc::SIGTERM, libc::SIGINT] {
+        let pid = answering(&server);
+        signal(pid, number);
+        ends(pid, Duration::from_secs(5));
+        assert_ne!(answering(&server), pid);
+    }
+    server.allow_log("RSGI");
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
+fn cpu_time_limit_replaces_the_process_gracefully() {
+    let server = group("processes=1 threads=2 cpu-time-limit=1").start();
+    let pid = answering(&server);
+    let report = crate::harness::Load::on(server.port())
+        .clients(2)
+        .lasting(Duration::from_secs(10))
+        .during(
+            |client, turn| {
+                let nonce = format!("c{client}n{turn}");
+                let request = Request::get(&format!("/busy?0.05,{nonce}"));
+                crate::harness::Ask::new(request, nonce.repeat(50))
+            },
+            |_| {
+                ends(pid, Duration::from_secs(9));
+            },
+        );
+    report.lost_nothing();
+    says(&server, pid, "cpu");
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
+fn a_stuck_thread_delays_a_stop_by_shutdown_timeout_and_no_more() {
+    only_rsgi!("by twelve seconds");
+    for (timeout, most) in [(1, 4), (3, 6)] {
+        let mut server =
+            group(&format!("processes=1 threads=2 shutdown-timeout={timeout}")).start();
+        answering(&server);
+        let daemons = server.daemons();
+        let stuck = sleeper(&server, 60.0, 0);
+        let begun = Instant::now();
+        server.control("stop");
+        server.wait_until_ended();
+        let took = begun.elapsed();
+        assert!(
+            took < Duration::from_secs(most),
+            "shutdown-timeout={timeout}: {took:?}"
+        );
+        // Nothing is left when the stop is seen to have ended.
+        assert!(daemons.iter().all(|&pid| has_ended(pid)));
+        drop(stuck);
+        server.allow_log("AH0004");
+        server.allow_log("RSGI");
+        server.allow_log_of_mod_wsgi("Aborting process");
+        server.finish();
+    }
+}
+
+#[test]
+#[ignore = "#4"]
+fn an_idle_group_does_not_delay_a_stop() {
+    let mut server = group("processes=4 threads=5").start();
+    answering(&server);
+    let begun = Instant::now();
+    server.control("stop");
+    server.wait_until_ended();
+    let took = begun.elapsed();
+    assert!(took < millis(2500), "{took:?}");
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
+fn socket_timeout_bounds_a_silent_application() {
+    let server = group("processes=1 threads=2 socket-timeout=1").start();
+    let begun = Instant::now();
+    let mut slow = sleeper(&server, 4.0, 0);
+    let reply = slow.reply("GET");
+    assert_eq!(reply.status, 504, "{}", reply.text());
+    assert!(begun.elapsed() < millis(3500), "{:?}", begun.elapsed());
+    server.expect_log(&id("0145"));
+    // The thread comes back.
+    std::thread::sleep(millis(3200));
+    assert_eq!(server.text("/?a"), "a".repeat(50));
+    for text in ["RSGI", "OSError", "WSGI"] {
+        server.allow_log(text);
+    }
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
+fn a_script_that_changed_gets_a_new_process_for_the_same_request() {
+    let server = group("processes=1 threads=2").start();
+    let pid = answering(&server);
+    let source = server.read("apps/app.wsgi").replace("* 50", "* 60");
+    server.write("apps/app.wsgi", &source);
+    assert_eq!(server.text("/?a"), "a".repeat(60));
+    assert_ne!(answering(&server), pid);
+    ends(pid, Duration::from_secs(5));
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
+fn script_reloading_off_keeps_the_process() {
+    let server = group("processes=1 threads=2")
+        .conf("WSGIScriptReloading Off")
+        .start();
+    let pid = answering(&server);
+    let source = server.read("apps/app.wsgi").replace("* 50", "* 60");
+    server.write("apps/app.wsgi", &source);
+    assert_eq!(server.text("/?a"), "a".repeat(50));
+    assert_eq!(answering(&server), pid);
+    server.finish();
+}
