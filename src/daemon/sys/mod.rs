@@ -4,6 +4,7 @@
 //! forks.
 
 pub mod accounts;
+pub mod descriptor;
 pub mod identity;
 pub mod memory;
 pub mod process;
