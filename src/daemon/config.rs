@@ -15,6 +15,10 @@ pub const FD_INTAKE: i32 = 5;
 pub const FD_SUPERVISOR: i32 = 6;
 // Standard output and error are the log pipe to the supervisor, standard input is /dev/null.
 
+/// In a request's flags on the wire, beside the bridge's `REQUEST_*`: `WSGIIgnoreActivity`, it does not keep the process
+/// from being called inactive.
+pub const REQUEST_IGNORE_ACTIVITY: u32 = 1 << 16;
+
 /// One daemon process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessConfig {

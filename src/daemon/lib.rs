@@ -13,8 +13,10 @@ pub mod admission;
 pub mod client;
 pub mod config;
 pub mod identity;
+pub mod log;
 pub mod monitor;
 pub mod order;
+pub mod program;
 pub mod python;
 #[allow(unsafe_code, reason = "the room for it")]
 pub mod scoreboard;

@@ -1,2 +1,5 @@
-//! The program of a daemon process. See the crate.
-fn main() {}
+//! The program of a daemon process: see `rsgi_daemon::program`.
+
+fn main() {
+    rsgi_daemon::program::run();
+}

@@ -1,0 +1,408 @@
+//! When a daemon process is to be replaced, to drain and to end: decided from what the monitor sees, without a system.
+//!
+//! The process serves until it wants a successor ([`Act::Report`] of `Replace`, it serves on until it is told to
+//! drain), must not take more requests (draining, `graceful-timeout` bounds it), or ends. The first reason stays.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use rsgi_core::daemon::{DaemonOptions, ShutdownReason};
+
+use crate::order::{Order, Report};
+use crate::server::Running;
+
+/// What the monitor sees at one moment. Times are since the process began.
+#[derive(Clone, Debug, Default)]
+pub(super) struct View {
+    pub(super) now: Duration,
+    pub(super) running: Vec<Running>,
+    /// By the scoreboard.
+    pub(super) assigned: u32,
+    /// By the scoreboard.
+    pub(super) busy: u32,
+    /// When the first request began.
+    pub(super) first: Option<Duration>,
+    /// The last sign of life of a request.
+    pub(super) last: Option<Duration>,
+    pub(super) finished: u64,
+    pub(super) is_loaded: bool,
+    pub(super) is_stale: bool,
+    /// Since when a probe waits for Python.
+    pub(super) probed: Option<Duration>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Tell the supervisor.
+    Report(Report),
+    /// The slot takes no more requests.
+    CloseSlot(ShutdownReason),
+    /// Raise RequestTimeout in a request.
+    Interrupt { worker: u32, daemon_start: i64 },
+    /// Log where all threads of Python are.
+    Dump,
+    /// Begin the end.
+    End(ShutdownReason),
+    /// Log a line at warn.
+    Warn(String),
+    /// Log a line at info.
+    Info(String),
+}
+
+/// A request in which RequestTimeout was raised.
+#[derive(Clone, Copy, Debug)]
+struct Suspect {
+    worker: u32,
+    daemon_start: i64,
+    since: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Serving { since: Duration },
+    Draining { deadline: Option<Duration> },
+    Ending { since: Duration },
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Lifecycle {
+    options: DaemonOptions,
+    phase: Phase,
+    reason: Option<ShutdownReason>,
+    suspects: Vec<Suspect>,
+    is_late_told: bool,
+}
+
+fn seconds(count: u32) -> Duration {
+    Duration::from_secs(count.into())
+}
+
+impl Lifecycle {
+    pub(super) fn new(options: DaemonOptions) -> Self {
+        Self {
+            options,
+            phase: Phase::Starting,
+            reason: None,
+            suspects: Vec::new(),
+            is_late_told: false,
+        }
+    }
+
+    /// Why the process ends, once that is known.
+    pub(super) fn reason(&self) -> Option<ShutdownReason> {
+        self.reason
+    }
+
+    /// Whether there is something to look at often.
+    pub(super) fn is_draining(&self) -> bool {
+        matches!(self.phase, Phase::Draining { .. })
+    }
+
+    /// When the process is to be ended by force, if it has not ended by itself.
+    pub(super) fn end_by_force(&self) -> Option<Duration> {
+        match self.phase {
+            Phase::Ending { since } if self.options.shutdown_timeout > 0 => {
+                Some(since + seconds(self.options.shutdown_timeout))
+            }
+            _ => None,
+        }
+    }
+
+    /// The process serves requests.
+    pub(super) fn ready(&mut self, now: Duration) -> Vec<Act> {
+        if self.phase != Phase::Starting {
+            return Vec::new();
+        }
+        self.phase = Phase::Serving { since: now };
+        vec![Act::Report(Report::Ready)]
+    }
+
+    /// The supervisor gives an order.
+    pub(super) fn order(&mut self, order: Order, now: Duration) -> Vec<Act> {
+        match order {
+            Order::Drain(reason) => self.drain(reason, now),
+            Order::Stop => self.end(ShutdownReason::ShutdownSignal, now),
+        }
+    }
+
+    /// SIGUSR1.
+    pub(super) fn graceful(&mut self, now: Duration) -> Vec<Act> {
+        let reason = if self.options.eviction_timeout > 0 {
+            ShutdownReason::EvictionSignal
+        } else {
+            ShutdownReason::GracefulSignal
+        };
+        self.ask(reason, now)
+    }
+
+    /// SIGTERM or SIGINT: the supervisor may not know, so it is told.
+    pub(super) fn stop(&mut self, now: Duration) -> Vec<Act> {
+        let mut acts = self.report_draining(ShutdownReason::ShutdownSignal);
+        acts.extend(self.end(ShutdownReason::ShutdownSignal, now));
+        acts
+    }
+
+    /// SIGXCPU.
+    pub(super) fn cpu_time(&mut self, now: Duration) -> Vec<Act> {
+        if self.is_over() {
+            return Vec::new();
+        }
+        let mut acts = vec![Act::Warn(format!(
+            "RSGI0445: the process has used its cpu-time-limit of {} s",
+            self.options.cpu_time_limit
+        ))];
+        acts.extend(self.drain(ShutdownReason::CpuTimeLimit, now));
+        acts
+    }
+
+    /// The supervisor is gone.
+    pub(super) fn abandoned(&mut self, now: Duration) -> Vec<Act> {
+        if self.is_over() {
+            return Vec::new();
+        }
+        let mut acts = vec![Act::Warn(
+            "RSGI0443: the supervisor of the process is gone; it finishes its requests and ends"
+                .to_owned(),
+        )];
+        acts.extend(self.drain(ShutdownReason::SupervisorGone, now));
+        acts
+    }
+
+    /// Looks at everything that time and requests decide.
+    pub(super) fn tick(&mut self, view: &View) -> Vec<Act> {
+        let mut acts = Vec::new();
+        if let Phase::Serving { since } = self.phase {
+            self.look_for_reasons(view, since, &mut acts);
+        }
+        if matches!(self.phase, Phase::Serving { .. } | Phase::Draining { .. }) {
+            self.look_for_slow_requests(view, &mut acts);
+            self.look_for_deadlock(view, &mut acts);
+        }
+        if let Phase::Draining { deadline } = self.phase {
+            self.look_for_the_end(view, deadline, &mut acts);
+        }
+        acts
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Draining { .. } | Phase::Ending { .. })
+    }
+
+    fn look_for_reasons(&mut self, view: &View, since: Duration, acts: &mut Vec<Act>) {
+        let options = &self.options;
+        let is_after = |from: Option<Duration>, limit: u32| {
+            limit > 0 && from.is_some_and(|from| view.now.saturating_sub(from) >= seconds(limit))
+        };
+        let is_inactive = self.fresh(view) == 0 && is_after(view.last, options.inactivity_timeout);
+        let is_full = options.maximum_requests > 0 && view.finished >= options.maximum_requests;
+        if view.is_stale {
+            acts.extend(self.drain(ShutdownReason::ScriptReload, view.now));
+        } else if !view.is_loaded && is_after(view.first, options.startup_timeout) {
+            acts.push(Act::Warn(format!(
+                "RSGI0440: no request has reached its application {} s after the first one came (startup-timeout)",
+                options.startup_timeout
+            )));
+            acts.push(Act::Dump);
+            acts.extend(self.drain(ShutdownReason::StartupTimeout, view.now));
+        } else if is_full {
+            acts.extend(self.ask(ShutdownReason::MaximumRequests, view.now));
+        } else if is_after(Some(since), options.restart_interval) {
+            acts.extend(self.ask(ShutdownReason::RestartInterval, view.now));
+        } else if is_inactive {
+            acts.extend(self.ask(ShutdownReason::InactivityTimeout, view.now));
+        }
+    }
+
+    /// How long a request may run. mod_wsgi: the more threads there are, the less one stuck thread matters.
+    fn request_limit(&self) -> Option<Duration> {
+        let threads = f64::from(self.options.threads.max(1));
+        (self.options.request_timeout > 0)
+            .then(|| seconds(self.options.request_timeout).mul_f64(1.0 + threads.ln()))
+    }
+
+    fn look_for_slow_requests(&mut self, view: &View, acts: &mut Vec<Act>) {
+        let Some(limit) = self.request_limit() else {
+            return;
+        };
+        self.suspects.retain(|suspect| {
+            let is_same = |running: &Running| {
+                (running.worker, running.daemon_start) == (suspect.worker, suspect.daemon_start)
+            };
+            view.running.iter().any(is_same)
+        });
+        let patience = seconds(self.options.interrupt_timeout);
+        for running in &view.running {
+            let age = view.now.saturating_sub(running.since);
+            if age <= limit {
+                continue;
+            }
+            let suspect = self
+                .suspects
+                .iter()
+                .find(|suspect| suspect.worker == running.worker);
+            match suspect {
+                None if !patience.is_zero() => {
+                    self.suspects.push(Suspect {
+                        worker: running.worker,
+                        daemon_start: running.daemon_start,
+                        since: view.now,
+                    });
+                    acts.push(Act::Interrupt {
+                        worker: running.worker,
+                        daemon_start: running.daemon_start,
+                    });
+                    // One a pass, as each stops the others for a moment.
+                    return;
+                }
+                Some(suspect) if view.now.saturating_sub(suspect.since) < patience => {}
+                _ => return self.escalate(age, view, acts),
+            }
+        }
+    }
+
+    /// A request does not end: the process is to be replaced.
+    fn escalate(&mut self, age: Duration, view: &View, acts: &mut Vec<Act>) {
+        if std::mem::replace(&mut self.is_late_told, true) {
+            return;
+        }
+        acts.push(Act::Warn(format!(
+            "RSGI0437: a request has been running for {} s (request-timeout={}, {} threads); where the threads are follows at info",
+            age.as_secs(),
+            self.options.request_timeout,
+            self.options.threads
+        )));
+        acts.push(Act::Dump);
+        acts.extend(if self.options.graceful_timeout == 0 {
+            self.drain(ShutdownReason::RequestTimeout, view.now)
+        } else {
+            self.ask(ShutdownReason::RequestTimeout, view.now)
+        });
+    }
+
+    fn look_for_deadlock(&mut self, view: &View, acts: &mut Vec<Act>) {
+        let limit = seconds(self.options.deadlock_timeout);
+        let Some(since) = view.probed.filter(|_| !limit.is_zero()) else {
+            return;
+        };
+        if view.now.saturating_sub(since) < limit {
+            return;
+        }
+        acts.push(Act::Warn(format!(
+            "RSGI0439: no thread could use Python for {} s (deadlock-timeout): an extension holds its lock",
+            self.options.deadlock_timeout
+        )));
+        acts.extend(self.report_draining(ShutdownReason::DeadlockTimeout));
+        acts.extend(self.end(ShutdownReason::DeadlockTimeout, view.now));
+    }
+
+    /// Running requests that may still end by themselves. mod_wsgi: those beyond their time are not waited for.
+    fn fresh(&self, view: &View) -> usize {
+        let limit = seconds(self.options.request_timeout) + seconds(self.options.interrupt_timeout);
+        view.running
+            .iter()
+            .filter(|running| limit.is_zero() || view.now.saturating_sub(running.since) <= limit)
+            .count()
+    }
+
+    fn look_for_the_end(&mut self, view: &View, deadline: Option<Duration>, acts: &mut Vec<Act>) {
+        let reason = self.reason.unwrap_or(ShutdownReason::ShutdownSignal);
+        let stuck = u32::try_from(view.running.len() - self.fresh(view)).unwrap_or(u32::MAX);
+        if view.assigned <= stuck && view.busy <= stuck {
+            acts.extend(self.end(reason, view.now));
+        } else if deadline.is_some_and(|deadline| view.now >= deadline) {
+            let mut text = format!(
+                "RSGI0441: {} requests still run at the end of the time that the process had to finish them",
+                view.assigned.max(view.busy)
+            );
+            let oldest = view.running.iter().map(|running| running.since).min();
+            if let Some(oldest) = oldest {
+                let age = view.now.saturating_sub(oldest).as_secs();
+                // Writing to a String does not fail.
+                let _ = write!(text, ", the longest for {age} s");
+            }
+            // Without a time the rest is left to shutdown-timeout, by configuration.
+            let is_configured = self.drain_time(reason) == Some(Duration::ZERO);
+            acts.push(if is_configured {
+                Act::Info(text)
+            } else {
+                Act::Warn(text)
+            });
+            acts.extend(self.end(reason, view.now));
+        }
+    }
+
+    /// How long requests may go on; none is for ever. mod_wsgi: without a time, processes that are full or stuck end at
+    /// once, others when they are idle.
+    fn drain_time(&self, reason: ShutdownReason) -> Option<Duration> {
+        let time = match reason {
+            ShutdownReason::EvictionSignal => self.options.eviction_timeout,
+            _ => self.options.graceful_timeout,
+        };
+        match reason {
+            _ if time > 0 => Some(seconds(time)),
+            ShutdownReason::MaximumRequests
+            | ShutdownReason::RequestTimeout
+            | ShutdownReason::StartupTimeout
+            | ShutdownReason::CpuTimeLimit => Some(Duration::ZERO),
+            _ => None,
+        }
+    }
+
+    /// Asks for a successor and serves on.
+    fn ask(&mut self, reason: ShutdownReason, now: Duration) -> Vec<Act> {
+        match self.phase {
+            Phase::Serving { .. } if self.reason.is_none() => {
+                self.reason = Some(reason);
+                vec![Act::Report(Report::Replace(reason))]
+            }
+            Phase::Starting => self.end(reason, now),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes no more requests.
+    fn drain(&mut self, reason: ShutdownReason, now: Duration) -> Vec<Act> {
+        match self.phase {
+            Phase::Starting => self.end(reason, now),
+            Phase::Serving { .. } => {
+                let reason = *self.reason.get_or_insert(reason);
+                let deadline = self.drain_time(reason).map(|time| now + time);
+                self.phase = Phase::Draining { deadline };
+                vec![
+                    Act::CloseSlot(reason),
+                    Act::Report(Report::Draining(reason)),
+                ]
+            }
+            Phase::Draining { .. } | Phase::Ending { .. } => Vec::new(),
+        }
+    }
+
+    fn report_draining(&self, reason: ShutdownReason) -> Vec<Act> {
+        if self.is_over() {
+            return Vec::new();
+        }
+        let reason = self.reason.unwrap_or(reason);
+        vec![
+            Act::CloseSlot(reason),
+            Act::Report(Report::Draining(reason)),
+        ]
+    }
+
+    fn end(&mut self, reason: ShutdownReason, now: Duration) -> Vec<Act> {
+        if matches!(self.phase, Phase::Ending { .. }) {
+            return Vec::new();
+        }
+        let reason = *self.reason.get_or_insert(reason);
+        let is_closed = self.is_over();
+        self.phase = Phase::Ending { since: now };
+        let mut acts = Vec::new();
+        if !is_closed {
+            acts.push(Act::CloseSlot(reason));
+        }
+        acts.push(Act::End(reason));
+        acts
+    }
+}

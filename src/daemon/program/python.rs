@@ -1,0 +1,154 @@
+//! Python in a daemon process: the bridge's layer, started by the configuration, behind what the server and the monitor
+//! know.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rsgi_bridge::abi;
+use rsgi_bridge::facts::TargetFacts;
+use rsgi_bridge::layer::Layer;
+use rsgi_bridge::locate::Found;
+use rsgi_bridge::serve::RequestSource;
+use rsgi_bridge::start::StartOptions;
+
+use crate::config::{ImportConfig, ProcessConfig, PythonConfig};
+use crate::log::LayerLog;
+use crate::monitor::Python;
+use crate::server::RequestHandler;
+
+/// The layer as the server and the monitor see it.
+pub(super) struct LayerHandler {
+    layer: Layer,
+}
+
+impl LayerHandler {
+    pub(super) fn new(layer: Layer) -> Self {
+        Self { layer }
+    }
+
+    /// Loads what is to be loaded before any request; what fails has been logged by the layer.
+    pub(super) fn import_all(&self, config: &ProcessConfig) {
+        for import in &config.imports {
+            let _ = self.layer.load(&target(import));
+        }
+    }
+
+    /// Runs the scripts of a service process, one after the other.
+    pub(super) fn run_services(&self, config: &ProcessConfig) {
+        for import in &config.imports {
+            let _ = self.layer.run_service(&target(import));
+        }
+    }
+
+    /// Ends Python.
+    pub(super) fn stop(&self, reason: &str, patience: Duration) {
+        self.layer.stopping(reason);
+        self.layer.stop(patience);
+    }
+}
+
+impl RequestHandler for LayerHandler {
+    fn serve<S: RequestSource>(&self, number: u32, source: &mut S) -> bool {
+        self.layer.worker(number);
+        self.layer.serve(source)
+    }
+}
+
+impl Python for LayerHandler {
+    fn interrupt(&self, worker: u32, daemon_start: i64) {
+        // A request that is over needs none; the layer logs one that is not.
+        let _ = self.layer.interrupt(worker, daemon_start);
+    }
+
+    fn dump(&self, level: u32) {
+        let _ = self.layer.dump(level);
+    }
+
+    fn probe(&self) {
+        let _ = self.layer.probe();
+    }
+
+    fn dump_unsafe(&self) {
+        let _ = self.layer.dump_unsafe(rustix::stdio::stderr());
+    }
+}
+
+fn target(import: &ImportConfig) -> TargetFacts<'_> {
+    TargetFacts {
+        application_group: &import.application_group,
+        script: &import.script,
+        resource: &import.script,
+        ..TargetFacts::default()
+    }
+}
+
+fn path(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes))
+}
+
+fn found(python: &PythonConfig) -> Found {
+    Found {
+        executable: path(&python.executable),
+        is_venv: python.is_venv,
+        base_prefix: path(&python.base_prefix),
+        standard_library: path(&python.standard_library),
+        minor: python.minor,
+        version: python.version.clone(),
+        free_threaded: false,
+        library: path(&python.library),
+        how: "configuration",
+    }
+}
+
+/// Opens the group's libpython and the layer beside the program, and starts Python on this thread.
+pub(super) fn start(config: &ProcessConfig, folder: &Path) -> Result<Layer, String> {
+    let python = &config.python;
+    let layer = Layer::open(&found(python), folder).map_err(|error| error.to_string())?;
+    let options = &config.options;
+    let count = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+    let (user_name, user_home) = match &config.identity {
+        Some(identity) => (&*identity.name, identity.home.as_deref().unwrap_or(b"/")),
+        None => (&b""[..], &b""[..]),
+    };
+    layer.start::<LayerLog>(&StartOptions {
+        executable: &python.executable,
+        minor: python.minor,
+        flags: flags(config),
+        optimize: python.optimize,
+        hash_seed: python.hash_seed,
+        warnings: &python.warnings,
+        python_path: &options.python_path,
+        process_group: &config.group,
+        processes: count(options.processes),
+        threads: count(options.threads),
+        mpm_processes: config.server.mpm_processes,
+        mpm_threads: config.server.mpm_threads,
+        apache_version: config.server.apache_version,
+        wsgi_version: config.server.wsgi_version,
+        rsgi_version: config.server.rsgi_version,
+        description: &config.server.description,
+        mpm_name: &config.server.mpm_name,
+        build_date: &config.server.build_date,
+        home: options.home.as_deref().unwrap_or_default(),
+        python_eggs: options.python_eggs.as_deref().unwrap_or_default(),
+        switch_interval: options.switch_interval,
+        user_name,
+        user_home,
+    })?;
+    Ok(layer)
+}
+
+fn flags(config: &ProcessConfig) -> u32 {
+    let options = &config.options;
+    let bits = [
+        (options.threads != 1, abi::START_MULTITHREAD),
+        (options.is_multiprocess, abi::START_MULTIPROCESS),
+        (options.threads == 0, abi::START_SERVICE),
+    ];
+    let own = abi::START_MAIN_THREAD | abi::START_DAEMON;
+    bits.iter()
+        .filter(|(holds, _)| *holds)
+        .fold(config.python.flags | own, |flags, (_, bit)| flags | bit)
+}

@@ -1,0 +1,390 @@
+//! A request as the Python layer's host: its response becomes frames, its body comes from the frame, a file or frames.
+//!
+//! A short answer goes out with one call: head, data and end in one piece of memory. Longer blocks are not copied.
+//! Lines for the log go out at once where the socket takes them, so that they are there if the process dies of what
+//! comes next; nothing waits for them.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rsgi_bridge::host::{Blocks, HeadView, Outcome, ReadError, RequestHost, SendFlags, Sent};
+use rsgi_core::wire::{self, AbortReason, MAX_DATA};
+
+use super::body::Body;
+use super::connection::Connection;
+use super::outbox::{AT_ONCE, Outbox, Unsent};
+use super::{Seat, Server};
+use crate::log;
+use crate::sys::socket::Waiting;
+
+/// Blocks of up to this many bytes together are copied behind their head.
+const COPIED: usize = 16 * 1024;
+
+/// One request while an application runs for it.
+pub struct FrameHost<'s> {
+    seat: Seat<'s>,
+    connection: Connection,
+    out: Outbox,
+    body: Body,
+    log_level: u8,
+    /// It keeps the process from being called inactive.
+    is_activity: bool,
+    is_committed: bool,
+    is_ended: bool,
+    is_concluded: bool,
+    is_broken: bool,
+    /// Cannot be used again, whatever comes.
+    is_last: bool,
+    count: Option<Count<'s>>,
+}
+
+/// What a host is made of.
+pub(super) struct Parts {
+    pub(super) connection: Connection,
+    pub(super) out: Outbox,
+    pub(super) body: Body,
+    pub(super) log_level: u8,
+    pub(super) is_activity: bool,
+}
+
+/// Counts as a running request while it lives.
+struct Count<'s>(&'s Server);
+
+impl<'s> Count<'s> {
+    fn new(server: &'s Server) -> Self {
+        server.board_slot(|slot| slot.enter());
+        Self(server)
+    }
+}
+
+impl Drop for Count<'_> {
+    fn drop(&mut self) {
+        self.0.board_slot(|slot| slot.leave());
+    }
+}
+
+impl<'s> FrameHost<'s> {
+    /// A host for a request that was just read; counts as running from here.
+    pub(super) fn new(seat: Seat<'s>, parts: Parts) -> Self {
+        let count = Count::new(seat.server);
+        let host = Self {
+            seat,
+            connection: parts.connection,
+            out: parts.out,
+            body: parts.body,
+            log_level: parts.log_level,
+            is_activity: parts.is_activity,
+            is_committed: false,
+            is_ended: false,
+            is_concluded: false,
+            is_broken: false,
+            is_last: false,
+            count: Some(count),
+        };
+        host.touch();
+        host
+    }
+
+    /// The application is done: what the child does not know yet is put behind what goes out.
+    pub(super) fn conclude(&mut self, outcome: Outcome) {
+        self.uncount();
+        if self.is_ended || std::mem::replace(&mut self.is_concluded, true) {
+            return;
+        }
+        let frames = &mut self.out.frames;
+        match outcome {
+            Outcome::Stale if !self.is_committed => {
+                self.is_last = true;
+                wire::push_stale(frames);
+            }
+            Outcome::Status(status) if !self.is_committed => wire::push_status(frames, status),
+            Outcome::Gone => wire::push_abort(frames, AbortReason::Gone),
+            _ if !self.is_committed => wire::push_status(frames, 500),
+            Outcome::Panicked => wire::push_abort(frames, AbortReason::Panicked),
+            _ => wire::push_abort(frames, AbortReason::Truncated),
+        }
+    }
+
+    /// Sends what there is to send; false where it may not wait and would have to.
+    pub(super) fn flush(&mut self, may_wait: bool) -> bool {
+        if self.is_broken {
+            return true;
+        }
+        let waiting = if may_wait {
+            Waiting::Allowed
+        } else {
+            Waiting::Never
+        };
+        match self.send_rest(waiting) {
+            // A part may be left.
+            Ok(()) => may_wait || self.out.frames.is_empty(),
+            Err(Unsent::WouldBlock) => false,
+            Err(error) => {
+                let _ = self.fail(&error);
+                true
+            }
+        }
+    }
+
+    /// Lets go of the connection, for its next request if it can be used again; gives back what can be.
+    pub(super) fn let_go(self) -> Outbox {
+        let Self {
+            seat,
+            mut connection,
+            mut out,
+            body,
+            ..
+        } = self;
+        out.clear();
+        if !self.is_broken && !self.is_last {
+            if let Some(rest) = body.into_rest() {
+                connection.drop_body(rest);
+            }
+            seat.arm(connection);
+        }
+        out
+    }
+
+    fn send_rest(&mut self, waiting: Waiting) -> Result<(), Unsent> {
+        let patience = self.seat.server.settings.socket_timeout;
+        self.out.flush(self.connection.socket(), waiting, patience)
+    }
+
+    /// The request counts no longer: before its last bytes go out, so that a child that has them finds a free thread.
+    fn uncount(&mut self) {
+        self.count = None;
+    }
+
+    fn touch(&self) {
+        if self.is_activity {
+            self.seat.server.activity.touch();
+        }
+    }
+
+    /// Notes that the connection is of no more use.
+    fn fail(&mut self, error: &Unsent) -> Sent {
+        self.is_broken = true;
+        if matches!(error, Unsent::Gone) {
+            return Sent::Gone;
+        }
+        log::warn(format_args!(
+            "RSGI0421: the answer to a request of httpd's process {} is given up: {error}",
+            self.connection.pid()
+        ));
+        Sent::Failed
+    }
+
+    /// Appends the head.
+    fn begin(&mut self, head: Option<HeadView<'_>>) -> Result<(), Sent> {
+        let Some(head) = head else { return Ok(()) };
+        let pushed = wire::push_head(
+            &mut self.out.frames,
+            head.status(),
+            head.line(),
+            head.content_length(),
+            head.headers(),
+        );
+        pushed.map_err(|error| {
+            let line = format!("RSGI0422: the response's headers are too long: {error}");
+            self.log(rsgi_bridge::abi::level::ERROR, line.as_bytes());
+            Sent::Failed
+        })
+    }
+
+    /// Sends the frames and what is behind them; they end at `mark` again where nothing was taken.
+    fn transmit(
+        &mut self,
+        mark: usize,
+        blocks: &[&[u8]],
+        fds: &[BorrowedFd<'_>],
+        waiting: Waiting,
+    ) -> Sent {
+        let patience = self.seat.server.settings.socket_timeout;
+        let socket = self.connection.socket();
+        match self.out.send(socket, blocks, fds, waiting, patience) {
+            Ok(()) => Sent::Ok,
+            Err(Unsent::WouldBlock) => {
+                self.out.frames.truncate(mark);
+                Sent::WouldBlock
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// Sends blocks that are too long to be copied: whole frames, each behind its header.
+    fn send_long(&mut self, blocks: Blocks<'_>, is_end: bool) -> Sent {
+        let headers = headers(blocks.total());
+        let mut end = Vec::new();
+        if is_end {
+            wire::push_end(&mut end);
+        }
+        let mut slices: Vec<&[u8]> = Vec::with_capacity(blocks.count() + headers.len() * 2 + 1);
+        let mut blocks = blocks.iter();
+        let mut block: &[u8] = &[];
+        for (header, length) in &headers {
+            slices.push(header);
+            let mut left = *length;
+            while left > 0 {
+                if block.is_empty() {
+                    let Some(next) = blocks.next() else { break };
+                    block = next;
+                }
+                let (piece, rest) = block.split_at(left.min(block.len()));
+                if !piece.is_empty() {
+                    slices.push(piece);
+                }
+                left -= piece.len();
+                block = rest;
+            }
+        }
+        slices.push(&end);
+        self.transmit(0, &slices, &[], Waiting::Allowed)
+    }
+}
+
+/// Headers of the frames for a total, each with its length.
+fn headers(total: usize) -> Vec<([u8; wire::HEADER], usize)> {
+    let mut left = total;
+    let mut headers = Vec::with_capacity(total / MAX_DATA + 1);
+    while left > 0 {
+        let length = left.min(MAX_DATA);
+        if let Ok(header) = wire::data_header(length) {
+            headers.push((header, length));
+        }
+        left -= length;
+    }
+    headers
+}
+
+const fn waiting(flags: SendFlags) -> Waiting {
+    if flags.is_try() {
+        Waiting::Never
+    } else {
+        Waiting::Allowed
+    }
+}
+
+impl RequestHost for FrameHost<'_> {
+    fn send(&mut self, head: Option<HeadView<'_>>, blocks: Blocks<'_>, flags: SendFlags) -> Sent {
+        if self.is_broken {
+            return Sent::Gone;
+        }
+        self.touch();
+        let mark = self.out.frames.len();
+        let total = blocks.total();
+        if flags.is_try() && mark.saturating_add(total) > AT_ONCE {
+            return Sent::WouldBlock;
+        }
+        let is_first = head.is_some();
+        if let Err(failed) = self.begin(head) {
+            return failed;
+        }
+        if flags.is_end() {
+            self.uncount();
+        }
+        let sent = if total > COPIED && !flags.is_try() {
+            self.send_long(blocks, flags.is_end())
+        } else {
+            push_blocks(&mut self.out.frames, blocks, total);
+            if flags.is_end() {
+                wire::push_end(&mut self.out.frames);
+            }
+            self.transmit(mark, &[], &[], waiting(flags))
+        };
+        if sent == Sent::Ok {
+            self.is_committed |= is_first;
+            self.is_ended |= flags.is_end();
+        }
+        sent
+    }
+
+    fn send_file(
+        &mut self,
+        head: Option<HeadView<'_>>,
+        file: BorrowedFd<'_>,
+        offset: u64,
+        length: u64,
+        flags: SendFlags,
+    ) -> Sent {
+        if self.is_broken {
+            return Sent::Gone;
+        }
+        if flags.is_try() {
+            return Sent::WouldBlock;
+        }
+        self.touch();
+        let is_first = head.is_some();
+        if let Err(failed) = self.begin(head) {
+            return failed;
+        }
+        // Alone in its call, so that the descriptor is at its frame's bytes.
+        let mut sent = self.transmit(0, &[], &[], Waiting::Allowed);
+        if sent == Sent::Ok && length > 0 {
+            self.is_committed |= is_first;
+            wire::push_file(&mut self.out.frames, offset, length);
+            sent = self.transmit(0, &[], &[file.as_fd()], Waiting::Allowed);
+        }
+        if sent == Sent::Ok && flags.is_end() {
+            self.uncount();
+            wire::push_end(&mut self.out.frames);
+            sent = self.transmit(0, &[], &[], Waiting::Allowed);
+        }
+        if sent == Sent::Ok {
+            self.is_committed |= is_first;
+            self.is_ended |= flags.is_end();
+        }
+        sent
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        self.touch();
+        if self.is_broken {
+            return Err(ReadError::Gone);
+        }
+        if self.body.is_stream() {
+            self.body.ask(&mut self.out.frames);
+            if let Err(error) = self.send_rest(Waiting::Allowed) {
+                let _ = self.fail(&error);
+                return Err(ReadError::Gone);
+            }
+        }
+        let patience = self.seat.server.settings.read_timeout();
+        let read = self.body.read(self.connection.socket(), buffer, patience);
+        self.is_broken |= self.body.is_broken();
+        read
+    }
+
+    fn log(&mut self, level: u32, text: &[u8]) {
+        let level = u8::try_from(level).unwrap_or(15);
+        if level > self.log_level {
+            return;
+        }
+        let mark = self.out.frames.len();
+        if self.is_broken || mark > AT_ONCE {
+            return log::line(level, text);
+        }
+        wire::push_log(&mut self.out.frames, level, text);
+        match self.send_rest(Waiting::Never) {
+            Ok(()) => {}
+            Err(Unsent::WouldBlock) => {
+                self.out.frames.truncate(mark);
+                log::line(level, text);
+            }
+            Err(error) => {
+                let _ = self.fail(&error);
+                log::line(level, text);
+            }
+        }
+    }
+}
+
+/// Copies blocks behind the frames.
+fn push_blocks(frames: &mut Vec<u8>, blocks: Blocks<'_>, total: usize) {
+    if let Ok(header) = wire::data_header(total)
+        && total > 0
+    {
+        frames.extend_from_slice(&header);
+        for block in blocks {
+            frames.extend_from_slice(block);
+        }
+    }
+}

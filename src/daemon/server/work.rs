@@ -1,0 +1,304 @@
+//! A worker: takes complete requests from the epoll set, one at a time, and lets go of them when they are answered.
+//!
+//! It is the source that the Python layer's loop (or a test's) takes requests from: that decides when a thread waits,
+//! and how many it takes in a row.
+
+use std::mem;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rsgi_bridge::abi;
+use rsgi_bridge::facts::{ConstantsBlock, FieldList, TargetFacts};
+use rsgi_bridge::host::Outcome;
+use rsgi_bridge::owned::{Description, OwnedRequest, Room};
+use rsgi_bridge::serve::{Job, Next, RequestSource};
+use rsgi_core::wire::{BodyForm, Decoded, RequestFrame, ToDaemon, WireError, decode_to_daemon};
+
+use super::body::{Body, Stream};
+use super::buffer::Buffer;
+use super::connection::{Connection, Progress};
+use super::constants::{LastBlock, push_all};
+use super::host::{FrameHost, Parts};
+use super::outbox::Outbox;
+use super::{Seat, Server, Wake};
+use crate::config::REQUEST_IGNORE_ACTIVITY;
+use crate::log;
+
+/// The bits of a request that the layer is to see.
+const LAYER_FLAGS: u32 = abi::REQUEST_HEAD | abi::REQUEST_HTTPS;
+
+/// A thread's own memory, used again for each request.
+pub struct Worker<'s> {
+    server: &'s Server,
+    number: u32,
+    buffer: Buffer,
+    /// Its bytes are the buffer's meanwhile.
+    room: Room,
+    out: Outbox,
+    last_block: LastBlock,
+}
+
+/// A request in a worker's hands.
+pub struct Work<'s> {
+    request: OwnedRequest,
+    host: FrameHost<'s>,
+}
+
+impl<'s> Job for Work<'s> {
+    type Host = FrameHost<'s>;
+
+    fn parts(&mut self) -> (&OwnedRequest, &mut FrameHost<'s>) {
+        (&self.request, &mut self.host)
+    }
+}
+
+impl<'s> RequestSource for Worker<'s> {
+    type Job = Work<'s>;
+
+    fn next(&mut self, may_wait: bool) -> Next<Work<'s>> {
+        match self.server.next(&mut self.buffer, may_wait) {
+            Next::Ready((seat, connection)) => self.take(seat, connection),
+            Next::None => Next::None,
+            Next::End => Next::End,
+        }
+    }
+
+    fn done(
+        &mut self,
+        mut job: Work<'s>,
+        outcome: Outcome,
+        may_wait: bool,
+    ) -> Result<(), Work<'s>> {
+        job.host.conclude(outcome);
+        if !job.host.flush(may_wait) {
+            return Err(job);
+        }
+        if outcome == Outcome::Stale {
+            self.server.close_slot();
+        }
+        let activity = &self.server.activity;
+        activity.end(self.number, is_loaded(outcome));
+        if outcome == Outcome::Stale {
+            activity.set_stale();
+        }
+        self.out = job.host.let_go();
+        self.keep(job.request.into_room());
+        Ok(())
+    }
+
+    fn panicked(&mut self, message: &str) {
+        log::critical(format_args!(
+            "RSGI0300: panic stopped in a worker of the daemon process: {message}"
+        ));
+    }
+}
+
+impl<'s> Worker<'s> {
+    /// Worker `number`, from 1, of a server.
+    #[must_use]
+    pub fn new(server: &'s Server, number: u32) -> Self {
+        Self {
+            server,
+            number,
+            buffer: Buffer::default(),
+            room: Room::default(),
+            out: Outbox::default(),
+            last_block: LastBlock::default(),
+        }
+    }
+
+    /// Makes a job of the request in the buffer.
+    fn take(&mut self, seat: Seat<'s>, mut connection: Connection) -> Next<Work<'s>> {
+        let daemon_start = micros();
+        let (bytes, length) = mem::take(&mut self.buffer).into_memory();
+        let Ok(summary) = self.summary(&bytes[..length]) else {
+            // It was a request when it was read.
+            return Next::None;
+        };
+        let is_shared = summary.constants.is_some();
+        let mut room = mem::take(&mut self.room);
+        room.bytes = bytes;
+        let made = room.fill(summary.constants, |bytes, fields| {
+            describe(&bytes[..length], fields, is_shared, daemon_start)
+        });
+        let request = match made {
+            Ok(request) => request,
+            Err((_, room)) => {
+                self.keep(room);
+                return Next::None;
+            }
+        };
+        let body = match (summary.body, connection.take_file()) {
+            (Form::File(length), Some(file)) => Body::File {
+                file,
+                position: 0,
+                end: length,
+            },
+            (Form::Stream, _) => Body::Stream(Stream::default()),
+            _ => Body::Given,
+        };
+        let parts = Parts {
+            connection,
+            out: mem::take(&mut self.out),
+            body,
+            log_level: summary.log_level,
+            is_activity: summary.is_activity,
+        };
+        let host = FrameHost::new(seat, parts);
+        self.server.activity.begin(self.number, daemon_start);
+        Next::Ready(Work { request, host })
+    }
+
+    fn summary(&mut self, bytes: &[u8]) -> Result<Summary, WireError> {
+        let request = request(bytes)?;
+        let constants = &self.server.constants;
+        Ok(Summary {
+            constants: constants.block(request.constants, &mut self.last_block),
+            body: match request.body {
+                BodyForm::None | BodyForm::Inline(_) => Form::Given,
+                BodyForm::File { length } => Form::File(length),
+                BodyForm::Stream => Form::Stream,
+            },
+            log_level: request.log_level,
+            is_activity: request.request_flags & REQUEST_IGNORE_ACTIVITY == 0,
+        })
+    }
+
+    /// Memory for the next request.
+    fn keep(&mut self, mut room: Room) {
+        self.buffer = Buffer::from_memory(mem::take(&mut room.bytes));
+        self.room = room;
+    }
+}
+
+/// What the host must know of a request.
+struct Summary {
+    constants: Option<Arc<ConstantsBlock>>,
+    body: Form,
+    log_level: u8,
+    is_activity: bool,
+}
+
+enum Form {
+    Given,
+    File(u64),
+    Stream,
+}
+
+impl Server {
+    /// Takes the next complete request, into `buffer`, which is empty. Where it may not wait, one that is there already:
+    /// a request that has not come completely is never waited for.
+    fn next(&self, buffer: &mut Buffer, may_wait: bool) -> Next<(Seat<'_>, Connection)> {
+        while !self.is_stopping() {
+            match self.wait(may_wait) {
+                Ok(Wake::Connection(place)) => {
+                    if let Some(ready) = self.receive(place, buffer) {
+                        return Next::Ready(ready);
+                    }
+                }
+                Ok(Wake::Intake { is_closed }) => {
+                    self.take_connections();
+                    // Whoever could send is gone: armed again, it would wake us without end.
+                    if !is_closed {
+                        self.arm_intake();
+                    }
+                }
+                Ok(Wake::Stop) => {}
+                Ok(Wake::Nothing) => return Next::None,
+                Err(error) => {
+                    log::error(format_args!("RSGI0426: a thread cannot wait: {error}"));
+                    return Next::End;
+                }
+            }
+        }
+        Next::End
+    }
+
+    /// Reads what came on a connection; gives it where that is a whole request.
+    fn receive(&self, place: u32, buffer: &mut Buffer) -> Option<(Seat<'_>, Connection)> {
+        let mut connection = self.connections.take(place)?;
+        let seat = Seat {
+            server: self,
+            place,
+        };
+        match connection.receive(buffer) {
+            Ok(Progress::Complete) => return Some((seat, connection)),
+            Ok(Progress::Partial) => seat.arm(connection),
+            Err(broken) => {
+                buffer.clear();
+                if !broken.is_usual() {
+                    log::warn(format_args!(
+                        "RSGI0420: a connection of httpd's process {} is closed: {broken}",
+                        connection.pid()
+                    ));
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The request that the bytes are.
+fn request(bytes: &[u8]) -> Result<RequestFrame<'_>, WireError> {
+    match decode_to_daemon(bytes)? {
+        Decoded::Frame {
+            frame: ToDaemon::Request(request),
+            ..
+        } => Ok(request),
+        _ => Err(WireError::Value("a request")),
+    }
+}
+
+fn describe<'b>(
+    bytes: &'b [u8],
+    mut fields: FieldList<'b>,
+    is_shared: bool,
+    daemon_start: i64,
+) -> Result<Description<'b>, WireError> {
+    let request = request(bytes)?;
+    if !is_shared {
+        push_all(request.constants, &mut fields);
+    }
+    push_all(request.entries, &mut fields);
+    let (body, is_complete): (&[u8], bool) = match request.body {
+        BodyForm::None => (&[], true),
+        BodyForm::Inline(body) => (body, true),
+        BodyForm::File { .. } | BodyForm::Stream => (&[], false),
+    };
+    let complete = if is_complete {
+        abi::REQUEST_BODY_COMPLETE
+    } else {
+        0
+    };
+    Ok(Description {
+        target: TargetFacts {
+            application_group: request.application_group,
+            script: request.script,
+            callable: request.callable,
+            resource: request.resource,
+            mtime: request.mtime,
+            flags: request.target_flags & abi::TARGET_RELOADING,
+        },
+        fields,
+        body,
+        flags: request.request_flags & LAYER_FLAGS | complete,
+        request_start: request.request_start,
+        queue_start: request.queue_start,
+        daemon_start,
+    })
+}
+
+/// Whether a request got as far as its application, as far as its outcome tells.
+fn is_loaded(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Handled | Outcome::Truncated | Outcome::Gone => true,
+        Outcome::Status(_) | Outcome::Panicked | Outcome::Stale => false,
+    }
+}
+
+fn micros() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}

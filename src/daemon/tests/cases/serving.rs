@@ -1,0 +1,123 @@
+//! Requests and answers.
+
+use crate::harness::{Daemon, Form, Request};
+
+const APP: &str = r#"
+import sys, time, os
+def application(environ, start_response):
+    path = environ['PATH_INFO']
+    if path == '/echo':
+        data = environ['wsgi.input'].read()
+        start_response('200 OK', [('Content-Type', 'text/plain')])
+        return [data]
+    if path == '/raise':
+        raise RuntimeError('on purpose')
+    if path == '/late':
+        start_response('200 OK', [])
+        def body():
+            yield b'first'
+            raise RuntimeError('too late')
+        return body()
+    if path == '/big':
+        start_response('200 OK', [])
+        return [b'x' * 100000, b'y' * 200000, b'', b'z' * 3]
+    if path == '/stream':
+        start_response('200 OK', [])
+        return (b'%d,' % n for n in range(1000))
+    if path == '/file':
+        start_response('200 OK', [])
+        return environ['wsgi.file_wrapper'](open(__file__, 'rb'))
+    if path == '/log':
+        print('to errors', file=environ['wsgi.errors'])
+        print('to stdout')
+        os.write(2, b'raw line\n')
+    if path == '/first':
+        environ['wsgi.input'].read(1)
+    start_response('200 OK', [('Content-Type', 'text/plain'), ('X-A', '1'), ('X-A', '2')])
+    return [b'Hello world!']
+"#;
+
+#[test]
+fn a_request_is_answered_and_the_connection_serves_the_next_one() {
+    let daemon = Daemon::start(APP, |_| {});
+    let mut child = daemon.connect();
+    for _ in 0..3 {
+        let answer = child.ask(&Request::get("/"));
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (200, "Hello world!")
+        );
+        assert_eq!(answer.content_length, Some(12));
+        assert_eq!(answer.headers.len(), 3);
+        assert!(answer.is_ended);
+    }
+    assert_eq!(daemon.slot().busy(), 0);
+    assert_eq!(daemon.slot().requests(), 3);
+}
+
+#[test]
+fn bodies_come_from_the_frame_a_file_or_the_child() {
+    let daemon = Daemon::start(APP, |_| {});
+    let mut child = daemon.connect();
+    let long = vec![b'a'; 300_000];
+    for body in [&b"short"[..], &long] {
+        for form in [Form::Inline, Form::File, Form::Stream] {
+            let answer = child.ask(&Request::post("/echo", body, form));
+            assert!(answer.is_ended, "{form:?} {answer:?}");
+            assert!(answer.body == body, "{form:?}");
+            assert_eq!(answer.needs_body, form == Form::Stream);
+        }
+    }
+}
+
+#[test]
+fn a_streamed_body_that_is_not_read_is_not_asked_for_or_dropped() {
+    let daemon = Daemon::start(APP, |_| {});
+    let mut child = daemon.connect();
+    let answer = child.ask(&Request::post("/", b"unread", Form::Stream));
+    assert!(answer.is_ended && !answer.needs_body);
+    let answer = child.ask(&Request::post("/first", &vec![b'a'; 200_000], Form::Stream));
+    assert!(answer.is_ended && answer.needs_body);
+    let answer = child.ask(&Request::post("/echo", b"next", Form::Inline));
+    assert_eq!(answer.text(), "next");
+}
+
+#[test]
+fn long_answers_streams_and_files_arrive_whole() {
+    let daemon = Daemon::start(APP, |_| {});
+    let mut child = daemon.connect();
+    let answer = child.ask(&Request::get("/big"));
+    assert_eq!(answer.body.len(), 300_003);
+    assert!(answer.is_ended && answer.body.ends_with(b"yzzz"));
+    let answer = child.ask(&Request::get("/stream"));
+    assert!(answer.is_ended && answer.text().ends_with("998,999,"));
+    let answer = child.ask(&Request::get("/file"));
+    assert!(answer.is_ended);
+    assert_eq!(answer.text(), APP);
+    assert_eq!(answer.content_length, Some(APP.len() as u64));
+}
+
+#[test]
+fn a_failure_is_a_status_or_an_abort_and_the_next_request_works() {
+    let daemon = Daemon::start(APP, |_| {});
+    let mut child = daemon.connect();
+    let answer = child.ask(&Request::get("/raise"));
+    assert_eq!(answer.refused, Some(500));
+    assert!(answer.log.iter().any(|line| line.contains("on purpose")));
+    let answer = child.ask(&Request::get("/late"));
+    assert_eq!(answer.text(), "first");
+    assert!(!answer.is_ended && answer.aborted.is_some());
+    assert!(child.ask(&Request::get("/")).is_ended);
+}
+
+#[test]
+fn lines_of_a_request_come_as_frames_and_raw_ones_without_a_mark() {
+    let daemon = Daemon::start(APP, |_| {});
+    let answer = daemon.connect().ask(&Request::get("/log"));
+    let text = answer.log.join("\n");
+    assert!(
+        text.contains("3 to errors") && text.contains("to stdout"),
+        "{text}"
+    );
+    assert_eq!(daemon.expect_line("raw line"), "raw line");
+}
