@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rsgi_bridge::layer::module_directory;
-use rsgi_daemon::supervisor::{self, GroupEnds, GroupSpec, Membership, Supervisor, SupervisorLog};
+use rsgi_daemon::supervisor::{
+    self, Chosen, GroupSpec, Membership, Retired, Supervisor, SupervisorLog,
+};
 use rsgi_daemon::sys::process::become_supervisor;
 
 use super::Rsgi;
@@ -55,6 +57,9 @@ static OWNER: AtomicU32 = AtomicU32::new(0);
 /// Numbers generations.
 static GENERATIONS: AtomicU64 = AtomicU64::new(0);
 
+/// The generation whose configuration is gone, until the next one is made: it belongs to the process as well.
+static RETIRED: Mutex<Option<Retired>> = Mutex::new(None);
+
 struct Watched {
     supervisor: Supervisor,
     generation: u64,
@@ -69,6 +74,16 @@ pub(super) struct Generation {
     membership: OnceLock<Membership>,
     /// Supervisors that ended young, in a row.
     young: AtomicU32,
+}
+
+impl Drop for Generation {
+    /// The configuration goes: children that have it serve on, and those of the next one may use its processes.
+    fn drop(&mut self) {
+        let parts = self.parent.get_mut().take();
+        if OWNER.load(Ordering::Acquire) == process::id() {
+            *RETIRED.lock() = parts.map(supervisor::Generation::retire);
+        }
+    }
 }
 
 /// The lines of a supervisor, in the log of each group's server.
@@ -111,13 +126,15 @@ pub(super) fn check(config: &ServerConfig) -> Result<(), Refused> {
 
 /// Makes the groups and starts their supervisor, when what follows is serving.
 pub(super) fn serve(main: Server<'_>) -> Result<(), Refused> {
+    if !Phase::is_serving() {
+        return Ok(());
+    }
+    let previous = RETIRED.lock().take();
     let config = main.config::<Rsgi>();
-    let Some(config) =
-        config.filter(|config| Phase::is_serving() && known(config).next().is_some())
-    else {
+    let Some(config) = config.filter(|config| known(config).next().is_some()) else {
         return Ok(());
     };
-    let made = make(main, config).and_then(|generation| {
+    let made = make(main, config, previous).and_then(|generation| {
         let generation = config.daemons.get_or_init(|| generation);
         end_with_process(main);
         supervise(main, generation).map_err(|error| format!("no supervisor can be forked: {error}"))
@@ -129,7 +146,11 @@ pub(super) fn serve(main: Server<'_>) -> Result<(), Refused> {
     })
 }
 
-fn make(main: Server<'_>, config: &ServerConfig) -> Result<Generation, String> {
+fn make(
+    main: Server<'_>,
+    config: &ServerConfig,
+    previous: Option<Retired>,
+) -> Result<Generation, String> {
     let mpm = Mpm::ask();
     let limit = u32::try_from(mpm.limit).unwrap_or(1);
     let threads = u32::try_from(mpm.threads).unwrap_or(1);
@@ -146,8 +167,8 @@ fn make(main: Server<'_>, config: &ServerConfig) -> Result<Generation, String> {
             waiters: threads.saturating_mul(2),
         });
     }
-    let generation =
-        supervisor::Generation::new(program()?, environment(), specs).map_err(|error| {
+    let generation = supervisor::Generation::new(program()?, environment(), specs, previous)
+        .map_err(|error| {
             format!(
                 "{error}; where descriptors are out, `ulimit -n` or LimitNOFILE has to be higher"
             )
@@ -289,7 +310,7 @@ pub(super) fn supervisor_ended(pid: i32, main: Option<Server<'_>>) {
     }
 }
 
-/// Starts the supervisor that is missing.
+/// Starts the supervisor that is missing, and lets go what is not needed any more.
 pub(super) fn monitor(main: Server<'_>) {
     let Some(generation) = generation(Some(main)) else {
         return;
@@ -300,6 +321,9 @@ pub(super) fn monitor(main: Server<'_>) {
         .any(|watched| watched.generation == generation.number);
     if !is_there && !Mpm::is_stopping() && OWNER.load(Ordering::Acquire) == process::id() {
         start_again(main, generation);
+    }
+    if let Some(parts) = &mut *generation.parent.lock() {
+        parts.release_previous();
     }
 }
 
@@ -335,9 +359,8 @@ pub(super) fn join(phase: Phase<'_>) {
     }
 }
 
-/// The group of that name, in a child.
-#[expect(dead_code, reason = "requests are sent there next")]
-pub(super) fn group<'s>(main: Server<'s>, name: &[u8]) -> Option<&'s GroupEnds> {
-    let membership = generation(Some(main))?.membership.get()?;
-    membership.groups.iter().find(|group| group.name == name)
+/// The group of that name for a request, in a child.
+#[allow(dead_code, reason = "requests are sent there next")]
+pub(super) fn group<'s>(main: Server<'s>, name: &[u8]) -> Option<Chosen<'s>> {
+    generation(Some(main))?.membership.get()?.group(name)
 }

@@ -7,12 +7,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rsgi_core::daemon::DaemonOptions;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open};
 
-use super::plan::{GroupPlan, Plan};
+use super::membership::{Membership, has_ready};
+use super::plan::{GroupPlan, Plan, Previous};
 use super::state::STOP_GRACE;
+use crate::client::GroupHandle;
 use crate::config::ProcessConfig;
 use crate::scoreboard::{Layout, Scoreboard};
 use crate::sys::process::{bury, fork};
@@ -56,34 +57,22 @@ pub struct Generation {
     groups: Vec<Group>,
     /// Both ends of the pipe that every Apache child keeps open.
     children: (OwnedFd, OwnedFd),
+    /// Both ends of the pipe that is open for as long as the next generation may use this one's processes.
+    handover: (OwnedFd, OwnedFd),
+    previous: Option<Retired>,
 }
 
-/// What an Apache child has of a group.
+/// What the parent keeps of a generation whose configuration is gone: its processes serve the children of the next
+/// one until that has its own.
 #[derive(Debug)]
-pub struct GroupEnds {
-    /// Its name.
-    pub name: Vec<u8>,
-    /// The options of its `WSGIDaemonProcess`.
-    pub options: DaemonOptions,
-    /// Its scoreboard.
-    pub board: Arc<Scoreboard>,
-    /// The sending end of each slot's intake.
-    pub intakes: Vec<OwnedFd>,
-    /// `Timeout` of the group's server.
-    pub timeout: Duration,
-}
-
-/// What an Apache child has of its generation.
-#[derive(Debug)]
-pub struct Membership {
-    /// The groups.
-    pub groups: Vec<GroupEnds>,
-    /// Open for as long as this process may send requests.
-    _life: OwnedFd,
+pub struct Retired {
+    groups: Vec<Group>,
+    handover: OwnedFd,
 }
 
 impl Generation {
-    /// Makes scoreboards and intakes.
+    /// Makes scoreboards and intakes. Groups that the generation before defined in the same way may use its processes
+    /// for a start.
     ///
     /// # Errors
     /// No memory or descriptors left.
@@ -91,7 +80,13 @@ impl Generation {
         program: CString,
         environment: Vec<CString>,
         specs: Vec<GroupSpec>,
+        mut previous: Option<Retired>,
     ) -> io::Result<Self> {
+        if let Some(retired) = &mut previous {
+            retired
+                .groups
+                .retain(|old| specs.iter().any(|spec| spec.may_continue(&old.spec)));
+        }
         Ok(Self {
             program,
             environment,
@@ -100,30 +95,36 @@ impl Generation {
                 .map(Group::new)
                 .collect::<io::Result<_>>()?,
             children: pipe_with(PipeFlags::CLOEXEC)?,
+            handover: pipe_with(PipeFlags::CLOEXEC)?,
+            previous: previous.filter(|retired| !retired.groups.is_empty()),
         })
     }
 
     /// The part of an Apache child; everything else is closed.
     #[must_use]
     pub fn into_membership(self) -> Membership {
-        let groups = self.groups.into_iter().map(|group| {
-            let config = group.spec.config;
-            GroupEnds {
-                name: config.group,
-                options: config.options,
-                board: group.board,
-                intakes: group.senders,
-                timeout: group.spec.timeout,
-            }
-        });
-        Membership {
-            groups: groups.collect(),
-            _life: self.children.1,
-        }
+        let previous = self
+            .previous
+            .map_or_else(Vec::new, |retired| retired.groups);
+        Membership::new(
+            self.groups.into_iter().map(Group::into_handle).collect(),
+            previous.into_iter().map(Group::into_handle).collect(),
+            self.children.1,
+        )
     }
 
     /// The part of a supervisor; everything else is closed.
     fn into_plan(self, parent: OwnedFd, parent_pid: i32) -> Plan {
+        let previous = self.previous.map(|retired| Previous {
+            groups: self
+                .groups
+                .iter()
+                .enumerate()
+                .filter(|(_, group)| retired.groups.iter().any(|old| old.name() == group.name()))
+                .map(|(index, _)| index)
+                .collect(),
+            handover: retired.handover,
+        });
         let groups = self.groups.into_iter().map(|group| GroupPlan {
             config: group.spec.config,
             board: group.board,
@@ -136,30 +137,60 @@ impl Generation {
             parent,
             parent_pid,
             children: self.children.0,
+            handover: self.handover.0,
+            previous,
             groups: groups.collect(),
+        }
+    }
+
+    /// What the parent keeps for the next generation when the configuration is gone: nothing that keeps this one's
+    /// children or supervisor from seeing that.
+    #[must_use]
+    pub fn retire(self) -> Retired {
+        let groups = self.groups.into_iter().map(|group| Group {
+            receivers: Vec::new(),
+            ..group
+        });
+        Retired {
+            groups: groups.collect(),
+            handover: self.handover.1,
+        }
+    }
+
+    /// Lets the generation before go once each group has a process of its own: children to come need it no more.
+    pub fn release_previous(&mut self) {
+        if self.groups.iter().all(|group| has_ready(&group.board)) {
+            self.previous = None;
         }
     }
 
     /// Both parts at once, for tests of the supervisor in one process.
     #[cfg(test)]
-    pub(super) fn split(self, parent: OwnedFd, parent_pid: Pid) -> (Plan, Membership) {
-        let twin = |group: &Group| GroupEnds {
-            name: group.spec.config.group.clone(),
-            options: group.spec.config.options.clone(),
-            board: Arc::clone(&group.board),
-            intakes: group
-                .senders
-                .iter()
-                .map(|fd| fd.try_clone().unwrap())
-                .collect(),
-            timeout: group.spec.timeout,
+    pub(super) fn split(self, parent: OwnedFd, parent_pid: Pid) -> (Plan, Membership, OwnedFd) {
+        let handover = self.handover.1.try_clone().unwrap();
+        let twin = |group: &Group| {
+            let senders = group.senders.iter().map(|fd| fd.try_clone().unwrap());
+            GroupHandle::new(
+                group.name().to_vec(),
+                group.spec.config.options.clone(),
+                Arc::clone(&group.board),
+                senders.collect(),
+                group.spec.timeout,
+            )
         };
-        let membership = Membership {
-            groups: self.groups.iter().map(twin).collect(),
-            _life: self.children.1.try_clone().unwrap(),
-        };
+        let previous = self.previous.iter().flat_map(|retired| &retired.groups);
+        let membership = Membership::new(
+            self.groups.iter().map(twin).collect(),
+            previous.map(twin).collect(),
+            self.children.1.try_clone().unwrap(),
+        );
         let plan = self.into_plan(parent, parent_pid.as_raw_nonzero().get());
-        (plan, membership)
+        (plan, membership, handover)
+    }
+
+    #[cfg(test)]
+    pub(super) fn board(&self, group: usize) -> Arc<Scoreboard> {
+        Arc::clone(&self.groups[group].board)
     }
 
     /// How long the processes may take to end when they are told to.
@@ -172,7 +203,29 @@ impl Generation {
     }
 }
 
+impl GroupSpec {
+    /// Whether processes of `old` are what this definition wants, and can take its requests.
+    fn may_continue(&self, old: &Self) -> bool {
+        self.config == old.config && self.config.options.threads > 0
+    }
+}
+
 impl Group {
+    fn name(&self) -> &[u8] {
+        &self.spec.config.group
+    }
+
+    fn into_handle(self) -> GroupHandle {
+        let config = self.spec.config;
+        GroupHandle::new(
+            config.group,
+            config.options,
+            self.board,
+            self.senders,
+            self.spec.timeout,
+        )
+    }
+
     fn new(spec: GroupSpec) -> io::Result<Self> {
         let options = &spec.config.options;
         let slots = options

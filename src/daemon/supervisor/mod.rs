@@ -8,6 +8,7 @@
 mod child;
 mod death;
 mod generation;
+mod membership;
 mod output;
 mod pace;
 mod plan;
@@ -15,8 +16,9 @@ mod processes;
 mod run;
 mod state;
 
-pub use generation::{Generation, GroupEnds, GroupSpec, Membership, Supervisor};
-pub use plan::{GroupPlan, Plan, SupervisorLog};
+pub use generation::{Generation, GroupSpec, Retired, Supervisor};
+pub use membership::{Chosen, Membership};
+pub use plan::{GroupPlan, Plan, Previous, SupervisorLog};
 pub use run::run;
 
 /// Levels of http_log.h.

@@ -21,8 +21,22 @@ pub struct Plan {
     /// Reading end of a pipe whose writing end the parent and every Apache child of the generation have: at its end
     /// nobody can send requests any more.
     pub children: OwnedFd,
+    /// Reading end of a pipe that tells whether the next generation needs this one's processes: a byte says that it
+    /// sends no more requests, the end that it never will.
+    pub handover: OwnedFd,
+    /// The generation before, where its processes serve for a start.
+    pub previous: Option<Previous>,
     /// The groups.
     pub groups: Vec<GroupPlan>,
+}
+
+/// The generation before.
+#[derive(Debug)]
+pub struct Previous {
+    /// Which groups of this generation use its processes.
+    pub groups: Vec<usize>,
+    /// Writing end of its handover.
+    pub handover: OwnedFd,
 }
 
 /// One group.

@@ -94,6 +94,19 @@ impl<'a> Processes<'a> {
         self.state.is_over()
     }
 
+    /// Whether some process of it serves.
+    pub(super) fn is_serving(&self) -> bool {
+        self.state.is_serving()
+    }
+
+    /// Whether no request runs in any process.
+    pub(super) fn is_idle(&self) -> bool {
+        self.children.iter().all(|child| {
+            let cells = slot_number(child.slot).and_then(|index| self.plan.board.slot(index));
+            cells.is_none_or(|cells| cells.is_idle())
+        })
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.state.deadline()
     }

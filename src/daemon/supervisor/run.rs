@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
 
-use super::plan::{Plan, SupervisorLog};
+use super::plan::{Plan, Previous, SupervisorLog};
 use super::processes::{Processes, Watched};
 
 /// How often processes are looked at that the kernel cannot tell about.
@@ -23,13 +23,32 @@ pub fn run(plan: Plan, log: &dyn SupervisorLog) -> i32 {
     0
 }
 
+/// How long a generation without children waits for the next one to need it no more. That one tells, or closes the
+/// pipe; this is for a module that was replaced by another version, which knows nothing of it.
+const LONGEST_HANDOVER: Duration = Duration::from_secs(600);
+
 /// What a descriptor of the loop stands for.
 #[derive(Clone, Copy, Debug)]
 enum Source {
-    /// The generation, or httpd, is over.
+    /// httpd is over, or wants this generation to be.
     End,
+    /// The last child is gone.
+    Childless,
+    /// The next generation has its own processes, or never had a use for these.
+    Handover,
     /// Something of a group.
     Group(usize, Watched),
+}
+
+/// What the next generation needs of this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Handover {
+    /// It may send requests.
+    Open,
+    /// It sends no more; some may still run.
+    Done,
+    /// It never will.
+    Closed,
 }
 
 struct Supervisor<'a> {
@@ -38,6 +57,10 @@ struct Supervisor<'a> {
     parent_pidfd: Option<OwnedFd>,
     parent_pid: i32,
     children: OwnedFd,
+    childless_since: Option<Instant>,
+    next: OwnedFd,
+    handover: Handover,
+    previous: Option<Previous>,
     groups: Vec<Processes<'a>>,
     is_ending: bool,
 }
@@ -56,6 +79,10 @@ impl<'a> Supervisor<'a> {
             parent_pidfd,
             parent_pid: plan.parent_pid,
             children: plan.children,
+            childless_since: None,
+            next: plan.handover,
+            handover: Handover::Open,
+            previous: plan.previous,
             groups,
             is_ending: false,
         }
@@ -70,8 +97,36 @@ impl<'a> Supervisor<'a> {
         if getppid().is_none_or(|pid| pid.as_raw_nonzero().get() != self.parent_pid) {
             self.end(now);
         }
+        if self.is_unused(now) {
+            self.end(now);
+        }
         for group in &mut self.groups {
             group.tick(now);
+        }
+        self.take_over();
+    }
+
+    /// Whether nobody can send requests any more and none runs.
+    fn is_unused(&self, now: Instant) -> bool {
+        let Some(since) = self.childless_since else {
+            return false;
+        };
+        match self.handover {
+            Handover::Closed => true,
+            Handover::Done => self.groups.iter().all(Processes::is_idle),
+            Handover::Open => now.duration_since(since) >= LONGEST_HANDOVER,
+        }
+    }
+
+    /// Tells the generation before that it is not needed any more, once every group that used it has a process.
+    fn take_over(&mut self) {
+        let is_ready = self.previous.as_ref().is_some_and(|previous| {
+            let mut groups = previous.groups.iter();
+            groups.all(|&index| self.groups.get(index).is_none_or(Processes::is_serving))
+        });
+        if is_ready && let Some(previous) = self.previous.take() {
+            // Whoever is gone needs no word.
+            let _ = rustix::io::write(&previous.handover, b"r");
         }
     }
 
@@ -91,6 +146,16 @@ impl<'a> Supervisor<'a> {
         for source in self.happened() {
             match source {
                 Source::End => self.end(Instant::now()),
+                Source::Childless => self.childless_since = Some(Instant::now()),
+                Source::Handover => {
+                    let mut word = [0; 1];
+                    let is_word = rustix::io::read(&self.next, &mut word) == Ok(1);
+                    self.handover = if is_word {
+                        Handover::Done
+                    } else {
+                        Handover::Closed
+                    };
+                }
                 Source::Group(group, watched) => self.groups[group].heard(Instant::now(), watched),
             }
         }
@@ -127,7 +192,12 @@ impl<'a> Supervisor<'a> {
         // What is known needs no waiting for, and would wake for ever.
         if !self.is_ending {
             watched.push((Source::End, self.parent.as_fd()));
-            watched.push((Source::End, self.children.as_fd()));
+            if self.childless_since.is_none() {
+                watched.push((Source::Childless, self.children.as_fd()));
+            }
+            if self.handover == Handover::Open {
+                watched.push((Source::Handover, self.next.as_fd()));
+            }
             if let Some(pidfd) = &self.parent_pidfd {
                 watched.push((Source::End, pidfd.as_fd()));
             }

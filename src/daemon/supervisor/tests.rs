@@ -13,7 +13,6 @@ use parking_lot::Mutex;
 use rsgi_core::daemon::DaemonOptions;
 use rustix::process::{Pid, Signal, getppid, kill_process};
 
-use super::generation::GroupEnds;
 use super::*;
 use crate::config::{ProcessConfig, PythonConfig, ServerConfig};
 use crate::scoreboard::{Death, SlotState};
@@ -41,9 +40,10 @@ impl Lines {
 
 /// A supervisor at work.
 struct Playing {
-    ends: Vec<GroupEnds>,
     life: Option<std::os::fd::OwnedFd>,
     children: Option<Membership>,
+    /// Held by the next generation.
+    handover: Option<std::os::fd::OwnedFd>,
     lines: Arc<Lines>,
     thread: JoinHandle<i32>,
     _folder: tempfile::TempDir,
@@ -95,26 +95,23 @@ impl Playing {
         };
         let program = script(folder.path(), text);
         let environment = vec![c"PATH=/usr/bin:/bin".to_owned(), c"WHO=me".to_owned()];
-        let generation = Generation::new(program, environment, vec![spec]).unwrap();
+        let generation = Generation::new(program, environment, vec![spec], None).unwrap();
         let (life, parent) = message_pair().unwrap();
-        let (plan, children) = generation.split(parent, getppid().unwrap());
+        let (plan, children, handover) = generation.split(parent, getppid().unwrap());
         let lines = Arc::new(Lines::default());
         let log = Arc::clone(&lines);
         Self {
-            ends: Vec::new(),
             life: Some(life),
             children: Some(children),
+            handover: Some(handover),
             lines,
             thread: std::thread::spawn(move || run(plan, &log)),
             _folder: folder,
         }
-        .settled()
     }
 
-    fn settled(mut self) -> Self {
-        let groups = &mut self.children.as_mut().unwrap().groups;
-        self.ends.append(groups);
-        self
+    fn group(&self) -> Chosen<'_> {
+        self.children.as_ref().unwrap().group(b"test").unwrap()
     }
 
     fn lines(&self) -> Vec<(u32, String)> {
@@ -138,7 +135,7 @@ impl Playing {
     }
 
     fn pid(&self, slot: u32) -> Pid {
-        let pid = self.ends[0].board.slot(slot).unwrap().pid();
+        let pid = self.group().board.slot(slot).unwrap().pid();
         Pid::from_raw(pid.cast_signed()).unwrap()
     }
 
@@ -163,7 +160,9 @@ fn processes(processes: u32) -> DaemonOptions {
 
 #[test]
 fn a_process_has_its_seven_descriptors_and_its_own_environment_only() {
-    let text = format!("{READY}ls /proc/$$/fd | tr '\\n' ' '; echo\nenv | sort\necho done\n{WAIT}");
+    let text = format!(
+        "{READY}ls /proc/$$/fd >\"$0.fds\"\ntr '\\n' ' ' <\"$0.fds\"; echo\nenv | sort\necho done\n{WAIT}"
+    );
     let playing = Playing::start(processes(1), &text);
     playing.wait_for("done", 1);
     let lines = playing.finish();
@@ -172,8 +171,9 @@ fn a_process_has_its_seven_descriptors_and_its_own_environment_only() {
         .filter(|(level, _)| *level == 3)
         .map(|(_, line)| line.as_str())
         .collect();
-    // The shell keeps its script open at 10.
-    assert_eq!(said[0].trim(), "0 1 10 2 3 4 5 6");
+    // The shell keeps its own from 10 on.
+    let inherited: Vec<&str> = said[0].split(' ').filter(|fd| fd.len() == 1).collect();
+    assert_eq!(inherited, ["0", "1", "2", "3", "4", "5", "6"]);
     let environment = ["PATH=/usr/bin:/bin", "WHO=me"];
     assert!(
         environment.iter().all(|entry| said.contains(entry)),
@@ -197,7 +197,8 @@ fn a_killed_process_has_a_successor_and_its_death_on_the_board() {
     kill_process(playing.pid(0), Signal::KILL).unwrap();
     playing.wait_for("started in slot", 3);
     playing.wait_for("RSGI0450", 1);
-    let slot = playing.ends[0].board.slot(0).unwrap();
+    let group = playing.group();
+    let slot = group.board.slot(0).unwrap();
     assert_eq!(slot.state(), SlotState::Dead);
     assert_eq!(slot.death(1), Some(Death::Signal(9)));
     assert_eq!(slot.death(2), None);
@@ -247,6 +248,7 @@ fn all_processes_stop_when_the_last_apache_child_is_gone() {
     );
     playing.wait_for("ready", 2);
     playing.children = None;
+    playing.handover = None;
     let lines = playing.joined();
     let stopped = lines.iter().filter(|(_, line)| line == "stopped").count();
     assert_eq!(stopped, 2);
@@ -254,6 +256,69 @@ fn all_processes_stop_when_the_last_apache_child_is_gone() {
         !lines.iter().any(|(_, line)| line.contains("RSGI")),
         "{lines:?}"
     );
+}
+
+#[test]
+fn processes_that_the_next_generation_uses_stop_when_it_says_so_and_nothing_runs() {
+    let text = format!("{READY}echo ready\n{WAIT}echo stopped\n");
+    let mut playing = Playing::start(processes(1), &text);
+    playing.wait_for("ready", 1);
+    let board = Arc::clone(&playing.group().board);
+    let slot = board.slot(0).unwrap();
+    slot.set_threads(5);
+    slot.enter();
+    playing.children = None;
+    std::thread::sleep(Duration::from_millis(150));
+    let handover = playing.handover.take().unwrap();
+    rustix::io::write(&handover, b"r").unwrap();
+    drop(handover);
+    std::thread::sleep(Duration::from_millis(150));
+    assert_eq!(playing.count("stopped"), 0);
+    slot.leave();
+    let lines = playing.joined();
+    assert_eq!(
+        lines.iter().filter(|(_, line)| line == "stopped").count(),
+        1
+    );
+}
+
+fn generation(options: DaemonOptions, previous: Option<Retired>) -> Generation {
+    let spec = GroupSpec {
+        config: config(options),
+        overlaps: true,
+        rows: 4,
+        waiters: 4,
+        timeout: Duration::from_secs(60),
+    };
+    let program = c"/bin/false".to_owned();
+    Generation::new(program, Vec::new(), vec![spec], previous).unwrap()
+}
+
+#[test]
+fn a_child_uses_the_generation_before_until_its_own_has_a_process() {
+    let first = generation(processes(1), None);
+    let old = first.board(0);
+    let second = generation(processes(1), Some(first.retire()));
+    let new = second.board(0);
+    let membership = second.into_membership();
+    let is_previous = || matches!(membership.group(b"test"), Some(Chosen::Previous(_)));
+    assert!(!is_previous());
+    old.slot(1).unwrap().set_state(SlotState::Ready);
+    assert!(is_previous());
+    new.slot(0).unwrap().set_state(SlotState::Ready);
+    assert!(!is_previous());
+    new.slot(0).unwrap().set_state(SlotState::Dead);
+    assert!(!is_previous());
+    assert!(membership.group(b"other").is_none());
+}
+
+#[test]
+fn a_group_that_is_defined_otherwise_has_no_generation_before() {
+    let first = generation(processes(1), None);
+    let old = first.board(0);
+    old.slot(0).unwrap().set_state(SlotState::Ready);
+    let membership = generation(processes(2), Some(first.retire())).into_membership();
+    assert!(matches!(membership.group(b"test"), Some(Chosen::Own(_))));
 }
 
 #[test]
@@ -298,7 +363,8 @@ fn what_is_sent_to_an_empty_slot_comes_back_at_once() {
     playing.wait_for("ready", 1);
     let (ours, theirs) = stream_pair().unwrap();
     let hello = [std::io::IoSlice::new(b"hello")];
-    let intake = &playing.ends[0].intakes[3];
+    let group = playing.group();
+    let intake = &group.intakes[3];
     send_with_fds(intake.as_fd(), &hello, &[theirs.as_fd()], Waiting::Never).unwrap();
     drop(theirs);
     let received = recv_with_fds(ours.as_fd(), &mut [0; 8], Waiting::Allowed);

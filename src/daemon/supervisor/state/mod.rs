@@ -215,6 +215,12 @@ impl Group {
                 .all(|place| matches!(place.phase, Phase::Free | Phase::Foreign))
     }
 
+    /// Whether some process has said that it is ready, and has not ended.
+    #[must_use]
+    pub(super) fn is_serving(&self) -> bool {
+        self.count(|phase| phase == Phase::Ready) > 0
+    }
+
     /// When [`Group::tick`] has something to do again.
     #[must_use]
     pub(super) fn deadline(&self) -> Option<Instant> {
