@@ -174,14 +174,16 @@ impl Lifecycle {
     /// Looks at everything that time and requests decide.
     pub(super) fn tick(&mut self, view: &View) -> Vec<Act> {
         let mut acts = Vec::new();
-        if let Phase::Serving { since } = self.phase {
+        // Of this view only what was draining before it: children may have chosen a slot that was not closed yet.
+        let phase = self.phase;
+        if let Phase::Serving { since } = phase {
             self.look_for_reasons(view, since, &mut acts);
         }
         if matches!(self.phase, Phase::Serving { .. } | Phase::Draining { .. }) {
             self.look_for_slow_requests(view, &mut acts);
             self.look_for_deadlock(view, &mut acts);
         }
-        if let Phase::Draining { deadline } = self.phase {
+        if let Phase::Draining { deadline } = phase {
             self.look_for_the_end(view, deadline, &mut acts);
         }
         acts

@@ -6,6 +6,8 @@
 
 mod helper;
 mod lifecycle;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -25,6 +27,7 @@ use crate::order::{Order, Report};
 use crate::scoreboard::{Scoreboard, Slot, SlotState};
 use crate::server::Activity;
 use crate::sys::identity::exit_now;
+use crate::sys::process::EXIT_CUT;
 use crate::sys::signal::{self, Signal};
 use crate::sys::socket::{Waiting, recv_with_fds, send_with_fds};
 
@@ -32,8 +35,6 @@ use crate::sys::socket::{Waiting, recv_with_fds, send_with_fds};
 const BEAT: Duration = Duration::from_millis(250);
 /// Between two looks at whether the last request is done.
 const DRAIN_BEAT: Duration = Duration::from_millis(5);
-/// Exit code of a process that was ended by force.
-pub const EXIT_FORCED: i32 = 75;
 
 /// What the monitor watches.
 pub struct Watched {
@@ -384,6 +385,6 @@ impl Watch {
         {
             helper.dump_unsafe();
         }
-        exit_now(EXIT_FORCED)
+        exit_now(EXIT_CUT)
     }
 }

@@ -17,14 +17,13 @@ use self::python::LayerHandler;
 use crate::config::{FD_BOARD, FD_CONFIG, FD_INTAKE, FD_SUPERVISOR, ProcessConfig};
 use crate::identity;
 use crate::log;
-use crate::monitor::{EXIT_FORCED, Ending, Monitor, Python, Watched};
+use crate::monitor::{Ending, Monitor, Python, Watched};
 use crate::scoreboard::Scoreboard;
 use crate::server::{Activity, Server, Settings};
 use crate::sys::identity::exit_now;
+use crate::sys::process::{EXIT_CUT, EXIT_HOPELESS};
 use crate::sys::{descriptor, memory, signal};
 
-/// Exit code of a process that is not as its configuration needs it: trying again at once does not help.
-pub const EXIT_CONFIG: i32 = 78;
 /// Exit code of a process that could not go on for another reason.
 pub const EXIT_FAILED: i32 = 70;
 /// The largest configuration.
@@ -54,7 +53,7 @@ impl Failure {
     const fn exit_code(&self) -> i32 {
         match self {
             Self::System { .. } => EXIT_FAILED,
-            _ => EXIT_CONFIG,
+            _ => EXIT_HOPELESS,
         }
     }
 }
@@ -271,5 +270,5 @@ fn end(
         began.elapsed().as_secs(),
         start.elapsed().as_millis(),
     ));
-    if cut > 0 { EXIT_FORCED } else { 0 }
+    if cut > 0 { EXIT_CUT } else { 0 }
 }

@@ -14,6 +14,8 @@ mod host;
 mod intake;
 mod outbox;
 mod table;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::io;

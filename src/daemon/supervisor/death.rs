@@ -5,7 +5,7 @@ use std::time::Duration;
 use rsgi_core::daemon::DaemonOptions;
 
 use crate::scoreboard::{Death, Limit};
-use crate::sys::process::{EXIT_HOPELESS, Ended, signal_name};
+use crate::sys::process::{EXIT_CUT, EXIT_HOPELESS, Ended, signal_name};
 
 /// The end of a process with what is known about why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(super) enum Cause {
     Signal(i32),
     /// `cpu-time-limit=`, kept by the kernel.
     CpuTime,
-    /// It did not end in time and was killed.
+    /// It did not end in time: it was killed, or cut what still ran.
     ShutdownTimeout,
 }
 
@@ -25,6 +25,7 @@ impl Cause {
     pub(super) fn of(ended: Ended, used: Duration, options: &DaemonOptions) -> Self {
         let limit = Duration::from_secs(u64::from(options.cpu_time_limit));
         match ended {
+            Ended::Exit(EXIT_CUT) => Self::ShutdownTimeout,
             Ended::Exit(code) => Self::Exit(code),
             Ended::Signal(libc::SIGXCPU) => Self::CpuTime,
             Ended::Signal(libc::SIGKILL) if !limit.is_zero() && used >= limit => Self::CpuTime,
@@ -54,7 +55,7 @@ impl Cause {
                 options.cpu_time_limit
             ),
             Self::ShutdownTimeout => format!(
-                "did not end when it was told to and was killed (shutdown-timeout={}, graceful-timeout={})",
+                "did not end in time when it was told to, and its requests were cut (shutdown-timeout={}, graceful-timeout={})",
                 options.shutdown_timeout, options.graceful_timeout
             ),
             Self::Signal(signal) => format!(
@@ -118,6 +119,7 @@ mod tests {
             (kill, Duration::ZERO, &options, Cause::Signal(libc::SIGKILL)),
             (kill, spent, &plain, Cause::Signal(libc::SIGKILL)),
             (Ended::Exit(3), spent, &options, Cause::Exit(3)),
+            (Ended::Exit(75), spent, &plain, Cause::ShutdownTimeout),
         ];
         for (ended, used, options, cause) in table {
             assert_eq!(Cause::of(ended, used, options), cause);

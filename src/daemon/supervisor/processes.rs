@@ -370,7 +370,9 @@ impl<'a> Processes<'a> {
                 level::WARN,
                 format!("RSGI0453: {what}{}", next_try(farewell)),
             ),
-            (Farewell::Killed, _) => (level::WARN, format!("RSGI0451: {what}")),
+            (Farewell::Killed, _) | (Farewell::Expected, Cause::ShutdownTimeout) => {
+                (level::WARN, format!("RSGI0451: {what}"))
+            }
             (Farewell::Expected, _) => {
                 (level::WARN, format!("RSGI0459: {what} while it was ending"))
             }

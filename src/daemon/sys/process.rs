@@ -14,6 +14,8 @@ use rustix::process::Pid;
 
 /// Exit code of a process that says that trying at once does not help (`EX_CONFIG` of sysexits.h).
 pub const EXIT_HOPELESS: i32 = 78;
+/// Exit code of a program that ended at the end of its time and cut what still ran.
+pub const EXIT_CUT: i32 = 75;
 /// Exit code of a forked process in which a panic was stopped (`EX_SOFTWARE`).
 const EXIT_PANIC: i32 = 70;
 /// Descriptors that an executed program gets, from 0.

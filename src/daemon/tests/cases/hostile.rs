@@ -123,7 +123,7 @@ fn connections_for_another_process_and_messages_that_are_none_are_closed() {
     let patience = Duration::from_secs(10);
     assert!(wait_for(ours.as_fd(), Interest::Readable, patience).unwrap());
     assert!(daemon.connect().ask(&Request::get("/")).is_ended);
-    assert!(daemon.log().iter().any(|line| line.contains("RSGI0425")));
+    daemon.expect_line("RSGI0425");
 }
 
 #[test]
