@@ -15,7 +15,7 @@ const FLAGS: [&str; 9] = [
 ];
 
 /// Those that only the main server takes.
-const GLOBAL_ONLY: [&str; 11] = [
+const GLOBAL_ONLY: [&str; 15] = [
     "WSGIPythonHome /usr",
     "WSGIPythonPath /x",
     "WSGIPythonOptimize 1",
@@ -27,16 +27,22 @@ const GLOBAL_ONLY: [&str; 11] = [
     "WSGIRestrictSignal On",
     "WSGICaseSensitivity On",
     "WSGIDestroyInterpreter On",
+    "WSGIRestrictEmbedded Off",
+    "WSGISocketPrefix run/wsgi",
+    "WSGISocketRotation On",
+    "WSGIAcceptMutex Default",
 ];
 
 /// Those that may stand anywhere, .htaccess included.
-const ANYWHERE: [&str; 6] = [
+const ANYWHERE: [&str; 8] = [
     "WSGIScriptReloading Off",
     "WSGIPassAuthorization On",
     "WSGIChunkedRequest On",
     "WSGIMapHEADToGET Auto",
     "WSGIEnableSendfile On",
     "WSGICallableObject other",
+    "WSGIIgnoreActivity On",
+    "WSGIErrorOverride On",
 ];
 
 #[track_caller]
@@ -134,10 +140,13 @@ fn request_settings_are_allowed_in_htaccess_with_file_info_only() {
         server.write("htdocs/.htaccess", line);
         assert_eq!(server.text("/app.wsgi"), "ok", "{line}");
     }
-    for line in GLOBAL_ONLY
-        .iter()
-        .chain(&["WSGIApplicationGroup x", "WSGIScriptAlias / /x"])
-    {
+    for line in GLOBAL_ONLY.iter().chain(&[
+        "WSGIApplicationGroup x",
+        "WSGIProcessGroup x",
+        "WSGIRestrictProcess x",
+        "WSGIDaemonProcess x",
+        "WSGIScriptAlias / /x",
+    ]) {
         server.write("htdocs/.htaccess", line);
         assert_eq!(server.get("/app.wsgi").status, 500, "{line}");
     }

@@ -33,6 +33,7 @@ mod loading;
 mod logging;
 mod mapping;
 mod output;
+mod process_groups;
 mod protocols;
 mod pythons;
 mod soak;

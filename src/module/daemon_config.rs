@@ -67,6 +67,8 @@ fn flags(global: &GlobalOptions, group: &Group) -> u32 {
     let options = &group.definition.options;
     let is_service = options.threads == 0;
     let bits = [
+        (true, abi::START_DAEMON),
+        (is_service, abi::START_SERVICE),
         (global.dont_write_bytecode, abi::START_DONT_WRITE_BYTECODE),
         (global.restrict_stdin, abi::START_RESTRICT_STDIN),
         (global.restrict_stdout, abi::START_RESTRICT_STDOUT),

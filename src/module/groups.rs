@@ -307,6 +307,11 @@ pub(super) fn choose<'s>(
         .resolved()
         .map(|resolved| may_use(resolved.host(), host(server)))
     {
+        None | Some(Ok(())) if group.definition.options.threads == 0 => Err(format!(
+            "RSGI0485: the process group {} is a service: with threads=0 it takes no requests; give it threads, or \
+             choose another group",
+            shown()
+        )),
         None | Some(Ok(())) => Ok(Destination::Group(group)),
         Some(Err(reason)) => Err(format!("RSGI0152: the process group {} {reason}", shown())),
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::alias::Import;
 use crate::group::Case;
 
 /// `WSGIPythonHashSeed`.
@@ -119,8 +118,6 @@ pub struct GlobalOptions {
     pub accept_mutex: AcceptMutex,
     /// Whether a process of a group serves until its successor is ready.
     pub overlap: bool,
-    /// Scripts loaded when a process starts: of every server, in the order of the configuration.
-    pub imports: Vec<Import>,
 }
 
 impl Default for GlobalOptions {
@@ -146,7 +143,6 @@ impl Default for GlobalOptions {
             socket_rotation: true,
             accept_mutex: AcceptMutex::Default,
             overlap: true,
-            imports: Vec::new(),
         }
     }
 }
@@ -173,13 +169,5 @@ impl GlobalOptions {
             GlobalSetting::CaseSensitivity(true) => self.case_sensitivity = Case::Sensitive,
             GlobalSetting::CaseSensitivity(false) => self.case_sensitivity = Case::Insensitive,
         }
-    }
-
-    /// Whether Apache's children load anything at their start, so that they need Python before any request.
-    #[must_use]
-    pub fn imports_into_children(&self) -> bool {
-        self.imports
-            .iter()
-            .any(|import| import.process_group.is_empty())
     }
 }

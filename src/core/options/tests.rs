@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::alias::{Import, Pattern};
+use crate::alias::Pattern;
 use crate::directive::{Directive, Kind, parse};
 use crate::group::{Case, Lookup};
 
@@ -339,26 +339,10 @@ fn global_settings_replace_each_other_but_warnings_add_up() {
         socket_rotation: false,
         accept_mutex: AcceptMutex::Flock,
         overlap: false,
-        imports: Vec::new(),
     };
     assert_eq!(options, expected);
     options.apply(GlobalSetting::CaseSensitivity(true));
     assert_eq!(options.case_sensitivity, Case::Sensitive);
-}
-
-#[test]
-fn only_imports_for_the_children_make_them_start_python() {
-    let import = |process_group: &[u8]| Import {
-        script: b"/a.py".as_slice().into(),
-        process_group: process_group.into(),
-        application_group: b"".as_slice().into(),
-    };
-    let mut options = GlobalOptions::default();
-    assert!(!options.imports_into_children());
-    options.imports.push(import(b"daemon"));
-    assert!(!options.imports_into_children());
-    options.imports.push(import(b""));
-    assert!(options.imports_into_children());
 }
 
 /// Settings in which each field is there or not, with one of two values.
