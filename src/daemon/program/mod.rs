@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rsgi_bridge::layer::Layer;
 use rustix::process::{Pid, Signal};
 
 use self::python::LayerHandler;
@@ -70,6 +71,8 @@ struct Given {
     supervisor: OwnedFd,
     /// The folder of the program, where the layer is.
     folder: PathBuf,
+    /// The layer, where it had to be opened before the chroot.
+    layer: Option<Layer>,
     parent: Option<Pid>,
 }
 
@@ -105,6 +108,8 @@ fn prepare() -> Result<Given, Failure> {
         return Err(Failure::Config(format!("there is no slot {}", config.slot)));
     }
     name_process(&config);
+    let folder = program.parent().map(PathBuf::from).unwrap_or_default();
+    let layer = python::open_outside(&config, &folder).map_err(Failure::Python)?;
     identity::assume(&config)?;
     tie_to_parent(parent)?;
     identity::set_environment(&config);
@@ -113,7 +118,8 @@ fn prepare() -> Result<Given, Failure> {
         board,
         intake,
         supervisor,
-        folder: program.parent().map(PathBuf::from).unwrap_or_default(),
+        folder,
+        layer,
         parent,
     })
 }
@@ -159,7 +165,11 @@ fn live(given: Given) -> Result<i32, Failure> {
         parent: given.parent,
     })
     .map_err(system("the monitor's thread cannot be started"))?;
-    let layer = python::start(&given.config, &given.folder).map_err(Failure::Python)?;
+    let layer = match given.layer {
+        Some(layer) => layer,
+        None => python::open(&given.config, &given.folder).map_err(Failure::Python)?,
+    };
+    let layer = python::start(&given.config, layer).map_err(Failure::Python)?;
     let handler = Arc::new(LayerHandler::new(layer));
     monitor.set_python(Arc::clone(&handler) as Arc<dyn Python>);
     if options.threads == 0 {

@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -102,10 +103,55 @@ fn found(python: &PythonConfig) -> Found {
     }
 }
 
-/// Opens the group's libpython and the layer beside the program, and starts Python on this thread.
-pub(super) fn start(config: &ProcessConfig, folder: &Path) -> Result<Layer, String> {
+/// Opens the group's libpython and the layer beside the program.
+///
+/// # Errors
+/// One sentence with the cure.
+pub(super) fn open(config: &ProcessConfig, folder: &Path) -> Result<Layer, String> {
+    Layer::open(&found(&config.python), folder).map_err(|error| error.to_string())
+}
+
+/// Opens them before the process goes into its chroot, in which the layer is usually not: only where every part of
+/// their paths is root's. Else they are looked for inside.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn open_outside(config: &ProcessConfig, folder: &Path) -> Result<Option<Layer>, String> {
+    let Some(root) = &config.options.chroot else {
+        return Ok(None);
+    };
+    let mut found = found(&config.python);
+    let inside = found.library.strip_prefix("/").unwrap_or(&found.library);
+    found.library = path(root).join(inside);
+    if !(is_only_root_s(&found.library) && is_only_root_s(folder)) {
+        return Ok(None);
+    }
+    Layer::open(&found, folder)
+        .map(Some)
+        .map_err(|error| error.to_string())
+}
+
+/// Whether nobody but root can change what a path leads to: each folder, each link and what is behind it.
+fn is_only_root_s(path: &Path) -> bool {
+    let is_root_s = |part: &Path| {
+        part.symlink_metadata().is_ok_and(|found| {
+            // In a sticky folder nobody can take away or replace what is root's.
+            let is_writable = found.mode() & 0o022 != 0 && found.mode() & 0o1000 == 0;
+            found.uid() == 0 && (found.is_symlink() || !is_writable)
+        })
+    };
+    let Ok(real) = path.canonicalize() else {
+        return false;
+    };
+    path.ancestors().chain(real.ancestors()).all(is_root_s)
+}
+
+/// Starts Python on this thread.
+///
+/// # Errors
+/// The layer's reason.
+pub(super) fn start(config: &ProcessConfig, layer: Layer) -> Result<Layer, String> {
     let python = &config.python;
-    let layer = Layer::open(&found(python), folder).map_err(|error| error.to_string())?;
     let options = &config.options;
     let count = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     let (user_name, user_home) = match &config.identity {

@@ -1,6 +1,10 @@
 //! Who the process is. Most of it needs root.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 
 use rsgi_daemon::config::ProcessIdentity;
 
@@ -126,4 +130,38 @@ fn a_service_process_runs_its_script_and_ends() {
     assert_eq!(daemon.ended(), Ended::Code(0));
     daemon.expect_line("a service");
     daemon.expect_line("RSGI0436");
+}
+
+#[test]
+fn a_chroot_holds_the_python_and_the_script_but_not_the_layer() {
+    if !is_root() {
+        return;
+    }
+    let found = rsgi_bridge::locate::locate(None).unwrap();
+    let jail = tempfile::tempdir().unwrap();
+    fs::set_permissions(jail.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let inside = |path: &Path| jail.path().join(path.strip_prefix("/").unwrap());
+    for path in [&found.standard_library, &found.library, &found.executable] {
+        fs::create_dir_all(inside(path).parent().unwrap()).unwrap();
+        let copy = |how| {
+            let to = inside(path);
+            let mut copy = Command::new("cp");
+            copy.args([how, "--"]).arg(path).arg(to).status().unwrap()
+        };
+        assert!(copy("-aL").success());
+    }
+    fs::write(jail.path().join("app.wsgi"), APP).unwrap();
+    let daemon = Daemon::start(APP, |config| {
+        config.identity = Some(nobody());
+        config.options.chroot = Some(jail.path().as_os_str().as_bytes().to_vec());
+        config.options.home = Some(b"/".to_vec());
+    });
+    let request = Request {
+        script: Some("/app.wsgi".into()),
+        ..Request::get("/")
+    };
+    let text = daemon.connect().ask(&request).text();
+    assert!(text.contains("'/nonexistent', None, []"), "{text}");
+    let root = fs::read_link(format!("/proc/{}/root", daemon.pid())).unwrap();
+    assert_eq!(root, jail.path());
 }

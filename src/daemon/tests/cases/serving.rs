@@ -1,6 +1,6 @@
 //! Requests and answers.
 
-use crate::harness::{Daemon, Form, Request};
+use crate::harness::{Daemon, Form, Request, until};
 
 const APP: &str = r#"
 import sys, time, os
@@ -120,4 +120,76 @@ fn lines_of_a_request_come_as_frames_and_raw_ones_without_a_mark() {
         "{text}"
     );
     assert_eq!(daemon.expect_line("raw line"), "raw line");
+}
+
+/// What strace counts in the process while `count` requests are answered one after the other; none without strace.
+fn calls(daemon: &Daemon, count: usize) -> Option<Vec<(String, usize)>> {
+    let file = daemon.path("calls");
+    let mut strace = std::process::Command::new("strace")
+        .args([
+            "-f",
+            "-c",
+            "-U",
+            "calls,name",
+            "-p",
+            &daemon.pid().to_string(),
+            "-o",
+        ])
+        .arg(&file)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .ok()?;
+    let mut child = daemon.connect();
+    let status = format!("/proc/{}/status", daemon.pid());
+    until("strace looks", || {
+        let text = std::fs::read_to_string(&status).unwrap();
+        !text.contains("TracerPid:\t0") || strace.try_wait().unwrap().is_some()
+    });
+    // Children know the script's time.
+    let time = std::fs::metadata(daemon.path("app.wsgi"))
+        .unwrap()
+        .modified();
+    let time = time.unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let request = Request {
+        mtime: i64::try_from(time.as_micros()).ok(),
+        ..Request::get("/")
+    };
+    for _ in 0..count {
+        assert!(child.ask(&request).is_ended);
+    }
+    let pid = rustix::process::Pid::from_child(&strace);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    strace.wait().unwrap();
+    let text = std::fs::read_to_string(file).ok()?;
+    let lines = text.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let calls = words.next()?.parse().ok()?;
+        Some((words.next()?.to_owned(), calls))
+    });
+    Some(lines.collect())
+}
+
+#[test]
+fn a_short_request_costs_four_calls() {
+    let daemon = Daemon::start(APP, |config| {
+        config.options.threads = 1;
+        config.options.deadlock_timeout = 0;
+    });
+    assert!(daemon.connect().ask(&Request::get("/")).is_ended);
+    let Some(calls) = calls(&daemon, 500) else {
+        println!("no strace: nothing was tested");
+        return;
+    };
+    let of = |name: &str| {
+        calls
+            .iter()
+            .find(|(known, _)| known == name)
+            .map_or(0, |(_, count)| *count)
+    };
+    for name in ["epoll_pwait", "recvmsg", "sendmsg", "epoll_ctl"] {
+        assert!(of(name) <= 510, "{calls:?}");
+    }
+    let total = of("total");
+    // Beside them the monitor's beat.
+    assert!((1990..2150).contains(&total), "{calls:?}");
 }
