@@ -1,6 +1,6 @@
 //! What applications write: wsgi.errors, sys.stdout, sys.stderr, and which log it reaches.
 
-use crate::harness::{Request, Server};
+use crate::harness::{Request, Server, needs_threads};
 
 const WRITING: &str = r#"
 import sys
@@ -216,7 +216,9 @@ fn loading_a_script_is_noted() {
 
 #[test]
 fn two_requests_at_once_do_not_mix_their_lines() {
+    needs_threads!("two requests meet");
     let server = Server::builder()
+        .one_process()
         .serve(
             r#"
 import threading

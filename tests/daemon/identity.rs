@@ -218,6 +218,20 @@ fn cpu_priority_is_set_before_the_user_is_changed() {
 
 #[test]
 #[ignore = "#4"]
+fn settings_of_python_reach_the_interpreter() {
+    let server = evaluating(
+        "processes=1 threads=2 python-eggs=@WORK@/eggs switch-interval=0.02 stack-size=1048576",
+    )
+    .start();
+    let eggs = server.root().join("work/eggs").display().to_string();
+    let egg_cache = value(&server, "os.environ['PYTHON_EGG_CACHE']");
+    assert_eq!(egg_cache, format!("'{eggs}'"));
+    assert_eq!(value(&server, "sys.getswitchinterval()"), "0.02");
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
 fn limits_of_memory_are_in_force() {
     let server =
         evaluating("processes=1 threads=2 memory-limit=500000000 virtual-memory-limit=4000000000")

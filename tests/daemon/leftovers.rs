@@ -263,7 +263,7 @@ fn nothing_grows_in_daemon_child_and_parent() {
             .lasting(Duration::from_secs(600));
         let report = load.run(super::mixed);
         report.lost_nothing();
-        for _ in 0..count / 100 {
+        for _ in 0..count / 25 {
             let mut gone = server.connect();
             gone.send(crate::harness::Request::get("/size?500000").to_bytes());
             gone.head();

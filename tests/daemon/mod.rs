@@ -4,6 +4,7 @@
 mod apps;
 mod bodies;
 mod groups;
+mod hostile;
 mod identity;
 mod kill;
 mod leftovers;

@@ -386,6 +386,30 @@ fn socket_timeout_bounds_a_silent_application() {
 
 #[test]
 #[ignore = "#4"]
+fn response_socket_timeout_gives_up_a_client_that_reads_nothing() {
+    let server =
+        group("processes=1 threads=1 response-socket-timeout=1 response-buffer-size=65536").start();
+    let mut silent = server.connect();
+    silent.send(Request::get("/size?100000000").to_bytes());
+    std::thread::sleep(millis(200));
+    let begun = Instant::now();
+    // The only thread, which that answer keeps until it is given up.
+    assert_eq!(server.text("/?a"), "a".repeat(50));
+    assert!(
+        begun.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        begun.elapsed()
+    );
+    let got = silent.rest();
+    assert!(got.len() < 100_000_000);
+    for text in ["RSGI", "OSError", "WSGI"] {
+        server.allow_log(text);
+    }
+    server.finish();
+}
+
+#[test]
+#[ignore = "#4"]
 fn a_script_that_changed_gets_a_new_process_for_the_same_request() {
     let server = group("processes=1 threads=2").start();
     let pid = answering(&server);
