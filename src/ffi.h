@@ -48,6 +48,16 @@ int rsgi_connection_is_https(conn_rec *c);
  * (a secondary connection, an encrypted one, output already held back in a filter). */
 apr_size_t rsgi_connection_room(conn_rec *c);
 
+/* The same without a promise, for those who would rather not wait: encrypted connections are counted by their socket,
+ * and -1 says that nothing is known (a secondary connection). */
+apr_ssize_t rsgi_connection_space(conn_rec *c);
+
+/* The client's socket, -1 where the connection has none of its own. */
+int rsgi_client_socket(conn_rec *c);
+
+/* Answers the request with another URI of this server, as GET without a body. */
+void rsgi_internal_redirect(request_rec *r, const char *uri);
+
 /* The bit fields and macros that need C to be read. */
 void rsgi_mark_eos_sent(request_rec *r);
 int rsgi_expects_continue(const request_rec *r);

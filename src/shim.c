@@ -44,31 +44,50 @@ int rsgi_connection_is_https(conn_rec *c)
     return optional_ssl_is_https != NULL && optional_ssl_is_https(c);
 }
 
-apr_size_t rsgi_connection_room(conn_rec *c)
+int rsgi_client_socket(conn_rec *c)
+{
+    apr_socket_t *socket = c->master == NULL ? ap_get_conn_socket(c) : NULL;
+    apr_os_sock_t fd;
+
+    return socket != NULL && apr_os_sock_get(&fd, socket) == APR_SUCCESS ? fd : -1;
+}
+
+apr_ssize_t rsgi_connection_space(conn_rec *c)
 {
 #if defined(SIOCOUTQ)
-    apr_socket_t *socket;
-    apr_os_sock_t fd;
+    int fd = rsgi_client_socket(c);
     int queued = 0;
     int size = 0;
     socklen_t length = sizeof(size);
 
-    if (c->master != NULL || c->data_in_output_filters || rsgi_connection_is_https(c)) {
-        return 0;
+    if (fd < 0) {
+        return -1;
     }
-    socket = ap_get_conn_socket(c);
-    if (socket == NULL || apr_os_sock_get(&fd, socket) != APR_SUCCESS) {
-        return 0;
-    }
-    if (ioctl(fd, SIOCOUTQ, &queued) != 0 || getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length) != 0) {
+    if (c->data_in_output_filters || ioctl(fd, SIOCOUTQ, &queued) != 0
+        || getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length) != 0) {
         return 0;
     }
     /* The kernel counts its own overhead against SO_SNDBUF: only half of it holds payload. */
-    return size / 2 > queued ? (apr_size_t)(size / 2 - queued) : 0;
+    return size / 2 > queued ? size / 2 - queued : 0;
 #else
     (void)c;
-    return 0;
+    return -1;
 #endif
+}
+
+apr_size_t rsgi_connection_room(conn_rec *c)
+{
+    apr_ssize_t space = rsgi_connection_is_https(c) ? 0 : rsgi_connection_space(c);
+    return space > 0 ? (apr_size_t)space : 0;
+}
+
+void rsgi_internal_redirect(request_rec *r, const char *uri)
+{
+    r->method = "GET";
+    r->method_number = M_GET;
+    apr_table_unset(r->headers_in, "Content-Length");
+    apr_table_unset(r->headers_in, "Transfer-Encoding");
+    ap_internal_redirect_handler(uri, r);
 }
 
 void rsgi_mark_eos_sent(request_rec *r) { r->eos_sent = 1; }

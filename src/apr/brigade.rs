@@ -37,6 +37,22 @@ pub(crate) struct Brigade<'r> {
     pool: Pool<'r>,
 }
 
+/// Part of a regular file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FilePart<'f> {
+    /// The file; its position is not moved.
+    pub(crate) file: BorrowedFd<'f>,
+    /// First byte.
+    pub(crate) offset: u64,
+    /// Bytes.
+    pub(crate) length: u64,
+    /// Whether the kernel may send it by itself.
+    pub(crate) sendfile: bool,
+    /// Whether it may be mapped into memory: not where somebody who is not trusted can cut it, which would end the
+    /// process with SIGBUS.
+    pub(crate) may_map: bool,
+}
+
 /// The first bucket of a brigade, borrowed from it.
 ///
 /// # Invariants
@@ -90,23 +106,18 @@ impl<'r> Brigade<'r> {
         self.append(bucket);
     }
 
-    /// Appends part of a regular file. The descriptor is duplicated: the bucket may outlive the caller's.
+    /// Appends part of a regular file. The descriptor is duplicated: the buckets may outlive the caller's.
     ///
     /// # Errors
     /// The descriptor cannot be duplicated or handed to APR.
-    pub(crate) fn append_file(
-        &mut self,
-        file: BorrowedFd<'_>,
-        offset: u64,
-        length: u64,
-        sendfile: bool,
-    ) -> Result<(), Status> {
-        let mine = file
+    pub(crate) fn append_file(&mut self, part: &FilePart<'_>) -> Result<(), Status> {
+        let mine = part
+            .file
             .try_clone_to_owned()
             .map_err(|error| Status::from_errno(error.raw_os_error()))?;
         // The pool closes the duplicate; httpd's file buckets only borrow it.
         let mut descriptor = self.pool.keep(mine).as_raw_fd();
-        let sendfile = if sendfile {
+        let sendfile = if part.sendfile {
             ffi::APR_FOPEN_SENDFILE_ENABLED
         } else {
             0
@@ -121,16 +132,21 @@ impl<'r> Brigade<'r> {
                 self.pool.as_ptr(),
             )
         })?;
-        // SAFETY: live brigade, file and pool; splits at APR's largest bucket by itself.
-        unsafe {
+        // SAFETY: live brigade, file and pool; splits at APR's largest bucket by itself, all of which share one
+        // description of the file.
+        let last = unsafe {
             ffi::apr_brigade_insert_file(
                 self.as_ptr(),
                 handle,
-                offset as _,
-                length as _,
+                part.offset as _,
+                part.length as _,
                 self.pool.as_ptr(),
             )
         };
+        if !part.may_map {
+            // SAFETY: the last of the file buckets that were just made.
+            unsafe { ffi::apr_bucket_file_enable_mmap(last, 0) };
+        }
         Ok(())
     }
 

@@ -8,7 +8,7 @@ mod pool;
 mod status;
 mod table;
 
-pub(crate) use brigade::{Block, Brigade};
+pub(crate) use brigade::{Block, Brigade, FilePart};
 pub(crate) use fence::fault;
 pub(crate) use pool::Pool;
 pub(crate) use status::Status;

@@ -2,9 +2,10 @@
 
 use std::ffi::{CStr, c_char};
 use std::marker::PhantomData;
+use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 
-use super::hooks::{Module, directory_config};
+use super::hooks::{Module, directory_config, module_index};
 use super::log;
 use super::server::Server;
 use crate::apr::{Pool, Table};
@@ -316,6 +317,38 @@ impl<'r> Request<'r> {
     /// Whether `AcceptPathInfo Off` holds.
     pub(crate) fn refuses_path_info(self) -> bool {
         self.record().used_path_info == ffi::AP_REQ_REJECT_PATH_INFO
+    }
+
+    /// Whether its connection is a stream of another one (HTTP/2), and has no socket.
+    pub(crate) fn is_secondary(self) -> bool {
+        !self.connection().master.is_null()
+    }
+
+    /// The client's socket, where the connection has one of its own: to be waited for, not to be read.
+    pub(crate) fn client_socket(self) -> Option<BorrowedFd<'r>> {
+        // SAFETY: the live connection of the request.
+        let fd = unsafe { ffi::rsgi_client_socket(self.record().connection) };
+        // SAFETY: the socket is open for as long as the connection, which outlives the request.
+        (fd >= 0).then(|| unsafe { BorrowedFd::borrow_raw(fd) })
+    }
+
+    /// The most talkative level that is logged for it, as a number of http_log.h.
+    pub(crate) fn log_level(self) -> u32 {
+        // SAFETY: a live request (type invariant).
+        let level = unsafe { ffi::ap_get_request_module_loglevel(self.as_ptr(), module_index()) };
+        u32::try_from(level).unwrap_or(0)
+    }
+
+    /// Answers it with another URI of this server, as GET without a body; nothing was sent yet.
+    pub(crate) fn redirect_to(self, uri: &CStr) {
+        // SAFETY: a live request of this thread; httpd copies the string.
+        unsafe { ffi::rsgi_internal_redirect(self.as_ptr(), uri.as_ptr()) };
+    }
+
+    /// Gives a client up that takes nothing: nothing more is written to it.
+    pub(crate) fn abandon(self) {
+        // SAFETY: the live connection of the request, used by this thread.
+        unsafe { ffi::rsgi_connection_abort(self.record().connection) };
     }
 
     /// Whether the client waits for `100 Continue`.

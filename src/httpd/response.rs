@@ -1,10 +1,9 @@
 //! The response, through httpd's output filters (util_filter.h): they encrypt, compress, chunk, count and log.
 
 use std::ffi::CStr;
-use std::os::fd::BorrowedFd;
 
 use super::request::Request;
-use crate::apr::{Brigade, Status};
+use crate::apr::{Brigade, FilePart, Status};
 use crate::ffi;
 
 /// What became of a piece of the response.
@@ -115,6 +114,18 @@ impl<'r> Response<'r> {
         unsafe { ffi::rsgi_connection_room(self.request.record().connection) as usize }
     }
 
+    /// Bytes that can probably be written without waiting; none where nothing is known of the client.
+    pub(crate) fn space(&self) -> Option<usize> {
+        // SAFETY: the connection of a live request.
+        let space = unsafe { ffi::rsgi_connection_space(self.request.record().connection) };
+        usize::try_from(space).ok()
+    }
+
+    /// Brings what was sent to the network.
+    pub(crate) fn flush(&mut self) -> Delivery {
+        self.pass(false, true)
+    }
+
     /// Sends borrowed blocks; they are not looked at any more when this returns.
     pub(crate) fn send<'b>(
         &mut self,
@@ -129,24 +140,12 @@ impl<'r> Response<'r> {
     }
 
     /// Sends part of a regular file.
-    pub(crate) fn send_file(
-        &mut self,
-        file: BorrowedFd<'_>,
-        offset: u64,
-        length: u64,
-        sendfile: bool,
-        end: bool,
-    ) -> Delivery {
-        if length > 0
-            && self
-                .brigade
-                .append_file(file, offset, length, sendfile)
-                .is_err()
-        {
+    pub(crate) fn send_file(&mut self, part: &FilePart<'_>, end: bool, flush: bool) -> Delivery {
+        if part.length > 0 && self.brigade.append_file(part).is_err() {
             self.brigade.clear();
             return Delivery::Failed;
         }
-        self.pass(end, true)
+        self.pass(end, flush)
     }
 
     /// Ends a response that cannot be completed in a way that the client notices: no last chunk, RST_STREAM, a

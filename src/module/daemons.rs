@@ -360,7 +360,6 @@ pub(super) fn join(phase: Phase<'_>) {
 }
 
 /// The group of that name for a request, in a child.
-#[allow(dead_code, reason = "requests are sent there next")]
 pub(super) fn group<'s>(main: Server<'s>, name: &[u8]) -> Option<Chosen<'s>> {
     generation(Some(main))?.membership.get()?.group(name)
 }

@@ -71,6 +71,8 @@ pub(crate) struct ServerConfig {
     pub(super) python: OnceLock<Found>,
     /// The environ entries that all requests of this server share, made in the child that serves them.
     pub(super) constants: OnceLock<(ConstantsBlock, KnownSet)>,
+    /// Those that they share in the processes of groups, encoded.
+    pub(super) remote_constants: OnceLock<(Vec<u8>, KnownSet)>,
 }
 
 /// The configuration of a directory section.

@@ -1,42 +1,33 @@
 //! Answers a request whose handler is a WSGI script or a handler script: the checks in mod_wsgi's order, then the
-//! application.
+//! application, here (`local`) or in a process of a group (`remote`).
 
-use std::cell::Cell;
 use std::ffi::CStr;
 
-use rsgi_bridge::abi::{self, level};
-use rsgi_bridge::facts::{ConstantsBlock, FieldList, RequestFacts, TargetFacts};
-use rsgi_bridge::host::Outcome;
-use rsgi_core::directive::Shown;
-use rsgi_core::environ::{self, CollectOptions, Facts, Key, KnownSet, ServerFacts};
+use rsgi_bridge::abi::level;
 use rsgi_core::group::Case;
 use rsgi_core::options::{Effective, Origin};
 
+use super::asked::{Asked, Script};
 use super::directives::ServerConfig;
 use super::environ::View;
 use super::groups::{self, Destination};
-use super::host::ApacheHost;
-use super::{NO_SETTINGS, Rsgi, embedded, mapping};
-use crate::httpd::{FileKind, Request, Verdict};
+use super::{NO_SETTINGS, Rsgi, local, mapping, remote};
+use crate::httpd::{FileKind, Request, Server, Verdict};
 
 /// The handler's name by which aliases, AddHandler and SetHandler choose it.
 pub(super) const SCRIPT_HANDLER: &CStr = c"wsgi-script";
 /// Its old name, a media type.
 const SCRIPT_TYPE: &[u8] = b"application/x-httpd-wsgi";
-/// Longest body that is read before Python is entered, in bytes.
-const READ_AHEAD: u64 = 64 * 1024;
 
-const NO_MEMORY: &str = "RSGI0301: httpd gave the request no memory or no connection";
-const NO_PYTHON: &str = "RSGI0210: Python is not running in this process: an earlier line of the main error log says why";
-
+pub(super) const NO_MEMORY: &str = "RSGI0301: httpd gave the request no memory or no connection";
 /// Why a request is not run: the status, and the line that says so.
-struct Refusal {
+pub(super) struct Refusal {
     status: u16,
     line: String,
 }
 
 impl Refusal {
-    fn new(status: u16, line: impl Into<String>) -> Self {
+    pub(super) fn new(status: u16, line: impl Into<String>) -> Self {
         Self {
             status,
             line: line.into(),
@@ -90,7 +81,7 @@ pub(super) fn handle(request: Request<'_>) -> Verdict {
     };
     answer.unwrap_or_else(|refusal| {
         // What any client can cause is no error of the server's.
-        let severity = if matches!(refusal.status, 400 | 411 | 413 | 501) {
+        let severity = if matches!(refusal.status, 400 | 408 | 411 | 413 | 501) {
             level::INFO
         } else {
             level::ERROR
@@ -100,16 +91,7 @@ pub(super) fn handle(request: Request<'_>) -> Verdict {
     })
 }
 
-/// The script that a request runs.
-#[derive(Clone, Copy)]
-struct Script<'r> {
-    path: &'r [u8],
-    mtime: Option<i64>,
-    /// The handler script, empty when the requested file is the script.
-    handler: &'r [u8],
-}
-
-fn log(request: Request<'_>, level: u32, line: &str) {
+pub(super) fn log(request: Request<'_>, level: u32, line: &str) {
     let file = request.filename().unwrap_or_default();
     request.log(
         level,
@@ -199,12 +181,7 @@ fn check_body(request: Request<'_>, effective: &Effective<'_>) -> Result<Option<
     }
 }
 
-thread_local! {
-    /// The memory of the last request's lists, for the next one on the thread.
-    static LISTS: Cell<Option<(Facts<'static>, FieldList<'static>)>> = const { Cell::new(None) };
-}
-
-/// Runs the application.
+/// Runs the application where it belongs.
 fn run<'r>(
     request: Request<'r>,
     config: &'r ServerConfig,
@@ -214,146 +191,30 @@ fn run<'r>(
     let length = check_body(request, &effective)?;
     let failed = || Refusal::new(500, NO_MEMORY);
     let pool = request.pool().ok_or_else(failed)?;
-    let view = View::new(request, pool);
-    check_process_group(request, &effective, &view)?;
-    let layer = embedded::layer(request.server()).ok_or_else(|| Refusal::new(500, NO_PYTHON))?;
-    let mut buffer = Vec::new();
-    let application_group = effective
-        .application_group()
-        .expand(&view, case(request), &mut buffer);
-    let callable = effective.callable_object(&view);
-    let (constants, known) = constants(request, config);
-    let options = CollectOptions {
-        pass_authorization: effective.pass_authorization(),
-        cgi_pass_auth: request.passes_credentials(),
-        head_mapping: effective.map_head_to_get(),
-        current_uri: request.uses_current_uri(),
-        constants: known,
-        process_group: b"",
-        application_group,
-        callable_object: callable,
-        request_handler: request.handler_name().unwrap_or_default(),
-        handler_script: script.handler,
+    let server = request.server().ok_or_else(failed)?;
+    let asked = Asked {
+        request,
+        config,
+        effective,
+        script,
+        length,
+        view: View::new(request, pool),
+        case: case(server),
     };
-    let (facts, fields) = LISTS
-        .take()
-        .unwrap_or_else(|| (Facts::new(), FieldList::with_capacity(64)));
-    let (mut facts, mut fields) = (facts.recycle(), fields.recycle());
-    environ::collect(&view, &options, &mut facts);
-    fill(&facts, &mut fields);
-    let target = TargetFacts {
-        application_group,
-        script: script.path,
-        callable,
-        resource: request.filename().unwrap_or_default(),
-        mtime: script.mtime,
-        flags: flag(effective.script_reloading(), abi::TARGET_RELOADING),
-    };
-    let mut host = ApacheHost::new(request, effective.enable_sendfile()).ok_or_else(failed)?;
-    let body = read_ahead(request, &mut host, length);
-    let flags = flag(facts.head, abi::REQUEST_HEAD)
-        | flag(facts.https, abi::REQUEST_HTTPS)
-        | flag(host.body_is_complete(), abi::REQUEST_BODY_COMPLETE);
-    let run = RequestFacts {
-        target,
-        constants: Some(constants),
-        fields: &fields,
-        body: &body,
-        flags,
-        request_start: request.start_time(),
-        queue_start: 0,
-        daemon_start: 0,
-    };
-    let outcome = layer.handle(&run, &mut host);
-    LISTS.set(Some((facts.recycle(), fields.recycle())));
-    Ok(conclude(outcome, &mut host))
-}
-
-/// Whether the request may run here.
-fn check_process_group(
-    request: Request<'_>,
-    effective: &Effective<'_>,
-    view: &View<'_>,
-) -> Result<(), Refusal> {
     let mut buffer = Vec::new();
     let name = effective
         .process_group()
-        .expand(view, case(request), &mut buffer);
-    let server = request
-        .server()
-        .ok_or_else(|| Refusal::new(500, NO_MEMORY))?;
-    match groups::choose(server, effective, name).map_err(|line| Refusal::new(500, line))? {
-        Destination::Embedded => Ok(()),
-        // TODO(#4): send it there.
-        Destination::Group(group) => Err(Refusal::new(
-            500,
-            format!(
-                "RSGI0151: the process group {} has no processes yet",
-                Shown::new(&group.definition.name)
-            ),
-        )),
+        .expand(&asked.view, asked.case, &mut buffer);
+    match groups::choose(server, &effective, name).map_err(|line| Refusal::new(500, line))? {
+        Destination::Embedded => local::run(&asked),
+        Destination::Group(group) => remote::run(&asked, server, group),
     }
 }
 
 /// `WSGICaseSensitivity`, which the main server has.
-fn case(request: Request<'_>) -> Case {
-    let main = request
-        .server()
-        .and_then(|server| server.main().config::<Rsgi>());
-    main.map_or(Case::Sensitive, |main| main.global.case_sensitivity)
-}
-
-/// What has arrived of a short body, so that Python need not be left for it.
-fn read_ahead(request: Request<'_>, host: &mut ApacheHost<'_>, length: Option<u64>) -> Vec<u8> {
-    match length {
-        Some(length @ 1..=READ_AHEAD) if !request.expects_continue() => {
-            host.read_ahead(usize::try_from(length).unwrap_or(0))
-        }
-        _ => Vec::new(),
-    }
-}
-
-const fn flag(holds: bool, bit: u32) -> u32 {
-    if holds { bit } else { 0 }
-}
-
-fn fill<'a>(facts: &Facts<'a>, fields: &mut FieldList<'a>) {
-    for fact in &facts.entries {
-        match fact.key {
-            Key::Known(id) => fields.push(id, fact.value),
-            Key::Spelled(name) => fields.push_named(name, fact.value),
-        }
-    }
-}
-
-/// The environ entries that all requests of the server share, made at the first of them.
-fn constants<'r>(request: Request<'r>, config: &'r ServerConfig) -> (&'r ConstantsBlock, KnownSet) {
-    let block = config.constants.get_or_init(|| {
-        let pid = std::process::id().to_string();
-        let mut facts = Facts::new();
-        let server = ServerFacts {
-            software: request.server_banner(),
-            admin: request.server_admin(),
-            process_group: Some(b""),
-            pid: pid.as_bytes(),
-        };
-        environ::collect_constants(&server, &mut facts);
-        let mut fields = FieldList::with_capacity(8);
-        fill(&facts, &mut fields);
-        (ConstantsBlock::new(&fields), facts.known())
-    });
-    (&block.0, block.1)
-}
-
-/// What httpd is told after the application ran.
-fn conclude(outcome: Outcome, host: &mut ApacheHost<'_>) -> Verdict {
-    match outcome {
-        Outcome::Handled | Outcome::Gone => Verdict::Ok,
-        Outcome::Status(status) if !host.is_committed() => Verdict::Status(status),
-        Outcome::Panicked | Outcome::Stale if !host.is_committed() => Verdict::Status(500),
-        Outcome::Truncated | Outcome::Panicked | Outcome::Stale | Outcome::Status(_) => {
-            host.cut();
-            Verdict::Ok
-        }
-    }
+fn case(server: Server<'_>) -> Case {
+    server
+        .main()
+        .config::<Rsgi>()
+        .map_or(Case::Sensitive, |main| main.global.case_sensitivity)
 }

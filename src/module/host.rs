@@ -4,7 +4,8 @@ use std::os::fd::BorrowedFd;
 
 use rsgi_bridge::host::{Blocks, HeadView, ReadError, RequestHost, SendFlags, Sent};
 
-use crate::apr::{Block, fault};
+use super::head;
+use crate::apr::{Block, FilePart, fault};
 use crate::httpd::{Body, BodyError, Delivery, Request, Response};
 
 /// Bytes of headers that httpd adds, at most, beside those that the application gave: what a send that must not
@@ -66,24 +67,13 @@ impl<'r> ApacheHost<'r> {
     /// Gives status and headers to httpd.
     fn commit(&mut self, head: HeadView<'_>) {
         self.is_committed = true;
-        self.response.set_status(head.status(), head.line());
-        for (name, value) in head.headers() {
-            if name.eq_ignore_ascii_case(b"Content-Type") {
-                self.response.set_content_type(value);
-            } else {
-                // Error pages keep the challenge, or the client could not answer it.
-                self.response.add_header(
-                    name,
-                    value,
-                    name.eq_ignore_ascii_case(b"WWW-Authenticate"),
-                );
-            }
-        }
-        if let Some(length) = head.content_length() {
-            self.response.set_content_length(length);
-        }
-        self.response.leave_ranges_alone();
-        self.response.stop_expecting();
+        head::commit(
+            &mut self.response,
+            head.status(),
+            head.line(),
+            head.headers(),
+            head.content_length(),
+        );
     }
 
     fn would_wait(&self, head: Option<HeadView<'_>>, length: usize) -> bool {
@@ -132,10 +122,14 @@ impl RequestHost for ApacheHost<'_> {
         if let Some(head) = head {
             self.commit(head);
         }
-        sent(
-            self.response
-                .send_file(file, offset, length, self.may_sendfile, flags.is_end()),
-        )
+        let part = FilePart {
+            file,
+            offset,
+            length,
+            sendfile: self.may_sendfile,
+            may_map: true,
+        };
+        sent(self.response.send_file(&part, flags.is_end(), true))
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {

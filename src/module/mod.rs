@@ -4,16 +4,23 @@
 //! what knows Python is behind `rsgi-bridge`.
 #![forbid(unsafe_code)]
 
+mod asked;
 mod daemon_config;
 mod daemons;
 mod directives;
 mod embedded;
 mod environ;
+mod front;
 mod groups;
 mod handler;
+mod head;
 mod host;
+mod intake;
 mod lifecycle;
+mod local;
 mod mapping;
+mod ownership;
+mod remote;
 
 use rsgi_core::options::{ServerOptions, Settings};
 

@@ -32,6 +32,8 @@ pub struct CollectOptions<'a> {
     pub constants: KnownSet,
     /// Where the request runs; left out where the constants have it.
     pub process_group: &'a [u8],
+    /// The Apache child's process id, in decimal; left out where the constants have it.
+    pub server_pid: &'a [u8],
     /// The interpreter's name.
     pub application_group: &'a [u8],
     /// The callable's name.
@@ -51,8 +53,9 @@ pub struct ServerFacts<'a> {
     pub admin: Option<&'a [u8]>,
     /// The process group, where all requests that use these constants have the same.
     pub process_group: Option<&'a [u8]>,
-    /// The Apache child's process id, in decimal.
-    pub pid: &'a [u8],
+    /// The Apache child's process id, in decimal; left out where the requests of several children share what is
+    /// made of these constants.
+    pub pid: Option<&'a [u8]>,
 }
 
 /// Adds the entries that are the same for all requests of a server in a process.
@@ -60,7 +63,7 @@ pub fn collect_constants<'a>(server: &ServerFacts<'a>, facts: &mut Facts<'a>) {
     facts.push(id::SERVER_SOFTWARE, server.software);
     facts.push_some(id::SERVER_ADMIN, server.admin);
     facts.push_some(id::MOD_WSGI_PROCESS_GROUP, server.process_group);
-    facts.push(id::MOD_WSGI_SERVER_PID, server.pid);
+    facts.push_some(id::MOD_WSGI_SERVER_PID, server.pid);
 }
 
 /// Adds a request's entries.
@@ -248,6 +251,9 @@ fn add_request<'a, S: Source<'a>>(source: &S, options: &CollectOptions<'a>, fact
 fn add_module<'a, S: Source<'a>>(source: &S, options: &CollectOptions<'a>, facts: &mut Facts<'a>) {
     if !options.constants.contains(id::MOD_WSGI_PROCESS_GROUP) {
         facts.push(id::MOD_WSGI_PROCESS_GROUP, options.process_group);
+    }
+    if !options.constants.contains(id::MOD_WSGI_SERVER_PID) {
+        facts.push(id::MOD_WSGI_SERVER_PID, options.server_pid);
     }
     facts.push(id::MOD_WSGI_APPLICATION_GROUP, options.application_group);
     facts.push(id::MOD_WSGI_CALLABLE_OBJECT, options.callable_object);

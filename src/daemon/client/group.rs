@@ -9,6 +9,7 @@ use rsgi_core::daemon::DaemonOptions;
 
 use super::connection::BufferSizes;
 use super::pool::Pool;
+use super::relay::Relay;
 use crate::admission::Admission;
 use crate::scoreboard::Scoreboard;
 
@@ -81,6 +82,21 @@ impl GroupHandle {
         match self.options.socket_timeout {
             0 => self.timeout,
             seconds => Duration::from_secs(seconds.into()),
+        }
+    }
+
+    /// How a response of the group is relayed.
+    #[must_use]
+    pub fn relay(&self, is_streamed: bool) -> Relay {
+        let options = &self.options;
+        Relay {
+            is_streamed,
+            flush_delay: Duration::from_millis(options.response_flush_delay.into()),
+            most_kept: options.response_buffer_size,
+            client_patience: match options.response_socket_timeout {
+                0 => self.patience(),
+                seconds => Duration::from_secs(seconds.into()),
+            },
         }
     }
 

@@ -16,6 +16,7 @@ fn options() -> CollectOptions<'static> {
         application_group: b"example.org|/app",
         callable_object: b"application",
         request_handler: b"wsgi-script",
+        server_pid: b"7",
         ..CollectOptions::default()
     }
 }
@@ -77,6 +78,7 @@ fn a_plain_request_has_exactly_these_keys() {
         ("mod_wsgi.request_handler", "wsgi-script"),
         ("mod_wsgi.request_id", "id1"),
         ("mod_wsgi.script_name", "/app"),
+        ("mod_wsgi.server_pid", "7"),
     ];
     let request = Fake {
         headers: vec![("Host", "example.org")],
@@ -219,7 +221,7 @@ fn a_variable_never_shadows_a_constant() {
         software: b"Apache/2.4",
         admin: None,
         process_group: Some(b""),
-        pid: b"42",
+        pid: Some(b"42"),
     };
     collect_constants(&server, &mut constants);
     let request = Fake {

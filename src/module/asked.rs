@@ -1,0 +1,110 @@
+//! What is asked: a request that passed the checks, and the facts of it that both ways of running it need.
+
+use std::cell::Cell;
+
+use rsgi_bridge::abi;
+use rsgi_core::environ::{self, CollectOptions, Facts, KnownSet};
+use rsgi_core::group::Case;
+use rsgi_core::options::Effective;
+
+use super::directives::ServerConfig;
+use super::environ::View;
+use crate::httpd::Request;
+
+/// The script that a request runs.
+#[derive(Clone, Copy)]
+pub(super) struct Script<'r> {
+    pub(super) path: &'r [u8],
+    pub(super) mtime: Option<i64>,
+    /// The handler script, empty when the requested file is the script.
+    pub(super) handler: &'r [u8],
+}
+
+/// A request that may run.
+pub(super) struct Asked<'r> {
+    pub(super) request: Request<'r>,
+    pub(super) config: &'r ServerConfig,
+    pub(super) effective: Effective<'r>,
+    pub(super) script: Script<'r>,
+    /// The declared length of its body.
+    pub(super) length: Option<u64>,
+    pub(super) view: View<'r>,
+    pub(super) case: Case,
+}
+
+/// Where it runs, and what its constants say already.
+#[derive(Clone, Copy)]
+pub(super) struct Where<'a> {
+    pub(super) process_group: &'a [u8],
+    pub(super) server_pid: &'a [u8],
+    pub(super) constants: KnownSet,
+}
+
+/// The facts of a request.
+pub(super) struct Collected<'a> {
+    pub(super) facts: &'a Facts<'a>,
+    pub(super) application_group: &'a [u8],
+    pub(super) callable: &'a [u8],
+}
+
+thread_local! {
+    /// The memory of the last request's facts, for the next one on the thread.
+    static FACTS: Cell<Option<Facts<'static>>> = const { Cell::new(None) };
+}
+
+impl Asked<'_> {
+    /// Collects the facts and gives them to `then`.
+    pub(super) fn collect<R>(&self, place: Where<'_>, then: impl FnOnce(&Collected<'_>) -> R) -> R {
+        let (request, effective) = (self.request, &self.effective);
+        let mut buffer = Vec::new();
+        let application_group =
+            effective
+                .application_group()
+                .expand(&self.view, self.case, &mut buffer);
+        let callable = effective.callable_object(&self.view);
+        let options = CollectOptions {
+            pass_authorization: effective.pass_authorization(),
+            cgi_pass_auth: request.passes_credentials(),
+            head_mapping: effective.map_head_to_get(),
+            current_uri: request.uses_current_uri(),
+            constants: place.constants,
+            process_group: place.process_group,
+            server_pid: place.server_pid,
+            application_group,
+            callable_object: callable,
+            request_handler: request.handler_name().unwrap_or_default(),
+            handler_script: self.script.handler,
+        };
+        let mut facts = FACTS.take().unwrap_or_default().recycle();
+        environ::collect(&self.view, &options, &mut facts);
+        let result = then(&Collected {
+            facts: &facts,
+            application_group,
+            callable,
+        });
+        FACTS.set(Some(facts.recycle()));
+        result
+    }
+
+    /// `TARGET_*` bits.
+    pub(super) fn target_flags(&self) -> u32 {
+        flag(self.effective.script_reloading(), abi::TARGET_RELOADING)
+    }
+
+    /// The path that `reload_required` is given.
+    pub(super) fn resource(&self) -> &[u8] {
+        self.request.filename().unwrap_or_default()
+    }
+}
+
+impl Collected<'_> {
+    /// `REQUEST_*` bits that the facts tell.
+    pub(super) fn request_flags(&self) -> u32 {
+        flag(self.facts.head, abi::REQUEST_HEAD) | flag(self.facts.https, abi::REQUEST_HTTPS)
+    }
+}
+
+/// A bit, where it holds.
+pub(super) const fn flag(holds: bool, bit: u32) -> u32 {
+    if holds { bit } else { 0 }
+}

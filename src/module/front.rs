@@ -1,0 +1,227 @@
+//! An Apache request as the client of a daemon process: its response goes through httpd's filters, its body comes from
+//! them, without waiting.
+
+use std::ffi::CString;
+use std::os::fd::BorrowedFd;
+
+use rsgi_core::wire::{BodyOutcome, HeadFrame};
+use rsgi_daemon::client::{self, BodyPiece, Front, HeadAction, MemoryFile, Passing};
+
+use super::head;
+use crate::apr::{Block, FilePart, fault};
+use crate::httpd::{Body, BodyError, Delivery, Request, Response};
+
+/// Bytes of headers that httpd adds, at most.
+const HEAD_ROOM: usize = 4096;
+
+/// What is answered in place of an application's response.
+#[derive(Debug)]
+pub(super) enum Replaced {
+    /// httpd's page for the status (`WSGIErrorOverride`).
+    ErrorPage(u16),
+    /// Another URI of this server: the application said 200 and a Location without a scheme.
+    Redirect(CString),
+}
+
+/// The part of a streamed body that was read before it was asked for.
+#[derive(Debug, Default)]
+pub(super) enum Prefix {
+    /// Nothing.
+    #[default]
+    None,
+    /// A little.
+    Memory(Vec<u8>),
+    /// Much, and how many bytes of it were given.
+    File(MemoryFile, u64),
+}
+
+/// One request while a process answers it.
+pub(super) struct ApacheFront<'r> {
+    request: Request<'r>,
+    response: Response<'r>,
+    /// The body, as far as it was not taken in before.
+    pub(super) body: Body<'r>,
+    pub(super) prefix: Prefix,
+    may_sendfile: bool,
+    overrides_errors: bool,
+    is_committed: bool,
+    pub(super) replaced: Option<Replaced>,
+    /// Bytes of status and headers that go out with the next piece.
+    head_room: usize,
+}
+
+impl<'r> ApacheFront<'r> {
+    /// For a request of which nothing was read and for which nothing was sent.
+    pub(super) fn new(
+        request: Request<'r>,
+        may_sendfile: bool,
+        overrides_errors: bool,
+    ) -> Option<Self> {
+        Some(Self {
+            request,
+            response: Response::new(request)?,
+            body: Body::new(request),
+            prefix: Prefix::None,
+            may_sendfile,
+            overrides_errors,
+            is_committed: false,
+            replaced: None,
+            head_room: 0,
+        })
+    }
+
+    /// Whether status and headers went out.
+    pub(super) fn is_committed(&self) -> bool {
+        self.is_committed
+    }
+
+    /// Ends a response that cannot be completed, so that the client notices.
+    pub(super) fn cut(&mut self) {
+        self.response.cut();
+    }
+
+    /// What is to be answered in place of this response, if anything.
+    fn replacement(&self, frame: &HeadFrame<'_>) -> Option<Replaced> {
+        if self.overrides_errors && (400..600).contains(&frame.status) {
+            return Some(Replaced::ErrorPage(frame.status));
+        }
+        if frame.status != 200 {
+            return None;
+        }
+        let location = frame
+            .headers()
+            .find(|(name, _)| name.eq_ignore_ascii_case(b"Location"))
+            .map(|(_, value)| value)
+            .filter(|value| value.starts_with(b"/"))?;
+        CString::new(location).ok().map(Replaced::Redirect)
+    }
+
+    fn read_prefix(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, BodyOutcome> {
+        match &mut self.prefix {
+            Prefix::None => Ok(None),
+            Prefix::Memory(bytes) => {
+                let count = bytes.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&bytes[..count]);
+                bytes.drain(..count);
+                Ok((count > 0).then_some(count))
+            }
+            Prefix::File(file, given) => {
+                let read = file.read_at(buffer, *given);
+                let count = read.map_err(|_| BodyOutcome::Failed)?;
+                *given += count as u64;
+                Ok((count > 0).then_some(count))
+            }
+        }
+    }
+}
+
+/// The process's name for it.
+pub(super) fn outcome(error: BodyError) -> BodyOutcome {
+    match error {
+        BodyError::Gone => BodyOutcome::Gone,
+        BodyError::Timeout => BodyOutcome::Timeout,
+        BodyError::TooLarge => BodyOutcome::TooLarge,
+        BodyError::Bad => BodyOutcome::Bad,
+    }
+}
+
+fn delivery(delivery: Delivery) -> client::Delivery {
+    match delivery {
+        Delivery::Taken => client::Delivery::Taken,
+        Delivery::Gone => client::Delivery::Gone,
+        Delivery::Failed => client::Delivery::Failed,
+    }
+}
+
+impl Front for ApacheFront<'_> {
+    fn head(&mut self, frame: &HeadFrame<'_>) -> HeadAction {
+        fault("head");
+        self.replaced = self.replacement(frame);
+        if self.replaced.is_some() {
+            // httpd's page keeps what survives errors.
+            for (name, value) in frame
+                .headers()
+                .filter(|(name, _)| head::survives_errors(name))
+            {
+                self.response.add_header(name, value, true);
+            }
+            return HeadAction::Drop;
+        }
+        self.is_committed = true;
+        self.head_room = frame
+            .headers()
+            .map(|(name, value)| name.len() + value.len() + 4)
+            .sum::<usize>()
+            + HEAD_ROOM;
+        head::commit(
+            &mut self.response,
+            frame.status,
+            frame.line,
+            frame.headers(),
+            frame.content_length,
+        );
+        HeadAction::Pass
+    }
+
+    fn room(&mut self) -> Option<usize> {
+        let space = self.response.space()?;
+        Some(space.saturating_sub(self.head_room))
+    }
+
+    fn send(&mut self, blocks: &[&[u8]], passing: Passing) -> client::Delivery {
+        fault("send");
+        self.head_room = 0;
+        delivery(self.response.send(
+            blocks.iter().copied(),
+            passing != Passing::More,
+            passing == Passing::EndNow,
+        ))
+    }
+
+    fn send_file(
+        &mut self,
+        file: BorrowedFd<'_>,
+        offset: u64,
+        length: u64,
+        passing: Passing,
+    ) -> client::Delivery {
+        fault("send_file");
+        self.head_room = 0;
+        let part = FilePart {
+            file,
+            offset,
+            length,
+            sendfile: self.may_sendfile,
+            may_map: false,
+        };
+        delivery(self.response.send_file(
+            &part,
+            passing != Passing::More,
+            passing == Passing::EndNow,
+        ))
+    }
+
+    fn flush(&mut self) -> client::Delivery {
+        delivery(self.response.flush())
+    }
+
+    fn log(&mut self, level: u8, text: &[u8]) {
+        self.request.log(level.into(), text);
+    }
+
+    fn read_body(&mut self, buffer: &mut [u8]) -> Result<BodyPiece, BodyOutcome> {
+        fault("read");
+        if let Some(count) = self.read_prefix(buffer)? {
+            return Ok(BodyPiece::Bytes(count));
+        }
+        match self.body.read(buffer, Block::Try).map_err(outcome)? {
+            0 if self.body.is_complete() => Ok(BodyPiece::End),
+            0 => Ok(BodyPiece::NotYet),
+            count => Ok(BodyPiece::Bytes(count)),
+        }
+    }
+
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.request.client_socket()
+    }
+}
