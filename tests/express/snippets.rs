@@ -64,7 +64,7 @@ fn every_snippet_is_accepted_by_apache() {
             .check();
         assert!(check.is_accepted, "{}: {}", path.display(), check.output);
     }
-    assert_eq!(count, 4, "snippets");
+    assert_eq!(count, 5, "snippets");
 }
 
 #[test]
