@@ -459,4 +459,6 @@ pub struct Layer {
     /// Makes the calling thread a worker: takes requests from `source` and runs them until it says [`NEXT_END`]. 0; or
     /// -1 after a panic outside of any request, when it may be called again. A host may use `handle` instead, or both.
     pub serve: extern "C" fn(source: *const Source, ctx: *mut c_void) -> c_int,
+    /// 1 once a request of this process has found its script loaded, whatever came of it then; 0 before. Never waits.
+    pub has_loaded: extern "C" fn() -> c_int,
 }

@@ -245,6 +245,12 @@ impl Layer {
         code == 0 && !serving.is_broken()
     }
 
+    /// Whether a request of this process has found its script loaded, whatever came of it then. Never waits.
+    #[must_use]
+    pub fn has_loaded(&self) -> bool {
+        (self.table.has_loaded)() != 0
+    }
+
     /// Injects a fault, for tests; gives `abi::HANDLED_PANIC`.
     #[must_use]
     pub fn fault(&self, kind: i32) -> i32 {

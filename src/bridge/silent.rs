@@ -37,6 +37,9 @@ extern "C" fn stopping(_: Bytes) {}
 extern "C" fn serve(_: *const Source, _: *mut c_void) -> c_int {
     0
 }
+extern "C" fn has_loaded() -> c_int {
+    0
+}
 
 /// See the module.
 pub(crate) const TABLE: Layer = Layer {
@@ -55,4 +58,5 @@ pub(crate) const TABLE: Layer = Layer {
     run_service,
     stopping,
     serve,
+    has_loaded,
 };

@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 use pyo3::exceptions::{PySyntaxError, PySystemExit};
@@ -83,6 +84,14 @@ fn script(at: At<'_>, path: &[u8]) -> Arc<Script> {
     script
 }
 
+/// Whether a request has found its script loaded: a number, no Python object.
+static HAS_LOADED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a request of this process has found its script loaded.
+pub(crate) fn has_loaded() -> bool {
+    HAS_LOADED.load(Ordering::Relaxed)
+}
+
 /// The callable that a request is for.
 ///
 /// # Errors
@@ -94,6 +103,9 @@ pub(crate) fn find<'py>(
 ) -> Result<Bound<'py, PyAny>, i32> {
     let script = script(at, target.script);
     let globals = current(at, &script, target, Some(exchange))?;
+    if !has_loaded() {
+        HAS_LOADED.store(true, Ordering::Relaxed);
+    }
     let name = capi::latin1(at.py, target.callable).map_err(|_| 500)?;
     capi::dict_item(&globals, &name).ok_or_else(|| {
         let line = format!(

@@ -10,7 +10,7 @@ use rsgi_bridge::abi::level;
 use crate::log;
 use crate::server::Activity;
 
-/// What the monitor wants of Python. Each call may wait for ever, but for the last.
+/// What the monitor wants of Python. The first three calls may wait for ever.
 pub trait Python: Send + Sync {
     /// Raises RequestTimeout in the request that a worker runs, if that is the one that began then.
     fn interrupt(&self, worker: u32, daemon_start: i64);
@@ -18,6 +18,8 @@ pub trait Python: Send + Sync {
     fn dump(&self, level: u32);
     /// Uses Python for a moment.
     fn probe(&self);
+    /// Whether a request has found its script loaded, without waiting.
+    fn has_loaded(&self) -> bool;
     /// Writes where all threads are to standard error, without waiting and at the risk of a crash.
     fn dump_unsafe(&self);
 }
@@ -75,6 +77,10 @@ impl Helper {
 
     pub(super) fn dump(&mut self) {
         self.task(Task::Dump);
+    }
+
+    pub(super) fn has_loaded(&self) -> bool {
+        self.python.has_loaded()
     }
 
     pub(super) fn dump_unsafe(&self) {

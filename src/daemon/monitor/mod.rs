@@ -213,7 +213,7 @@ impl Watch {
             first: activity.first(),
             last: activity.last(),
             finished: activity.finished(),
-            is_loaded: activity.is_loaded(),
+            is_loaded: self.helper.as_ref().is_some_and(Helper::has_loaded),
             is_stale: activity.is_stale(),
             probed: self.helper.as_ref().and_then(Helper::waiting_since),
         }

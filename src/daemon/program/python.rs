@@ -71,6 +71,10 @@ impl Python for LayerHandler {
         let _ = self.layer.probe();
     }
 
+    fn has_loaded(&self) -> bool {
+        self.layer.has_loaded()
+    }
+
     fn dump_unsafe(&self) {
         let _ = self.layer.dump_unsafe(rustix::stdio::stderr());
     }

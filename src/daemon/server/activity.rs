@@ -36,7 +36,6 @@ pub struct Activity {
     first: AtomicU64,
     finished: AtomicU64,
     limit: u64,
-    is_loaded: AtomicBool,
     is_stale: AtomicBool,
     wake: OwnedFd,
 }
@@ -54,7 +53,6 @@ impl Activity {
             first: AtomicU64::new(0),
             finished: AtomicU64::new(0),
             limit,
-            is_loaded: AtomicBool::new(false),
             is_stale: AtomicBool::new(false),
             wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
         })
@@ -89,12 +87,9 @@ impl Activity {
     }
 
     /// A worker is done with its request.
-    pub(super) fn end(&self, worker: u32, is_loaded: bool) {
+    pub(super) fn end(&self, worker: u32) {
         if let Some(cell) = self.cell(worker) {
             cell.daemon_start.store(0, Ordering::Release);
-        }
-        if is_loaded && !self.is_loaded.load(Ordering::Relaxed) {
-            self.is_loaded.store(true, Ordering::Relaxed);
         }
         let finished = self.finished.fetch_add(1, Ordering::Relaxed) + 1;
         if finished == self.limit {
@@ -162,12 +157,6 @@ impl Activity {
         self.finished.load(Ordering::Relaxed)
     }
 
-    /// Whether a request has got as far as its application.
-    #[must_use]
-    pub fn is_loaded(&self) -> bool {
-        self.is_loaded.load(Ordering::Relaxed)
-    }
-
     /// Whether a script changed.
     #[must_use]
     pub fn is_stale(&self) -> bool {
@@ -196,12 +185,10 @@ mod tests {
         assert_eq!(running.len(), 1);
         assert_eq!((running[0].worker, running[0].daemon_start), (2, 77));
         assert!(activity.first().is_some());
-        activity.end(2, false);
+        activity.end(2);
         assert_eq!(activity.running().count(), 0);
-        assert!(!activity.is_loaded());
         activity.begin(1, 79);
-        activity.end(1, true);
-        assert!(activity.is_loaded());
+        activity.end(1);
         assert_eq!(activity.finished(), 2);
     }
 
@@ -215,7 +202,7 @@ mod tests {
         };
         assert!(!is_awake());
         activity.begin(1, 5);
-        activity.end(1, true);
+        activity.end(1);
         assert!(is_awake());
         activity.hushed();
         assert!(!is_awake());

@@ -77,7 +77,7 @@ impl<'s> RequestSource for Worker<'s> {
             self.server.close_slot();
         }
         let activity = &self.server.activity;
-        activity.end(self.number, is_loaded(outcome));
+        activity.end(self.number);
         if outcome == Outcome::Stale {
             activity.set_stale();
         }
@@ -286,14 +286,6 @@ fn describe<'b>(
         queue_start: request.queue_start,
         daemon_start,
     })
-}
-
-/// Whether a request got as far as its application, as far as its outcome tells.
-fn is_loaded(outcome: Outcome) -> bool {
-    match outcome {
-        Outcome::Handled | Outcome::Truncated | Outcome::Gone => true,
-        Outcome::Status(_) | Outcome::Panicked | Outcome::Stale => false,
-    }
 }
 
 fn micros() -> i64 {

@@ -33,6 +33,7 @@ static LAYER: Layer = Layer {
     run_service,
     stopping,
     serve: serve_source,
+    has_loaded,
 };
 
 /// The layer's table, or null for a host of another ABI.
@@ -180,6 +181,10 @@ extern "C" fn serve_source(source: *const Source, context: *mut c_void) -> c_int
         serve::serve(source);
         0
     })
+}
+
+extern "C" fn has_loaded() -> c_int {
+    c_int::from(loader::has_loaded())
 }
 
 struct Bomb;

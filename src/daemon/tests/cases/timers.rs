@@ -99,6 +99,17 @@ fn an_application_that_never_loads_ends_the_process() {
 }
 
 #[test]
+fn an_application_that_raises_is_loaded() {
+    let daemon = Daemon::start(APP, |config| {
+        config.options.startup_timeout = 1;
+        config.options.restart_interval = 3;
+    });
+    let answer = daemon.connect().ask(&Request::get("/raise"));
+    assert_eq!(answer.refused, Some(500));
+    daemon.expect(Report::Replace(ShutdownReason::RestartInterval));
+}
+
+#[test]
 fn used_up_processor_time_ends_the_process() {
     let mut daemon = Daemon::start(APP, |config| {
         config.options.cpu_time_limit = 2;
