@@ -107,6 +107,9 @@ def application(environ, start_response):
     if path == "/cpu":
         burn(_SETTINGS["iterations"])
         return _answer(start_response, HELLO)
+    if path == "/slow":
+        burn(_SETTINGS["iterations"] * 20)
+        return _answer(start_response, HELLO)
     if path == "/file":
         return _file(environ, start_response)
     start_response("404 Not Found", [("Content-Type", "text/plain"), ("Content-Length", "0")])

@@ -1,4 +1,4 @@
-"""One measurement: the answer is checked, wrk runs, the server's processor time is read.
+"""One measurement: the answer is checked, a load runs, the server's processor time is read.
 
 A broken answer is never counted: the cell then holds the reason instead of figures.
 """
@@ -8,15 +8,19 @@ import json
 import os
 import resource
 import subprocess
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import process
+from server import Server
 from workloads import Workload
 
 HERE = Path(__file__).resolve().parent
 WRK_THREADS = 2
+# What starts behind an Apache may take a while.
+ANSWER_SECONDS = 8.0
 
 
 @dataclass
@@ -56,15 +60,29 @@ def fetch(port: int, workload: Workload, timeout: float = 30.0) -> str:
     return ""
 
 
-def run_wrk(port: int, workload: Workload, seconds: int) -> dict:
-    """Runs wrk once; answers what load.lua printed."""
+def await_answer(server: Server, workload: Workload) -> str:
+    """Asks until the answer is right; what is wrong with it when that takes too long."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while (wrong := fetch(server.port, workload)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return wrong
+
+
+def _command(port: int, workload: Workload, seconds: int) -> list[str]:
+    """The program that makes the load."""
+    if workload.mixed_rate:
+        return [sys.executable, "-B", str(HERE / "mixed.py"), str(port), workload.name, str(seconds)]
     threads = min(WRK_THREADS, workload.connections)
     command = ["wrk", f"-t{threads}", f"-c{workload.connections}", f"-d{seconds}s"]
     command += ["--timeout", "10s", "-s", str(HERE / "load.lua")]
     command += [f"http://127.0.0.1:{port}{workload.path}", "--", workload.method]
-    command += [str(workload.post_size), "keep" if workload.keep_alive else "close"]
+    return [*command, str(workload.post_size), "keep" if workload.keep_alive else "close"]
+
+
+def run_load(port: int, workload: Workload, seconds: int) -> dict:
+    """Loads a server once; answers what load.lua or mixed.py printed."""
     done = subprocess.run(
-        command,
+        _command(port, workload, seconds),
         check=False,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -75,7 +93,7 @@ def run_wrk(port: int, workload: Workload, seconds: int) -> dict:
         if line.startswith("RESULT "):
             return json.loads(line.removeprefix("RESULT "))
     detail = (done.stderr or done.stdout).strip()[-200:]
-    raise RuntimeError(f"wrk ended with code {done.returncode}: {detail}")
+    raise RuntimeError(f"the load ended with code {done.returncode}: {detail}")
 
 
 def faults(result: dict, workload: Workload) -> str:
@@ -95,20 +113,20 @@ def _children_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def measure(pid: int, port: int, workload: Workload, seconds: int) -> Sample:
-    """Measures one workload on the server with process `pid`, once."""
-    if wrong := fetch(port, workload):
+def measure(server: Server, workload: Workload, seconds: int) -> Sample:
+    """Measures one workload on a server, once."""
+    if wrong := fetch(server.port, workload):
         return Sample(error=wrong)
-    before = process.tree(pid)
+    before = server.tree()
     cpu_before = process.cpu_seconds(before)
     others_before, began = process.machine_seconds() - _children_seconds(), time.monotonic()
     try:
-        result = run_wrk(port, workload, seconds)
+        result = run_load(server.port, workload, seconds)
     except (RuntimeError, subprocess.TimeoutExpired) as error:
         return Sample(error=str(error))
     others = process.machine_seconds() - _children_seconds() - others_before
     elapsed = time.monotonic() - began
-    after = process.tree(pid)
+    after = server.tree()
     if not set(before) <= set(after):
         return Sample(error="a server process ended under load")
     if wrong := faults(result, workload):

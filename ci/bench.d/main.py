@@ -18,25 +18,9 @@ import servers
 from calibrate import iterations_per_millisecond
 from process import Memory
 from results import Results
-from workloads import BY_NAME, Workload
-
-# What they are there for; on other workloads they would only cost time.
-ONLY_ON = {
-    "c-handler": ("hello", "100k", "post", "close"),
-    "static": ("hello", "100k", "file", "close"),
-    # One thread, whatever is asked for.
-    "gunicorn-sync": tuple(name for name in BY_NAME if name != "cpu25"),
-    "gunicorn-gthread": tuple(name for name in BY_NAME if name != "cpu1"),
-}
-# Servers that no required ratio is about: one round is enough in a short run.
-BYSTANDERS = ("static", "gunicorn-sync", "gunicorn-gthread", "granian")
-SHORT_BYSTANDER_WORKLOADS = ("hello", "flask", "cpu25", "file", "close")
-
-
-def _threads(server: str, workload: Workload) -> int:
-    """The threads a server is started with for this workload."""
-    return 1 if server == "gunicorn-sync" else workload.threads
-
+from server import Server
+from tables import shape_of
+from workloads import BY_NAME, CHILD, GROUP, Shape, Workload
 
 def _turned(names: tuple[str, ...], turn: int) -> tuple[str, ...]:
     """Another one begins in each round, so that none always follows the same neighbour."""
@@ -52,52 +36,50 @@ class Bench:
         self.kit = kit
         self.site = site
         self.results = Results(absent=dict(kit.absent))
-        self.running: dict[tuple[str, int], servers.Server] = {}
+        self.running: dict[tuple[str, Shape], Server] = {}
 
     def is_wanted(self, server: str, workload: Workload, turn: int) -> bool:
         """Whether this server takes part in this workload in this round."""
-        if server in self.results.absent:
-            return False
-        if workload.name not in ONLY_ON.get(server, tuple(BY_NAME)):
-            return False
-        if not self.asked.is_short or server not in BYSTANDERS:
-            return True
-        return turn == 0 and workload.name in SHORT_BYSTANDER_WORKLOADS
+        table, is_short = self.asked.table, self.asked.is_short
+        is_there = server not in self.results.absent
+        return is_there and table.is_wanted(server, workload.name, turn, is_short)
 
     def start(self) -> None:
         """Starts every server that some workload needs."""
         for name in self.asked.servers:
             wanted = [BY_NAME[workload] for workload in self.asked.workloads]
-            counts = {_threads(name, one) for one in wanted if self.is_wanted(name, one, 0)}
-            for threads in sorted(counts):
-                self._start_one(name, threads)
+            shapes = {shape_of(name, one) for one in wanted if self.is_wanted(name, one, 0)}
+            for shape in sorted(shapes):
+                self._start_one(name, shape)
 
-    def _start_one(self, name: str, threads: int) -> None:
+    def _start_one(self, name: str, shape: Shape) -> None:
         if name in self.results.absent:
             return
-        server = servers.make(self.kit, name, self.site, threads)
-        is_apache = (server.folder / "httpd.conf").exists()
         try:
-            server.start(None if is_apache else self.kit.account)
+            server = servers.make(self.kit, name, self.site, shape)
+            server.start(self.kit.account)
         except prepare.Missing as missing:
-            self.results.absent[name] = str(missing)
-            prepare.say(str(missing))
+            self._leave_out(name, str(missing))
             return
-        self.running[(name, threads)] = server
-        if wrong := load.fetch(server.port, BY_NAME["hello"]):
-            prepare.say(f"{name}: {wrong}: {server.last_line()}")
+        self.running[(name, shape)] = server
+        if wrong := load.await_answer(server, BY_NAME["hello"]):
+            self._leave_out(name, f"{wrong}: {server.last_line()}")
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        self.results.absent[name] = reason
+        prepare.say(f"{name} is left out: {reason}")
 
     def stop(self) -> None:
         """Ends every server."""
         while self.running:
             _, server = self.running.popitem()
-            if server.name == "rsgi" and (complaints := server.complaints()):
+            if server.name == self.asked.table.own and (complaints := server.complaints()):
                 last = complaints[-1]
                 prepare.say(f"{server.name} logged {len(complaints)} complaints, the last: {last}")
             server.stop()
 
-    def _label(self, key: tuple[str, int]) -> str:
-        return key[0] if key[1] == 25 else f"{key[0]}, {key[1]} thread"
+    def _label(self, key: tuple[str, Shape]) -> str:
+        return key[0] if key[1] in (CHILD, GROUP) else f"{key[0]}, {key[1]}"
 
     def measure(self) -> None:
         """All rounds; within a round each workload goes over all servers."""
@@ -112,16 +94,20 @@ class Bench:
             self.results.memory[self._label(key)] = (before[key], after)
 
     def _measure_one(self, workload: Workload, name: str, turn: int) -> None:
-        server = self.running.get((name, _threads(name, workload)))
+        server = self.running.get((name, shape_of(name, workload)))
         if server is None or not self.is_wanted(name, workload, turn):
             return
-        sample = load.measure(server.pid, server.port, workload, self.asked.seconds)
+        sample = load.measure(server, workload, self.asked.seconds)
         self.results.add(workload.name, name, sample)
         if sample.error and turn == 0:
             prepare.say(f"{name}, {workload.name}: {sample.error}: {server.last_line()}")
 
     def measure_memory(self) -> None:
-        """Children by themselves, when the others are gone."""
+        """Children and daemons by themselves, when the others are gone."""
+        if self.asked.is_daemon:
+            prepare.say("memory of idle daemon processes")
+            self.results.daemon_memory = memory.daemon_memory(self.kit, self.site)
+            return
         prepare.say("memory of Apache children, growth over 100,000 requests")
         self.results.child_memory = memory.child_memory(self.kit, self.site)
         names = ("rsgi",) if self.asked.is_short else memory.PYTHON_MODULES
@@ -154,9 +140,9 @@ def _run(asked: options.Options) -> int:
         bench.stop()
         shutil.rmtree(site, ignore_errors=True)
         turn.close()
-    found = ratios.required(bench.results, asked.workloads)
+    found = ratios.required(asked.table, bench.results, asked.workloads)
     print(report.text(asked, bench.results, found))
-    path = asked.json_path or kit.place / "result.json"
+    path = asked.json_path or kit.place / asked.json_name
     report.write_json(path, asked, bench.results, found)
     print(f"Took {time.monotonic() - began:.0f} s; all figures: {path}")
     missed = ratios.missed(found)

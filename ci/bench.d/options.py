@@ -5,18 +5,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from workloads import BY_NAME, WORKLOADS
-
-SERVERS = (
-    "c-handler",
-    "static",
-    "rsgi",
-    "mod_wsgi-6",
-    "mod_wsgi-4",
-    "gunicorn-sync",
-    "gunicorn-gthread",
-    "granian",
-)
+from tables import DAEMON, EMBEDDED, Table
+from workloads import BY_NAME
 
 ABOUT = """\
 Compares mod_rsgi with what else serves WSGI applications, side by side in one run: the rounds
@@ -34,6 +24,7 @@ environment:
 class Options:
     """What was asked for."""
 
+    is_daemon: bool
     workloads: tuple[str, ...]
     servers: tuple[str, ...]
     rounds: int
@@ -43,6 +34,16 @@ class Options:
     is_check: bool
     json_path: Path | None
     python: str
+
+    @property
+    def table(self) -> Table:
+        """The comparison to make."""
+        return DAEMON if self.is_daemon else EMBEDDED
+
+    @property
+    def json_name(self) -> str:
+        """The file of the figures, where no other is given."""
+        return "result-daemon.json" if self.is_daemon else "result.json"
 
 
 def _names(known: tuple[str, ...]):
@@ -78,18 +79,25 @@ def parse(arguments: list[str]) -> Options:
     )
     add = parser.add_argument
     names = tuple(BY_NAME)
-    add("--short", action="store_true", help="under three minutes: fewer and shorter rounds")
+    known = tuple(dict.fromkeys(EMBEDDED.servers + DAEMON.servers))
+    add("--daemon", action="store_true", help="process groups instead of embedded mode")
+    add("--short", action="store_true", help="under three minutes: less of everything")
     add("--only", type=_names(names), metavar="NAMES", help=f"workloads: {', '.join(names)}")
-    add("--servers", type=_names(SERVERS), metavar="NAMES", help=f"{', '.join(SERVERS)}")
+    add("--servers", type=_names(known), metavar="NAMES", help=f"{', '.join(known)}")
     add("--rounds", type=_at_least_one, metavar="N", help="rounds (default: 5; short: 3)")
     add("--seconds", type=_at_least_one, metavar="N", help="per measurement (2; short: 1)")
     add("--no-memory", action="store_true", help="leave out memory of children and growth")
     add("--check", action="store_true", help="end with code 1 if a required ratio is missed")
     add("--json", type=Path, metavar="PATH", help="where the JSON goes (result.json)")
     given = parser.parse_args(arguments)
+    table = DAEMON if given.daemon else EMBEDDED
+    asked = given.only or (table.short if given.short else table.workloads)
+    if given.daemon:
+        asked = tuple(name if name in table.workloads else f"d-{name}" for name in asked)
     return Options(
-        workloads=given.only or tuple(workload.name for workload in WORKLOADS),
-        servers=given.servers or SERVERS,
+        is_daemon=given.daemon,
+        workloads=tuple(name for name in asked if name in table.workloads),
+        servers=tuple(name for name in given.servers or table.servers if name in table.servers),
         rounds=given.rounds or (3 if given.short else 5),
         seconds=given.seconds or (1 if given.short else 2),
         is_short=given.short,

@@ -18,7 +18,7 @@ from typing import TextIO
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-PACKAGES = ("mod_wsgi==6.1.1", "flask", "gunicorn", "granian")
+PACKAGES = ("mod_wsgi==6.1.1", "flask", "gunicorn", "granian", "uwsgi==2.0.31")
 DEBIAN_MODULE = Path("/usr/lib/apache2/modules/mod_wsgi.so")
 OWN_FILES = ("mod_rsgi.so", "rsgi_python.so", "rsgi-daemon")
 WEB_USERS = ("www-data", "apache", "http", "nobody")
@@ -138,7 +138,8 @@ def prepare(python: str, servers: tuple[str, ...]) -> Kit:
         "mod_wsgi-4": lambda: _mod_wsgi_4(kit),
     }
     for server, make in makers.items():
-        if server not in servers:
+        # A process group's name begins with that of its module.
+        if not any(name == server or name.startswith(f"{server}-") for name in servers):
             continue
         try:
             kit.modules[server] = make()

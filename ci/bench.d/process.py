@@ -53,6 +53,14 @@ def tree(pid: int) -> list[int]:
     return found
 
 
+def command_line(pid: int) -> str:
+    """Its arguments, or what it calls itself."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
 def cpu_seconds(pids: list[int]) -> float:
     """User and system time that these processes have used."""
     total = 0

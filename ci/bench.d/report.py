@@ -12,14 +12,6 @@ from ratios import TOLERANCE, Ratio
 from results import Results
 from workloads import BY_NAME
 
-SETTINGS = """\
-Apache variants: event MPM, one child with 25 threads, no access log, else the defaults; cpu1 has
-one connection and two threads, of which one is busy at a time.
-gunicorn and granian: one worker process with 25 threads (cpu1: one; gunicorn sync has one always).
-They run the python3 program, the modules libpython, which Debian builds to run Python slower.
-wrk on the same machine, 2 threads, 16 keep-alive connections (cpu1: 1, cpu25: 24), loopback.
-CPU is that of the server's whole process tree; a broken answer spoils its cell."""
-
 # Above this share the machine was not ours alone.
 QUIET = 0.05
 DISTURBED = """\
@@ -40,7 +32,9 @@ def text(options: Options, results: Results, ratios: list[Ratio]) -> str:
     if results.absent:
         lines = [f"  {name}: {reason}" for name, reason in results.absent.items()]
         parts.append("Not measured\n" + "\n".join(lines))
-    parts.append(SETTINGS)
+    if results.daemon_memory:
+        parts.append(_daemons(results))
+    parts.append(options.table.settings)
     return "\n\n".join(parts) + "\n"
 
 
@@ -48,7 +42,7 @@ def _ratios(ratios: list[Ratio]) -> str:
     lines = [f"Required ratios (near: missed by less than {TOLERANCE:.0%})"]
     for ratio in ratios:
         sign = ">=" if ratio.is_at_least else "<="
-        digits = 0 if ratio.unit else 2
+        digits = {"": 2, "MB": 1}.get(ratio.unit, 0)
         value = "-" if ratio.value is None else f"{ratio.value:.{digits}f}"
         target = f"{sign} {ratio.target:.{digits}f} {ratio.unit}"
         lines.append(f"  {ratio.name:<52}{value:>8}  {target:<13} {ratio.mark}")
@@ -63,7 +57,7 @@ def _table(options: Options, results: Results) -> str:
         if not rows:
             continue
         lines += [BY_NAME[name].title, head]
-        own = results.value(name, "rsgi", "rate")
+        own = results.value(name, options.table.own, "rate")
         lines += [_row(results, row, own) for row in rows]
     return "\n".join(lines)
 
@@ -93,6 +87,15 @@ def _children(results: Results) -> str:
     lines.append("(idle: the module is loaded, static files are served, nothing needs Python)")
     lines.append(f"  {'':<20}{'RSS':>9}{'PSS':>9}{'private':>9}")
     for name, memory in results.child_memory.items():
+        cells = (memory.rss, memory.pss, memory.private)
+        lines.append(f"  {name:<20}" + "".join(f"{cell / 1024:>9.2f}" for cell in cells))
+    return "\n".join(lines)
+
+
+def _daemons(results: Results) -> str:
+    lines = ["Memory of one idle daemon process after one request, MB"]
+    lines.append(f"  {'':<20}{'RSS':>9}{'PSS':>9}{'private':>9}")
+    for name, memory in results.daemon_memory.items():
         cells = (memory.rss, memory.pss, memory.private)
         lines.append(f"  {name:<20}" + "".join(f"{cell / 1024:>9.2f}" for cell in cells))
     return "\n".join(lines)
@@ -135,6 +138,7 @@ def write_json(path: Path, options: Options, results: Results, ratios: list[Rati
         "cells": cells,
         "memory_kib": memory,
         "child_memory_kib": {name: asdict(one) for name, one in results.child_memory.items()},
+        "daemon_memory_kib": {name: asdict(one) for name, one in results.daemon_memory.items()},
         "growth_kib": {name: asdict(one) for name, one in results.growth.items()},
         "absent": results.absent,
     }

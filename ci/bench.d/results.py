@@ -54,6 +54,8 @@ class Results:
     # Per server: its whole tree before and after all rounds.
     memory: dict[str, tuple[Memory, Memory]] = field(default_factory=dict)
     child_memory: dict[str, Memory] = field(default_factory=dict)
+    # One idle daemon process of each module.
+    daemon_memory: dict[str, Memory] = field(default_factory=dict)
     growth: dict[str, Growth] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
 
