@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rsgi_bridge::locate::{Found, LocateError, locate};
-use rsgi_bridge::readable::{Identity, Unreadable, check_readable};
+use rsgi_bridge::readable::{Identity, Unreadable, check_readable, first_unreachable};
 use rsgi_core::daemon::GroupDefinition;
 
 use crate::config::{ProcessIdentity, PythonConfig};
@@ -35,6 +35,9 @@ pub enum PythonError {
         /// The folder.
         jail: PathBuf,
     },
+    /// The group's user cannot read our own part of it.
+    #[error("its processes cannot read the Python layer of mod_rsgi: {0}")]
+    Layer(Unreadable),
     /// The group's user cannot read it.
     #[error("its processes cannot read the Python they are to run: {0}")]
     Unreadable(Unreadable),
@@ -44,7 +47,7 @@ impl PythonError {
     /// Whether a Python was found, but is of no use to the group's user.
     #[must_use]
     pub const fn is_access(&self) -> bool {
-        matches!(self, Self::Unreadable(_))
+        matches!(self, Self::Unreadable(_) | Self::Layer(_))
     }
 }
 
@@ -75,14 +78,40 @@ pub fn find(
         return inside(found, &jail);
     }
     if let Some(identity) = identity {
-        let identity = Identity {
-            uid: identity.user,
-            gid: identity.group,
-            groups: &identity.groups,
-        };
-        check_readable(&found, &identity).map_err(PythonError::Unreadable)?;
+        check_readable(&found, &identity_of(identity)).map_err(PythonError::Unreadable)?;
     }
     Ok(found)
+}
+
+/// Whether the processes of a group can read the Python layer at `layer`, which they open as `identity`.
+///
+/// # Errors
+/// They cannot.
+pub fn check_layer(
+    group: &GroupDefinition,
+    layer: &Path,
+    identity: Option<&ProcessIdentity>,
+) -> Result<(), PythonError> {
+    // Before a chroot it is opened by root, and inside of one there may be another.
+    let (Some(identity), None) = (identity, &group.options.chroot) else {
+        return Ok(());
+    };
+    match first_unreachable(layer, &identity_of(identity)) {
+        Ok(None) => Ok(()),
+        Ok(Some(blocked)) => Err(PythonError::Layer(Unreadable::Blocked(blocked))),
+        Err(error) => Err(PythonError::Layer(Unreadable::Unknown {
+            path: layer.to_path_buf(),
+            error,
+        })),
+    }
+}
+
+fn identity_of(identity: &ProcessIdentity) -> Identity<'_> {
+    Identity {
+        uid: identity.user,
+        gid: identity.group,
+        groups: &identity.groups,
+    }
 }
 
 /// `path` as it is called outside, for what is `path` inside of `jail`.
@@ -178,6 +207,40 @@ mod tests {
         }
         let seen = inside(found("/usr"), jail.path()).unwrap();
         assert_eq!(seen, found("/usr"));
+    }
+
+    #[test]
+    fn the_layer_has_to_be_where_the_group_s_user_may_go() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let layer = folder.path().join("layer.so");
+        std::fs::write(&layer, "").unwrap();
+        let somebody = ProcessIdentity {
+            user: 4_000_000_001,
+            group: 4_000_000_001,
+            groups: Vec::new(),
+            name: b"somebody".to_vec(),
+            home: None,
+        };
+        let group =
+            |options: &str| GroupDefinition::parse(format!("g {options}").as_bytes()).unwrap();
+        let check = |options: &str, identity| check_layer(&group(options), &layer, identity);
+        let set = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        set(folder.path(), 0o700);
+        let error = check("", Some(&somebody)).unwrap_err();
+        assert!(error.is_access());
+        assert!(
+            error
+                .to_string()
+                .starts_with("its processes cannot read the Python layer of mod_rsgi: ")
+        );
+        check("chroot=/jail", Some(&somebody)).unwrap();
+        check("", None).unwrap();
+        set(folder.path(), 0o755);
+        set(&layer, 0o644);
+        check("", Some(&somebody)).unwrap();
     }
 
     #[test]
