@@ -21,6 +21,8 @@ pub(super) struct Patience {
     /// When there was last a process that takes requests.
     available: u64,
     now: u64,
+    /// How often it looks, woken or not.
+    pub(super) tick: Duration,
 }
 
 /// It is over.
@@ -40,6 +42,7 @@ impl Patience {
             since: now,
             available: now,
             now,
+            tick: TICK,
         }
     }
 
@@ -84,7 +87,11 @@ impl Patience {
 
     /// How long to sleep, by what was seen at the last check.
     pub(super) fn until_next_look(&self, in_front: u64) -> Duration {
-        let tick = if in_front < FIRST { TICK } else { SLOW_TICK };
+        let tick = if in_front < FIRST {
+            self.tick
+        } else {
+            SLOW_TICK
+        };
         let left = |limit: Option<Duration>, since| {
             limit.map_or(tick, |limit| limit.saturating_sub(between(since, self.now)))
         };
@@ -116,6 +123,7 @@ mod tests {
             since: MS,
             available: MS,
             now: MS,
+            tick: TICK,
         }
     }
 

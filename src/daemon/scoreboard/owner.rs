@@ -118,7 +118,7 @@ impl Scoreboard {
         let mut swept = 0;
         for index in 0..self.rows_used() {
             let is_dead = |cell| cell != 0 && Owner::unpack(cell).is_dead();
-            if self.claim(index, owner, is_dead) {
+            if self.has_traces(index) && self.claim(index, owner, is_dead) {
                 self.release_row(index, owner);
                 swept += 1;
             }
@@ -137,6 +137,14 @@ impl Scoreboard {
         if is_due && cell.compare_exchange(last, now, SeqCst, SeqCst).is_ok() {
             self.sweep();
         }
+    }
+
+    /// Whether a row says anything that matters to others: asking the system about each idle child is not worth it.
+    fn has_traces(&self, index: u32) -> bool {
+        self.cells.row(index).is_some_and(|row| {
+            row.head.waiting.load(SeqCst) > 0
+                || row.assigned.iter().any(|cell| cell.load(SeqCst) as u32 > 0)
+        })
     }
 
     /// Takes a row if `may` says so of it, and clears it. Whoever dies in the middle of this is the row's dead owner.

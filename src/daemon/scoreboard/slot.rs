@@ -84,6 +84,14 @@ impl<'b> Slot<'b> {
         self.index
     }
 
+    /// Opens the slot's next life and returns its number: see [`Self::begin`].
+    pub fn begin_next(self) -> u32 {
+        // 0 is the slot that never had a process.
+        let incarnation = self.incarnation().wrapping_add(1).max(1);
+        self.begin(incarnation);
+        incarnation
+    }
+
     /// Opens a new life of the slot, before its process is started: nothing of the one before is left but how it
     /// died. Only for the supervisor, and only when that one was reaped.
     pub fn begin(self, incarnation: u32) {

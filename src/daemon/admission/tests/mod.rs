@@ -1,5 +1,10 @@
 //! One process, several rows: what a child gets, and when.
 
+mod contention;
+mod hostile;
+mod measure;
+mod processes;
+
 use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
