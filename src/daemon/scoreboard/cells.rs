@@ -161,6 +161,20 @@ impl Cells {
         })
     }
 
+    /// What the first rows say of a slot: those cells alone, as each request looks at all of them.
+    pub(super) fn assigned(&self, slot: u32, rows: u32) -> impl Iterator<Item = &AtomicU64> {
+        let geometry = &self.geometry;
+        let rows = if slot < geometry.layout.slots {
+            rows.min(geometry.layout.rows) as usize
+        } else {
+            0
+        };
+        let first =
+            geometry.rows_at + geometry.assigned_at + slot as usize * size_of::<AtomicU64>();
+        // SAFETY: slot and rows are within the layout (above), and each row has a cell for each slot there.
+        (0..rows).map(move |row| unsafe { self.cell(first + row * geometry.row_bytes) })
+    }
+
     /// # Safety
     /// As [`Self::slice`] with one.
     unsafe fn cell<T: Shareable>(&self, offset: usize) -> &T {

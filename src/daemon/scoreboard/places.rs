@@ -35,9 +35,8 @@ struct Choice {
 impl Scoreboard {
     /// Requests that all children have assigned to a process.
     pub(super) fn assigned_to(&self, process: SlotRef) -> u64 {
-        let slot = process.slot as usize;
-        self.rows()
-            .filter_map(|row| row.assigned.get(slot))
+        self.cells
+            .assigned(process.slot, self.rows_used())
             .map(|cell| count_for(cell.load(SeqCst), process.incarnation))
             .sum()
     }
@@ -143,11 +142,8 @@ impl Scoreboard {
 
 /// What a cell counts for an incarnation.
 fn count_for(cell: u64, incarnation: u32) -> u64 {
-    if cell >> 32 == u64::from(incarnation) {
-        cell & u64::from(u32::MAX)
-    } else {
-        0
-    }
+    let is_current = u64::from(cell >> 32 == u64::from(incarnation));
+    (cell & u64::from(u32::MAX)) * is_current
 }
 
 /// Counts one more for an incarnation; false if the slot has another by now.
