@@ -30,6 +30,11 @@ use waiter::Waiter;
 
 use crate::scoreboard::{Avoid, Owner, Scoreboard, SlotRef, clock};
 
+/// Nobody is woken for nothing more often than this in one wait, but by somebody hostile who keeps doing it.
+const OFTEN: u32 = 64;
+/// What such a one gets for it instead of a whole processor.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// How long a request may wait; none is without end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wait {
@@ -140,6 +145,7 @@ impl Admission {
         avoid: Option<Avoid>,
     ) -> Result<Assignment<'_>, Refused> {
         let waiter = self.enter(&mut patience)?;
+        let mut woken = 0_u32;
         loop {
             waiter.look();
             let (free, is_available) = self.board.free_places(avoid);
@@ -156,6 +162,11 @@ impl Admission {
                 .map_err(|late| self.refuse(late))?;
             if !waiter.sleep(patience.until_next_look(in_front)) {
                 self.board.sweep_if_due();
+                continue;
+            }
+            woken += 1;
+            if woken.is_multiple_of(OFTEN) {
+                std::thread::sleep(PAUSE);
             }
         }
     }

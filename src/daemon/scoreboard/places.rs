@@ -179,3 +179,112 @@ fn decrement(cell: &AtomicU64, incarnation: u32) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU32};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::super::{Layout, Owner};
+    use super::*;
+
+    fn board(rows: u32) -> Scoreboard {
+        let layout = Layout {
+            slots: 1,
+            rows,
+            waiters: 1,
+        };
+        let board = Scoreboard::create(layout, "test").unwrap();
+        for _ in 0..rows {
+            board.claim_row(Owner::own()).unwrap();
+        }
+        board
+    }
+
+    fn live(slot: Slot<'_>, threads: u32) {
+        slot.begin_next();
+        slot.set_threads(threads);
+        slot.set_state(SlotState::Ready);
+    }
+
+    #[test]
+    fn who_read_of_an_earlier_process_counts_nothing() {
+        let board = board(1);
+        let slot = board.slot(0).unwrap();
+        slot.begin(2);
+        let cell = AtomicU64::new(2 << 32 | 5);
+        assert!(!increment(&cell, slot, 1));
+        assert_eq!(cell.load(SeqCst), 2 << 32 | 5);
+        assert!(increment(&cell, slot, 2));
+        decrement(&cell, 1);
+        assert_eq!(cell.load(SeqCst), 2 << 32 | 6);
+        slot.begin(3);
+        assert!(increment(&cell, slot, 3));
+        assert_eq!(cell.load(SeqCst), 3 << 32 | 1);
+        decrement(&cell, 3);
+        decrement(&cell, 3);
+        assert_eq!(cell.load(SeqCst), 3 << 32);
+    }
+
+    /// Takes and vacates from every row at once for half a second, while `meanwhile` runs.
+    fn hammer(board: &Scoreboard, held: impl Fn() + Sync, meanwhile: impl Fn()) {
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for row in 0..board.layout().rows {
+                let (is_over, held) = (&is_over, &held);
+                scope.spawn(move || {
+                    while !is_over.load(SeqCst) {
+                        if let Some(process) = board.take(row, None) {
+                            held();
+                            board.vacate(row, process);
+                        }
+                    }
+                });
+            }
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_millis(500) {
+                meanwhile();
+            }
+            is_over.store(true, SeqCst);
+        });
+    }
+
+    #[test]
+    fn the_last_place_is_taken_once() {
+        let board = board(4);
+        let slot = board.slot(0).unwrap();
+        live(slot, 1);
+        let running = AtomicU32::new(0);
+        let held = || {
+            assert_eq!(running.fetch_add(1, SeqCst), 0);
+            running.fetch_sub(1, SeqCst);
+        };
+        hammer(&board, held, || {
+            slot.beat();
+            thread::sleep(Duration::from_millis(20));
+        });
+        assert_eq!(slot.assigned(), 0);
+    }
+
+    #[test]
+    fn a_process_that_drains_and_sees_no_request_gets_none() {
+        let board = board(4);
+        let slot = board.slot(0).unwrap();
+        live(slot, 8);
+        let is_ended = AtomicBool::new(false);
+        let held = || assert!(!is_ended.load(SeqCst), "a request for an ended process");
+        hammer(&board, held, || {
+            slot.set_state(SlotState::Draining);
+            while !slot.is_idle() {
+                std::hint::spin_loop();
+            }
+            is_ended.store(true, SeqCst);
+            thread::yield_now();
+            is_ended.store(false, SeqCst);
+            live(slot, 8);
+            thread::yield_now();
+        });
+        assert_eq!(slot.assigned(), 0);
+    }
+}

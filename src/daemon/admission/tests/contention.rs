@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 
 use super::*;
+use crate::scoreboard::SLEEPING;
 
 const THREADS: u32 = 3;
 const LIVES: u32 = 40;
@@ -44,7 +45,7 @@ impl World {
             let running = life.running.fetch_add(1, SeqCst) + 1;
             assert!(running <= THREADS, "{running} requests at once");
             assert!(!life.is_over.load(SeqCst), "a request for an ended process");
-            if self.served.fetch_add(1, SeqCst) % 7 == 0 {
+            if self.served.fetch_add(1, SeqCst).is_multiple_of(7) {
                 thread::yield_now();
             }
             life.running.fetch_sub(1, SeqCst);
@@ -176,4 +177,47 @@ fn queue_timeouts_are_punctual_and_the_group_recovers_at_once() {
     let again = [(); 2].map(|()| second.assign(within(0), None).unwrap());
     assert!(again.iter().all(|place| place.waited().is_zero()));
     assert_eq!((board.totals().queue_timeouts, board.waiting()), (100, 0));
+}
+
+#[test]
+fn a_queue_that_is_empty_again_and_again_loses_no_wake_up() {
+    let world = World::new(1, 2, 1);
+    let children: Vec<_> = (0..2).map(|_| join(&world.board)).collect();
+    start(&world.board, 0, 1, 1);
+    thread::scope(|scope| {
+        for child in &children {
+            scope.spawn(|| world.send(child));
+        }
+        for _ in 0..10 {
+            thread::sleep(Duration::from_millis(100));
+            world.board.slot(0).unwrap().beat();
+        }
+        world.is_over.store(true, SeqCst);
+    });
+}
+
+#[test]
+fn a_place_that_becomes_free_while_another_is_taken_goes_to_the_next() {
+    let board = board(1, 1, 4);
+    start(&board, 0, 1, 2);
+    let child = join(&board);
+    let mut held = vec![
+        child.assign(within(0), None).unwrap(),
+        child.assign(within(0), None).unwrap(),
+    ];
+    // The first in the queue does everything by hand.
+    let first = Waiter::enter(&child, 3, clock::nanos());
+    first.look();
+    thread::scope(|scope| {
+        let second = scope.spawn(|| assign_when_woken(&child).waited());
+        until_waiting(&board, 2);
+        until(|| board.row(0).unwrap().waiters[0].sleep.load(SeqCst) == SLEEPING);
+        held.pop();
+        let process = board.take(0, None).unwrap();
+        // The second must not go while the first still stands there.
+        held.pop();
+        drop(first);
+        assert!(second.join().unwrap() < Duration::from_secs(10));
+        board.vacate(0, process);
+    });
 }

@@ -156,7 +156,7 @@ fn forged_tickets_in_front_hold_the_queue_up_no_longer_than_a_stopped_child() {
     thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             let begun = Instant::now();
-            let place = child.assign(Wait::default(), None);
+            let place = child.assign(PATIENT, None);
             (place.is_ok(), begun.elapsed())
         });
         until_waiting(&board, 1);

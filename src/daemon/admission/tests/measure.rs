@@ -64,7 +64,7 @@ fn what_a_place_costs_in_the_queue() {
             for _ in 0..16 {
                 scope.spawn(|| {
                     while begun.elapsed() < Duration::from_secs(2) {
-                        drop(child.assign(Wait::default(), None).unwrap());
+                        drop(child.assign(PATIENT, None).unwrap());
                         done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                         board.slots().for_each(|slot| slot.beat());
                     }

@@ -12,6 +12,12 @@ use std::time::Instant;
 use super::*;
 use crate::scoreboard::{Layout, SlotState};
 
+/// Without end, but for a test that fails.
+const PATIENT: Wait = Wait {
+    ready: Some(Duration::from_secs(20)),
+    queue: Some(Duration::from_secs(20)),
+};
+
 fn board(slots: u32, rows: u32, waiters: u32) -> Arc<Scoreboard> {
     let layout = Layout {
         slots,
@@ -92,7 +98,7 @@ fn a_process_that_becomes_ready_lets_in_as_many_as_it_has_threads() {
         for _ in 0..5 {
             let (child, sent) = (&child, sent.clone());
             scope.spawn(move || {
-                let assignment = child.assign(Wait::default(), None).unwrap();
+                let assignment = child.assign(PATIENT, None).unwrap();
                 sent.send(assignment).unwrap();
             });
         }
@@ -122,7 +128,7 @@ fn a_newcomer_does_not_overtake_those_who_wait() {
             let child = if number % 2 == 0 { &first } else { &second };
             let sent = sent.clone();
             scope.spawn(move || {
-                let assignment = child.assign(Wait::default(), None).unwrap();
+                let assignment = child.assign(PATIENT, None).unwrap();
                 sent.send((number, assignment)).unwrap();
             });
             until_waiting(&board, number + 1);
@@ -155,7 +161,7 @@ fn a_stopped_process_gets_nothing_new() {
         .collect();
     assert!(held.iter().all(|assignment| assignment.slot() == 1));
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| child.assign(Wait::default(), None).unwrap().slot());
+        let waiting = scope.spawn(|| child.assign(PATIENT, None).unwrap().slot());
         until_waiting(&board, 1);
         // It was continued: its first beat lets the waiter in.
         board.slot(0).unwrap().beat();
@@ -189,7 +195,7 @@ fn requests_that_still_run_for_the_dead_count_as_busy() {
     let slot = board.slot(0).unwrap();
     slot.enter();
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| child.assign(Wait::default(), None).is_ok());
+        let waiting = scope.spawn(|| child.assign(PATIENT, None).is_ok());
         until_waiting(&board, 1);
         slot.leave();
         assert!(waiting.join().unwrap());
@@ -204,7 +210,7 @@ fn a_process_that_turned_a_request_away_is_avoided_until_its_heart_beats() {
     let child = join(&board);
     let refused_by = child.assign(within(0), None).unwrap().process();
     thread::scope(|scope| {
-        let again = scope.spawn(|| child.assign(Wait::default(), Some(refused_by)).unwrap());
+        let again = scope.spawn(|| child.assign(PATIENT, Some(refused_by)).unwrap());
         until_waiting(&board, 1);
         thread::sleep(Duration::from_millis(20));
         board.slot(0).unwrap().beat();
@@ -223,7 +229,7 @@ fn more_requests_than_cells_wait_in_the_child() {
     let held = child.assign(within(0), None).unwrap();
     thread::scope(|scope| {
         let waiting: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| child.assign(Wait::default(), None).is_ok()))
+            .map(|_| scope.spawn(|| child.assign(PATIENT, None).is_ok()))
             .collect();
         until_waiting(&board, 2);
         drop(held);

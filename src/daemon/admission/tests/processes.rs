@@ -57,6 +57,17 @@ impl Process {
         }
     }
 
+    /// Stops it, and waits until it is.
+    fn stop(&self) {
+        self.signal(Signal::STOP);
+        let begun = Instant::now();
+        let stat = format!("/proc/{}/stat", self.child.id());
+        while !std::fs::read_to_string(&stat).unwrap().contains(") T ") {
+            assert!(begun.elapsed().as_secs() < 10);
+            thread::yield_now();
+        }
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
@@ -113,7 +124,7 @@ fn load(board: &Arc<Scoreboard>) {
             let (child, is_over) = (&child, &is_over);
             scope.spawn(move || {
                 while !is_over.load(SeqCst) {
-                    let place = child.assign(Wait::default(), None).unwrap();
+                    let place = child.assign(PATIENT, None).unwrap();
                     thread::sleep(Duration::from_micros(number * 200));
                     drop(place);
                 }
@@ -132,7 +143,7 @@ fn queue(board: &Arc<Scoreboard>) {
         for _ in 0..125 {
             let (child, sent) = (&child, sent.clone());
             scope.spawn(move || {
-                let patience = Patience::new(Wait::default());
+                let patience = Patience::new(PATIENT);
                 let place = child.queue(patience, None).unwrap();
                 sent.send((patience.since(), clock::nanos())).unwrap();
                 drop(place);
@@ -148,7 +159,7 @@ fn queue(board: &Arc<Scoreboard>) {
 /// One request, held until told.
 fn wait(board: &Arc<Scoreboard>) {
     let child = join(board);
-    let place = child.assign(Wait::default(), None).unwrap();
+    let place = child.assign(PATIENT, None).unwrap();
     tell("in");
     until_told();
     drop(place);
@@ -279,7 +290,7 @@ fn a_stopped_child_in_front_is_passed_and_keeps_its_turn() {
         let held = own.assign(within(0), None).unwrap();
         let mut child = Process::start(&board, "wait");
         until_waiting(&board, 1);
-        child.signal(Signal::STOP);
+        child.stop();
         drop(held);
         let place = own.assign(within(10_000), None).unwrap();
         assert!(place.waited() < Duration::from_secs(4), "{place:?}");
