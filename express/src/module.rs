@@ -1,4 +1,4 @@
-//! Where mod_rsgi.so and its Python layer are, and copying the pair.
+//! Where mod_rsgi.so, its Python layer and the daemons' program are, and copying the three.
 
 use std::env;
 use std::fs;
@@ -9,6 +9,9 @@ use crate::error::Error;
 /// File names of the layer: as installed, and as cargo builds it.
 const LAYERS: [&str; 2] = ["rsgi_python.so", "librsgi_python.so"];
 
+/// The program of daemon processes.
+const PROGRAM: &str = "rsgi-daemon";
+
 /// The module and what belongs to it.
 #[derive(Clone, Debug)]
 pub(crate) struct ModuleFiles {
@@ -16,13 +19,15 @@ pub(crate) struct ModuleFiles {
     pub(crate) module: PathBuf,
     /// `rsgi_python.so`; absent only where RSGI_MODULE names a module that is not ours.
     pub(crate) layer: Option<PathBuf>,
+    /// `rsgi-daemon`; absent only there.
+    pub(crate) program: Option<PathBuf>,
 }
 
 impl ModuleFiles {
-    /// Finds the pair: RSGI_MODULE, the tree this program is in, or cargo's output directory.
+    /// Finds the three: RSGI_MODULE, the tree this program is in, or cargo's output directory.
     ///
     /// # Errors
-    /// One of the two is missing.
+    /// One of them is missing.
     pub(crate) fn find() -> Result<Self, Error> {
         let module = find_module()?;
         let directory = module.parent().unwrap_or(Path::new("/"));
@@ -33,42 +38,56 @@ impl ModuleFiles {
         let is_ours = module
             .file_name()
             .is_some_and(|name| name.to_string_lossy().contains("mod_rsgi"));
-        if layer.is_none() && is_ours {
-            return Err(Error::Installation(format!(
-                "the Python layer `{}` is missing beside `{}`: build or install both",
-                LAYERS[0],
+        let program = Some(directory.join(PROGRAM)).filter(|path| path.is_file());
+        let missing = if layer.is_none() {
+            Some(("Python layer", LAYERS[0]))
+        } else {
+            program
+                .is_none()
+                .then_some(("program of daemon processes", PROGRAM))
+        };
+        match missing {
+            Some((what, name)) if is_ours => Err(Error::Installation(format!(
+                "the {what} `{name}` is missing beside `{}`: build or install both",
                 module.display()
-            )));
+            ))),
+            _ => Ok(Self {
+                module,
+                layer,
+                program,
+            }),
         }
-        Ok(Self { module, layer })
     }
 
-    /// Copies the pair into `directory` under its installed names.
+    /// Copies them into `directory` under their installed names.
     ///
     /// # Errors
     /// A file cannot be written.
     pub(crate) fn copy_to(&self, directory: &Path) -> Result<Self, Error> {
-        let copy = |from: &Path, name: &str| {
+        let copy = |from: &Path, name: &str, mode: u32| {
             let to = directory.join(name);
-            replace(from, &to).map_err(Error::file("write", &to))?;
+            replace(from, &to, mode).map_err(Error::file("write", &to))?;
             Ok(to)
         };
+        let layer = self.layer.as_deref();
+        let program = self.program.as_deref();
         Ok(Self {
-            module: copy(&self.module, "mod_rsgi.so")?,
-            layer: self
-                .layer
-                .as_deref()
-                .map(|layer| copy(layer, LAYERS[0]))
+            module: copy(&self.module, "mod_rsgi.so", 0o644)?,
+            layer: layer
+                .map(|layer| copy(layer, LAYERS[0], 0o644))
+                .transpose()?,
+            program: program
+                .map(|program| copy(program, PROGRAM, 0o755))
                 .transpose()?,
         })
     }
 }
 
 /// Copies beside the target and renames, so that an Apache that has the old file mapped keeps it.
-fn replace(from: &Path, to: &Path) -> std::io::Result<()> {
-    let fresh = to.with_extension(format!("so.{}", std::process::id()));
+fn replace(from: &Path, to: &Path, mode: u32) -> std::io::Result<()> {
+    let fresh = to.with_extension(format!("new.{}", std::process::id()));
     let copied = fs::copy(from, &fresh)
-        .and_then(|_| fs::set_permissions(&fresh, readable_by_all()))
+        .and_then(|_| fs::set_permissions(&fresh, permissions(mode)))
         .and_then(|()| fs::rename(&fresh, to));
     if copied.is_err() {
         // The error that led here is the one to report.
@@ -77,9 +96,9 @@ fn replace(from: &Path, to: &Path) -> std::io::Result<()> {
     copied
 }
 
-fn readable_by_all() -> fs::Permissions {
+fn permissions(mode: u32) -> fs::Permissions {
     use std::os::unix::fs::PermissionsExt as _;
-    fs::Permissions::from_mode(0o644)
+    fs::Permissions::from_mode(mode)
 }
 
 fn find_module() -> Result<PathBuf, Error> {
