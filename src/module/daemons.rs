@@ -289,6 +289,7 @@ pub(super) fn supervisor_ended(pid: i32, main: Option<Server<'_>>) {
         return;
     };
     if ended.generation != generation.number || Mpm::is_stopping() {
+        release_previous(generation);
         return;
     }
     let young = if ended.supervisor.age() < YOUNG {
@@ -322,6 +323,11 @@ pub(super) fn monitor(main: Server<'_>) {
     if !is_there && !Mpm::is_stopping() && OWNER.load(Ordering::Acquire) == process::id() {
         start_again(main, generation);
     }
+    release_previous(generation);
+}
+
+/// The generation before is needed no more once this one has its processes.
+fn release_previous(generation: &Generation) {
     if let Some(parts) = &mut *generation.parent.lock() {
         parts.release_previous();
     }

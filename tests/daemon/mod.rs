@@ -8,6 +8,7 @@ mod hostile;
 mod identity;
 mod kill;
 mod leftovers;
+mod life;
 mod pythons;
 mod queue;
 mod reach;

@@ -167,6 +167,7 @@ fn a_module_the_web_user_cannot_reach_is_served_from_a_copy() {
         (module_path(), "mod_rsgi.so"),
         (folder.join("librsgi_python.so"), "rsgi_python.so"),
         (folder.join("rsgi_python.so"), "rsgi_python.so"),
+        (folder.join("rsgi-daemon"), "rsgi-daemon"),
     ] {
         if from.exists() {
             std::fs::copy(from, shut.join(to)).unwrap();

@@ -205,5 +205,5 @@ fn install_module_copies_the_pair_and_prints_the_new_place() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["mod_rsgi.so", "rsgi_python.so"]);
+    assert_eq!(names, ["mod_rsgi.so", "rsgi-daemon", "rsgi_python.so"]);
 }

@@ -295,6 +295,22 @@ impl Builder {
         }
     }
 
+    /// Starts an httpd that refuses to serve; what it said and logged.
+    pub(crate) fn start_in_vain(self) -> Check {
+        let conf = self.write_conf();
+        let output = self
+            .command(&conf)
+            .arg("-DFOREGROUND")
+            .output()
+            .expect("httpd starts");
+        let log = std::fs::read(self.root.join("error.log")).unwrap_or_default();
+        let text = [output.stdout, output.stderr, log].concat();
+        Check {
+            is_accepted: output.status.success(),
+            output: String::from_utf8_lossy(&text).into_owned(),
+        }
+    }
+
     fn command(&self, conf: &Path) -> Command {
         let mut command = Command::new(httpd());
         command

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rsgi_core::daemon::DaemonOptions;
 
 use crate::scoreboard::{Death, Limit};
-use crate::sys::process::{EXIT_CUT, EXIT_HOPELESS, Ended, signal_name};
+use crate::sys::process::{EXIT_CUT, EXIT_HOPELESS, Ended};
 
 /// The end of a process with what is known about why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,13 +43,12 @@ impl Cause {
         }
     }
 
-    /// Behind "the process …".
+    /// Behind "the process …"; where the board can say it, in the words of the child that asks it.
     pub(super) fn words(self, options: &DaemonOptions) -> String {
         match self {
             Self::Exit(EXIT_HOPELESS) => {
                 format!("gave up with exit code {EXIT_HOPELESS}; its last lines say why")
             }
-            Self::Exit(code) => format!("exited with code {code}"),
             Self::CpuTime => format!(
                 "was ended by the kernel: cpu-time-limit={} is used up",
                 options.cpu_time_limit
@@ -58,11 +57,8 @@ impl Cause {
                 "did not end in time when it was told to, and its requests were cut (shutdown-timeout={}, graceful-timeout={})",
                 options.shutdown_timeout, options.graceful_timeout
             ),
-            Self::Signal(signal) => format!(
-                "was ended by signal {signal} ({}){}",
-                signal_name(signal),
-                hint(signal, options)
-            ),
+            Self::Exit(_) => self.death().to_string(),
+            Self::Signal(signal) => format!("{}{}", self.death(), hint(signal, options)),
         }
     }
 }

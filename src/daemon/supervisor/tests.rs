@@ -216,7 +216,7 @@ fn a_killed_process_has_a_successor_and_its_death_on_the_board() {
 fn a_script_that_fails_at_once_is_tried_again_with_growing_delay() {
     let begun = Instant::now();
     let playing = Playing::start(processes(1), "exit 3\n");
-    playing.wait_for("exited with code 3", 5);
+    playing.wait_for("ended with exit code 3", 5);
     // 0, 0.1, 0.2 and 0.4 s lie between them.
     assert!(begun.elapsed() >= Duration::from_millis(700));
     let count = playing.count("started in slot");
@@ -233,7 +233,7 @@ fn a_script_that_fails_at_once_is_tried_again_with_growing_delay() {
 #[test]
 fn what_cannot_be_executed_says_so() {
     let playing = Playing::start(processes(1), "");
-    playing.wait_for("exited with code 0", 1);
+    playing.wait_for("ended with exit code 0", 1);
     fs::remove_file(playing._folder.path().join("rsgi-daemon")).unwrap();
     playing.wait_for("cannot be executed: errno 2", 1);
     playing.wait_for("gave up with exit code 78", 1);
@@ -347,7 +347,7 @@ fn a_process_that_asks_to_be_replaced_is_drained_when_its_successor_is_ready() {
     playing.wait_for("ready", 2);
     // Drain, with the reason it gave.
     playing.wait_for(" 4   1", 1);
-    playing.wait_for("exited with code 0", 1);
+    playing.wait_for("ended with exit code 0", 1);
     let lines = playing.finish();
     assert!(
         !lines.iter().any(|(_, line)| line.contains("RSGI")),
