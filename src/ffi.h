@@ -49,7 +49,8 @@ int rsgi_connection_is_https(conn_rec *c);
 apr_size_t rsgi_connection_room(conn_rec *c);
 
 /* The same without a promise, for those who would rather not wait: encrypted connections are counted by their socket,
- * and -1 says that nothing is known (a secondary connection). */
+ * and -1 says that nothing is known (a secondary connection). What the last filter has kept back is written first, as
+ * far as the client takes it. */
 apr_ssize_t rsgi_connection_space(conn_rec *c);
 
 /* The client's socket, -1 where the connection has none of its own. */

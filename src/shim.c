@@ -52,6 +52,20 @@ int rsgi_client_socket(conn_rec *c)
     return socket != NULL && apr_os_sock_get(&fd, socket) == APR_SUCCESS ? fd : -1;
 }
 
+/* Writes what httpd's last filter has kept back as far as the client takes it, as an MPM does for a response that is
+ * complete: the filter takes a null brigade for that. */
+static void write_pending(conn_rec *c)
+{
+    ap_filter_t *filter = c->output_filters;
+
+    while (filter != NULL && filter->next != NULL) {
+        filter = filter->next;
+    }
+    if (filter != NULL && filter->frec == ap_core_output_filter_handle) {
+        filter->frec->filter_func.out_func(filter, NULL);
+    }
+}
+
 apr_ssize_t rsgi_connection_space(conn_rec *c)
 {
 #if defined(SIOCOUTQ)
@@ -62,6 +76,12 @@ apr_ssize_t rsgi_connection_space(conn_rec *c)
 
     if (fd < 0) {
         return -1;
+    }
+    if (c->data_in_output_filters) {
+        write_pending(c);
+    }
+    if (c->aborted) {
+        return APR_INT32_MAX; /* The next write tells, without waiting. */
     }
     if (c->data_in_output_filters || ioctl(fd, SIOCOUTQ, &queued) != 0
         || getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length) != 0) {
@@ -77,7 +97,7 @@ apr_ssize_t rsgi_connection_space(conn_rec *c)
 
 apr_size_t rsgi_connection_room(conn_rec *c)
 {
-    apr_ssize_t space = rsgi_connection_is_https(c) ? 0 : rsgi_connection_space(c);
+    apr_ssize_t space = c->data_in_output_filters || rsgi_connection_is_https(c) ? 0 : rsgi_connection_space(c);
     return space > 0 ? (apr_size_t)space : 0;
 }
 

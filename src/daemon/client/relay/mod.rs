@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rsgi_core::wire::{AbortReason, BodyOutcome, HeadFrame, ToChild};
 
 use self::body::BodyPump;
-use self::spool::{Next, Spool};
+use self::spool::{IN_MEMORY, Next, Spool};
 use super::exchange::Exchange;
 use super::failure::{Failure, Garbage};
 use super::file::has_part;
@@ -109,7 +109,8 @@ pub enum Ending {
     Refused,
 }
 
-/// Bytes that any client takes in the beginning, whatever is known of it.
+/// A whole response of so many bytes goes out without a look at the client's room, which costs two calls: where there
+/// is none, only this thread waits, and not the process.
 const SMALL: usize = 16 * 1024;
 /// Blocks that are passed at once.
 const BLOCKS: usize = 16;
@@ -165,6 +166,9 @@ pub fn relay<F: Front>(
         dropped: 0,
         has_passed: false,
         is_unflushed: false,
+        is_flush_due: false,
+        lull: Duration::ZERO,
+        quiet: Duration::ZERO,
         active: None,
     };
     let stop = relayed.run(inbox);
@@ -189,6 +193,13 @@ struct Relaying<'e, 'c, 'o, F> {
     has_passed: bool,
     /// Something was passed on that may still be on its way to the client.
     is_unflushed: bool,
+    /// It is time to bring it there, and the client has no room.
+    is_flush_due: bool,
+    /// How long the client is left alone that has room by its socket's word and not by ours; zero where it is waited
+    /// for.
+    lull: Duration,
+    /// For how long nothing has come or gone.
+    quiet: Duration,
     /// When something moved last, where somebody asked.
     active: Option<Instant>,
 }
@@ -315,10 +326,8 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
         let file = file.filter(|file| has_part(std::os::fd::AsFd::as_fd(file), offset, length));
         let file = file.ok_or_else(|| self.exchange.garbage(Garbage::File))?;
         if !self.is_dropping && length > 0 {
+            // Passed on with what is behind it, which usually is the end.
             self.spool.push_file(file, offset, length);
-            if self.spool.is_last() {
-                return self.pass_next(Passing::More);
-            }
         }
         Ok(())
     }
@@ -339,9 +348,7 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
         }
         let blocks = batch.blocks();
         let total = blocks.iter().map(|block| block.len()).sum();
-        // Where the room is not known, what has come is passed on when no more is there.
-        let fits = self.spool.is_empty() && self.fits(total) == Some(true);
-        if fits {
+        if self.spool.is_empty() && self.fits(total) {
             let delivery = self.front.send(blocks, Passing::More);
             self.has_passed = true;
             self.is_unflushed = true;
@@ -353,12 +360,10 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
         Ok(())
     }
 
-    /// Whether so many bytes can be sent without waiting; none where that is not known.
-    fn fits(&mut self, total: usize) -> Option<bool> {
-        if !self.has_passed && total <= SMALL {
-            return Some(true);
-        }
-        self.front.room().map(|room| room >= total)
+    /// Whether so many bytes can be sent without waiting. Where that is not known, they are kept and passed on when no
+    /// more is there.
+    fn fits(&mut self, total: usize) -> bool {
+        self.front.room().is_some_and(|room| room >= total)
     }
 
     fn keep(&mut self, blocks: &[&[u8]]) -> Step<()> {
@@ -387,17 +392,11 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
             return Ok(());
         }
         let blocks = batch.blocks();
-        if self.spool.is_empty() {
-            let total = blocks.iter().map(|block| block.len()).sum();
-            let passing = match self.fits(total) {
-                Some(true) => Some(Passing::EndNow),
-                None => Some(Passing::End),
-                Some(false) => None,
-            };
-            if let Some(passing) = passing {
-                let delivery = self.front.send(blocks, passing);
-                return self.delivered(delivery);
-            }
+        if self.spool.is_empty()
+            && let Some(passing) = self.last_passing(blocks)
+        {
+            let delivery = self.front.send(blocks, passing);
+            return self.delivered(delivery);
         }
         self.keep(blocks)?;
         while !self.spool.is_empty() {
@@ -409,6 +408,21 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
             self.pass_next(passing)?;
         }
         Ok(())
+    }
+
+    /// How the last blocks can be passed on without waiting; none where they cannot.
+    fn last_passing(&mut self, blocks: &[&[u8]]) -> Option<Passing> {
+        let total: usize = blocks.iter().map(|block| block.len()).sum();
+        if !self.has_passed && total <= SMALL {
+            return Some(Passing::EndNow);
+        }
+        match self.front.room() {
+            Some(room) if room >= total => Some(Passing::EndNow),
+            // httpd's own filters keep the rest and write it when the client takes it.
+            Some(room) if room.saturating_add(IN_MEMORY) >= total => Some(Passing::End),
+            Some(_) => None,
+            None => Some(Passing::End),
+        }
     }
 
     /// The response ends without being complete: the client gets what has come.
@@ -441,10 +455,10 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
         self.delivered(delivery)
     }
 
-    /// Passes on what fits into `room`; whether anything did.
-    fn pass_some(&mut self, mut room: usize) -> Step<bool> {
+    /// Passes on what fits into `room`; how many bytes did, of files some number.
+    fn pass_some(&mut self, mut room: usize) -> Step<usize> {
         let mut buffer = [0; 16 * 1024];
-        let mut any = false;
+        let mut passed = 0;
         while room > 0 && !self.spool.is_empty() {
             let most = room.min(buffer.len());
             let count = match self.spool.peek(&mut buffer[..most]) {
@@ -456,16 +470,16 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
                 }
                 Ok(None) => {
                     self.pass_next(Passing::More)?;
-                    return Ok(true);
+                    return Ok(room);
                 }
                 Err(error) => return Err(kept_is_lost(error)),
             };
             self.spool.consume(count);
             self.is_unflushed = true;
-            any = true;
+            passed += count;
             room -= count;
         }
-        Ok(any)
+        Ok(passed)
     }
 }
 

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::client::file::MemoryFile;
 
 /// Bytes that wait in memory, at most: httpd's own filters keep no more of a finished response without waiting.
-const IN_MEMORY: usize = 32 * 1024;
+pub(super) const IN_MEMORY: usize = 32 * 1024;
 
 /// A part of a response, in order.
 #[derive(Debug)]

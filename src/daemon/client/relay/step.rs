@@ -7,22 +7,19 @@ use std::time::{Duration, Instant};
 use rsgi_core::wire::BodyOutcome;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{Delivery, Ending, Front, Relaying, Step, Stop, Waiting};
+use super::{Ending, Front, Relaying, Step, Stop, Waiting};
 use crate::client::connection::TICK;
 use crate::client::failure::Failure;
 use crate::client::inbox::{Inbox, Receipt};
 
 /// Where the client has no socket to wait at: how long until the next look at it.
 const LOOK: Duration = Duration::from_millis(5);
-/// Room below which nothing is passed on: a client that takes byte after byte would cost a call for each.
+/// The longest time between two looks.
+const LONGEST_LOOK: Duration = Duration::from_millis(100);
+/// Room below which nothing is passed on at once: a client that takes byte after byte would cost a call for each.
 const LEAST_ROOM: usize = 4 * 1024;
-
-/// What happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Happened {
-    anything: bool,
-    client_is_gone: bool,
-}
+/// What has to be passed on at a look for the next one to be soon.
+const WORTH_A_LOOK: usize = 512;
 
 impl<F: Front> Relaying<'_, '_, '_, F> {
     /// Brings more frames, or moves something else.
@@ -36,18 +33,24 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
         let mut moved = pumped.any | self.pass_what_fits()?;
         if self.may_receive() {
             if self.exchange.receive(inbox, Waiting::Never)? == Receipt::Some {
-                self.active = None;
+                self.stir();
                 return Ok(());
             }
             moved |= self.pass_what_is_unsure()?;
         }
         if moved {
-            self.active = None;
+            self.stir();
         }
         if pumped.more {
             return Ok(());
         }
         self.wait(inbox)
+    }
+
+    /// Something has come or gone.
+    fn stir(&mut self) {
+        self.active = None;
+        self.quiet = Duration::ZERO;
     }
 
     fn may_receive(&self) -> bool {
@@ -57,10 +60,24 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
     /// Passes kept bytes on as far as the client is known to take them.
     fn pass_what_fits(&mut self) -> Step<bool> {
         if self.spool.is_empty() {
+            if !self.is_flush_due {
+                self.lull = Duration::ZERO;
+            }
             return Ok(false);
         }
         match self.front.room() {
-            Some(room) if room >= LEAST_ROOM => self.pass_some(room),
+            Some(room) if room >= LEAST_ROOM => {
+                self.lull = Duration::ZERO;
+                Ok(self.pass_some(room)? > 0)
+            }
+            Some(room) if room > 0 && !self.lull.is_zero() => {
+                // A small buffer that empties fast is looked at often, a slow client seldom.
+                let passed = self.pass_some(room)?;
+                if passed >= WORTH_A_LOOK {
+                    self.lull = LOOK;
+                }
+                Ok(passed > 0)
+            }
             None if !self.may_receive() => self.pass_all().map(|()| true),
             _ => Ok(false),
         }
@@ -76,31 +93,62 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
     }
 
     fn wait(&mut self, inbox: &mut Inbox) -> Step<()> {
-        let flush = self.is_unflushed.then_some(self.how.flush_delay);
-        let look = (self.front.socket().is_none() && self.body.waits_for_client()).then_some(LOOK);
-        let patience = flush.into_iter().chain(look).fold(TICK, Duration::min);
-        let happened = self.poll(patience).map_err(Failure::Connection)?;
-        if happened.client_is_gone {
+        let patience = self.patience();
+        let [process, client] = self.poll(patience).map_err(Failure::Connection)?;
+        if client.intersects(PollFlags::HUP | PollFlags::ERR) {
             return Err(Stop::Ended(Ending::ClientGone));
         }
-        if happened.anything {
+        if client.contains(PollFlags::OUT) {
+            self.lull = LOOK;
+        }
+        if !process.is_empty() || !client.is_empty() {
             return Ok(());
         }
-        if self.is_unflushed && flush.is_some_and(|delay| patience >= delay) {
-            self.is_unflushed = false;
-            return match self.front.flush() {
-                Delivery::Taken => Ok(()),
-                other => self.delivered(other),
-            };
+        self.lull = (self.lull * 2).min(LONGEST_LOOK);
+        self.quiet += patience;
+        if self.wants_flush() && self.quiet >= self.how.flush_delay {
+            return self.flush();
         }
         self.count_silence(inbox)
+    }
+
+    /// Whether what was passed on may still be in httpd's filters, and nothing follows by itself.
+    fn wants_flush(&self) -> bool {
+        self.is_unflushed && self.spool.is_empty()
+    }
+
+    /// How long nothing may happen before something is to be done.
+    fn patience(&self) -> Duration {
+        let looks = self.front.socket().is_none() && self.body.waits_for_client();
+        let flush = (self.wants_flush() && !self.is_flush_due).then_some(self.how.flush_delay);
+        [
+            flush,
+            looks.then_some(LOOK),
+            (!self.lull.is_zero()).then_some(self.lull),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(TICK, Duration::min)
+    }
+
+    /// Brings to the client what was passed on, if that does not wait.
+    fn flush(&mut self) -> Step<()> {
+        self.is_flush_due = self.front.room().is_some_and(|room| room < LEAST_ROOM);
+        if self.is_flush_due {
+            return Ok(());
+        }
+        self.is_unflushed = false;
+        self.lull = Duration::ZERO;
+        let delivery = self.front.flush();
+        self.delivered(delivery)
     }
 
     /// Nothing moved: looks for how long already, and who is to blame.
     fn count_silence(&mut self, inbox: &mut Inbox) -> Step<()> {
         let silence = self.active.get_or_insert_with(Instant::now).elapsed();
         let waits_for_client = self.body.waits_for_client();
-        if !self.spool.is_empty() && silence >= self.how.client_patience {
+        let has_more = !self.spool.is_empty() || self.is_flush_due;
+        if has_more && silence >= self.how.client_patience {
             return Err(Stop::Ended(Ending::ClientGone));
         }
         if waits_for_client && silence >= self.how.client_patience {
@@ -114,23 +162,22 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
         Ok(self.exchange.look_after(inbox)?)
     }
 
-    /// Waits until something can be done.
-    fn poll(&self, patience: Duration) -> io::Result<Happened> {
+    /// Waits until something can be done: what is there at the process and at the client.
+    fn poll(&self, patience: Duration) -> io::Result<[PollFlags; 2]> {
         let mut process = PollFlags::empty();
         process.set(PollFlags::IN, self.may_receive());
         process.set(PollFlags::OUT, self.body.waits_for_process());
         let mut client = PollFlags::empty();
         client.set(PollFlags::IN, self.body.waits_for_client());
-        client.set(PollFlags::OUT, !self.spool.is_empty());
-        let sides = [
-            (self.exchange.socket(), process),
-            (self.front.socket(), client),
-        ];
-        let [process, client] = poll_both(sides, patience)?;
-        Ok(Happened {
-            anything: !process.is_empty() || !client.is_empty(),
-            client_is_gone: client.intersects(PollFlags::HUP | PollFlags::ERR),
-        })
+        let has_more = !self.spool.is_empty() || self.is_flush_due;
+        client.set(PollFlags::OUT, has_more && self.lull.is_zero());
+        poll_both(
+            [
+                (self.exchange.socket(), process),
+                (self.front.socket(), client),
+            ],
+            patience,
+        )
     }
 }
 

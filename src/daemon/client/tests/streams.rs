@@ -224,6 +224,38 @@ fn a_slow_client_does_not_hold_the_process() {
 }
 
 #[test]
+fn a_client_whose_socket_has_room_and_whose_connection_has_none_is_not_asked_all_the_time() {
+    let whole = bytes(50_000);
+    let mut group = group(options());
+    let to_send = whole.clone();
+    let process = group.start(0, move |process| {
+        process.request();
+        process.say(&page(&to_send));
+        std::thread::sleep(Duration::from_millis(400));
+        process.say(&[0, 0, 0, 0, 70, 0, 0, 0]);
+    });
+    let looks = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&looks);
+    let (ours, _theirs) = crate::sys::socket::stream_pair().unwrap();
+    let mut front = FakeFront {
+        socket: Some(ours),
+        ..FakeFront::new()
+    };
+    front.room = Some(Box::new(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        0
+    }));
+    assert_eq!(
+        group.ask(&mut front, BodyPlan::None, b"").unwrap(),
+        Ending::Complete
+    );
+    assert!(front.got == whole);
+    let looks = looks.load(Ordering::Relaxed);
+    assert!((3..80).contains(&looks), "{looks}");
+    process.join().unwrap();
+}
+
+#[test]
 fn a_client_whose_room_is_not_known_gets_everything_in_order() {
     let whole = bytes(2 << 20);
     let mut group = group(options());
