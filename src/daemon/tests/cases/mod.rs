@@ -1,5 +1,6 @@
 //! What is expected of the program.
 
+mod cost;
 mod hostile;
 mod identity;
 mod life;

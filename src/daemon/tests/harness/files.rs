@@ -10,7 +10,8 @@ use std::sync::OnceLock;
 pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let built = PathBuf::from(env!("CARGO_BIN_EXE_rsgi-daemon"));
+        let built = std::env::var_os("RSGI_TEST_PROGRAM")
+            .map_or_else(|| env!("CARGO_BIN_EXE_rsgi-daemon").into(), PathBuf::from);
         let folder = std::env::temp_dir().join(format!("rsgi-daemon-test-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
