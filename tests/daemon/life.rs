@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::{APP, group};
+use super::{APP, answering, group};
 use crate::harness::{
     Builder, Mpm, Server, comes_true, descendants, has_ended, only_rsgi, open_descriptors, signal,
     status_field, wait_until,
@@ -337,16 +337,16 @@ fn an_old_process_stays_until_the_new_generation_has_its_own() {
     let server = slow_to_load().start();
     let old = *settles(&server, 1).first().unwrap();
     std::thread::sleep(Duration::from_secs(2));
+    let before = server.children();
     server.graceful();
-    let children = server.children();
-    wait_until("two processes", || server.daemons().len() == 2);
-    std::thread::sleep(Duration::from_millis(700));
-    assert!(
-        !has_ended(old),
-        "the old one is gone, the new one still loads"
-    );
+    wait_until("new children only", || {
+        let now = server.children();
+        !now.is_empty() && now.iter().all(|pid| !before.contains(pid))
+    });
+    assert_eq!(answering(&server), old, "the new one still loads");
+    assert_eq!(server.daemons().len(), 2);
     let new = settles(&server, 1);
+    assert_eq!(BTreeSet::from([answering(&server)]), new);
     assert!(!new.contains(&old));
-    assert!(!children.is_empty());
     server.finish();
 }
