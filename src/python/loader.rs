@@ -171,15 +171,13 @@ fn current<'py>(
     target: &TargetView<'_>,
     exchange: Option<&Exchange>,
 ) -> Result<Bound<'py, PyDict>, i32> {
-    let known = script.globals(at.py);
-    if let Some(globals) = &known {
-        if !is_outdated(at, globals, target, exchange) {
-            return Ok(globals.clone());
-        }
-        // mod_wsgi: a daemon is replaced as a whole, so that modules that the script imports are loaded again as well.
-        if exchange.is_some() && process::has(abi::START_DAEMON) {
-            return Err(abi::HANDLED_STALE);
-        }
+    let known = match script.globals(at.py) {
+        Some(globals) if !is_outdated(at, &globals, target, exchange) => return Ok(globals),
+        known => known,
+    };
+    // mod_wsgi: a daemon is replaced as a whole, so that modules that the script imports are loaded again as well.
+    if known.is_some() && exchange.is_some() && process::has(abi::START_DAEMON) {
+        return Err(abi::HANDLED_STALE);
     }
     let _turn = at.detach(Turn::take);
     // Another thread may have loaded it meanwhile.

@@ -11,7 +11,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use pyo3::exceptions::PySystemExit;
 use rsgi_bridge::abi::{self, level};
 
@@ -164,26 +164,31 @@ impl<'py> Window<'py> {
 
 impl Drop for Window<'_> {
     fn drop(&mut self) {
-        close(self.0);
-        with_own(|worker| worker.state.lock().running = None);
+        with_own(|worker| {
+            let mut state = worker.state.lock();
+            state.running = None;
+            worker.shut(self.0, state);
+        });
     }
 }
 
 /// The calling thread's request can no longer be interrupted; says whether it was. Done before what is the layer's own.
 pub(crate) fn close(at: At<'_>) -> bool {
-    with_own(|worker| {
-        let mut state = worker.state.lock();
+    with_own(|worker| worker.shut(at, worker.state.lock()))
+}
+
+impl Worker {
+    /// See [`close`].
+    fn shut(&self, at: At<'_>, mut state: MutexGuard<'_, State>) -> bool {
         let was_open = core::mem::replace(&mut state.is_open, false);
         let is_interrupted = state.is_interrupted;
         drop(state);
         if was_open && is_interrupted {
-            capi::raise_in(at.py, worker.thread, None);
+            capi::raise_in(at.py, self.thread, None);
         }
         is_interrupted
-    })
-}
+    }
 
-impl Worker {
     fn label(&self, script: &[u8], interp: &Interp) -> String {
         let script = String::from_utf8_lossy(script);
         let group = interp.label();

@@ -77,6 +77,7 @@ impl After {
     }
 
     /// Does it, with these `SEND_*` flags in addition; the result of `handle`, none where it would have to wait.
+    #[inline]
     fn send(&self, exchange: &Exchange, lock: Lock<'_>, flags: u32) -> Option<i32> {
         let finish = |outgoing: &Outgoing<'_>| match lock {
             Lock::Attached(py) => exchange.finish_attached(py, outgoing, flags),
@@ -103,6 +104,7 @@ impl After {
         }
     }
 
+    #[inline]
     fn total(&self) -> usize {
         match self {
             Self::Held(blocks, _) => blocks.iter().map(|block| block.len).sum(),

@@ -7,17 +7,26 @@
     reason = "a measurement that cannot begin is to stop"
 )]
 
-use std::path::PathBuf;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rsgi_bridge::abi;
 use rsgi_bridge::facts::{ConstantsBlock, FieldList, RequestFacts, TargetFacts};
 use rsgi_bridge::host::{Blocks, HeadView, Outcome, ReadError, RequestHost, SendFlags, Sent};
 use rsgi_bridge::layer::Layer;
+use rsgi_bridge::owned::{Description, OwnedRequest, Room};
+use rsgi_bridge::serve::{Job, Next, RequestSource};
 use rsgi_bridge::start::{ProcessLog, StartOptions};
 use rsgi_core::name::{NAMES, id};
 
 const APP: &str = "
+import time
+def busy(environ, start_response):
+    end = time.thread_time_ns() + 1000000
+    while time.thread_time_ns() < end: pass
+    return application(environ, start_response)
 def application(environ, start_response):
     start_response('200 OK', [('Content-Type', 'text/plain'), ('Content-Length', '12')])
     return [b'Hello World!']
@@ -86,6 +95,45 @@ fn layer() -> Layer {
     layer
 }
 
+/// One request again and again, so many times.
+struct Again {
+    left: u32,
+    hand: Option<Hand>,
+}
+
+struct Hand {
+    request: OwnedRequest,
+    sink: Sink,
+}
+
+impl Job for Hand {
+    type Host = Sink;
+    fn parts(&mut self) -> (&OwnedRequest, &mut Sink) {
+        (&self.request, &mut self.sink)
+    }
+}
+
+impl RequestSource for Again {
+    type Job = Hand;
+    fn next(&mut self, _: bool) -> Next<Hand> {
+        let Some(left) = self.left.checked_sub(1) else {
+            return Next::End;
+        };
+        self.left = left;
+        self.hand.take().map_or(Next::End, Next::Ready)
+    }
+    fn done(&mut self, mut hand: Hand, outcome: Outcome, _: bool) -> Result<(), Hand> {
+        assert_eq!(outcome, Outcome::Handled);
+        assert!(hand.sink.is_ended && hand.sink.bytes == 12);
+        hand.sink = Sink::default();
+        self.hand = Some(hand);
+        Ok(())
+    }
+    fn panicked(&mut self, message: &str) {
+        panic!("{message}");
+    }
+}
+
 /// What a browser sends.
 const HEADERS: [(&str, &str); 12] = [
     ("HTTP_HOST", "www.example.com"),
@@ -152,14 +200,180 @@ fn per_request(list: &mut FieldList<'_>) {
     }
 }
 
+fn requests() -> u32 {
+    let requests = std::env::var("RSGI_BENCH_REQUESTS").ok();
+    requests.and_then(|n| n.parse().ok()).unwrap_or(200_000)
+}
+
+fn script() -> PathBuf {
+    let script = std::env::temp_dir().join(format!("rsgi-bench-{}.wsgi", std::process::id()));
+    std::fs::write(&script, APP).expect("a script");
+    script
+}
+
+#[expect(clippy::print_stdout, reason = "the result is for people")]
+fn measure(what: &str, mut run: impl FnMut(u32) -> Duration) {
+    let requests = requests();
+    run(requests / 20);
+    let best = (0..5)
+        .map(|_| run(requests / 5))
+        .min()
+        .unwrap_or(Duration::ZERO);
+    println!(
+        "{what}: {} ns a request",
+        best.as_nanos() * 5 / u128::from(requests)
+    );
+}
+
+/// A request of a script, in hand.
+fn hand(
+    script: &Path,
+    constants: &Arc<ConstantsBlock>,
+    group: &'static str,
+    callable: &'static str,
+) -> Hand {
+    let room = Room::from(script.as_os_str().as_encoded_bytes().to_vec());
+    let request = room.fill(Some(Arc::clone(constants)), |script, mut fields| {
+        per_request(&mut fields);
+        Ok::<_, ()>(Description {
+            target: TargetFacts {
+                application_group: group.as_bytes(),
+                script,
+                callable: callable.as_bytes(),
+                ..TargetFacts::default()
+            },
+            fields,
+            body: b"",
+            flags: abi::REQUEST_BODY_COMPLETE,
+            request_start: 1_700_000_000_000_000,
+            queue_start: 0,
+            daemon_start: 0,
+        })
+    });
+    let Ok(request) = request else {
+        panic!("a request is always described");
+    };
+    Hand {
+        request,
+        sink: Sink::default(),
+    }
+}
+
+/// Requests that go round among many workers: who is done goes to the end of the queue.
+struct Round<'d> {
+    queue: &'d Mutex<VecDeque<(Hand, Instant)>>,
+    taken: Option<Instant>,
+    waits: Vec<Duration>,
+    end: Instant,
+}
+
+impl RequestSource for Round<'_> {
+    type Job = Hand;
+    fn next(&mut self, may_wait: bool) -> Next<Hand> {
+        if may_wait && Instant::now() > self.end {
+            return Next::End;
+        }
+        let Some((hand, queued)) = self
+            .queue
+            .lock()
+            .ok()
+            .and_then(|mut queue| queue.pop_front())
+        else {
+            std::thread::yield_now();
+            return Next::None;
+        };
+        self.taken = Some(queued);
+        Next::Ready(hand)
+    }
+    fn done(&mut self, mut hand: Hand, outcome: Outcome, _: bool) -> Result<(), Hand> {
+        assert_eq!(outcome, Outcome::Handled);
+        hand.sink = Sink::default();
+        let now = Instant::now();
+        self.waits.extend(self.taken.map(|queued| now - queued));
+        if let Ok(mut queue) = self.queue.lock() {
+            queue.push_back((hand, now));
+        }
+        Ok(())
+    }
+    fn panicked(&mut self, message: &str) {
+        panic!("{message}");
+    }
+}
+
+/// Workers and requests that are always there, taken with `handle` and with `serve`.
 #[test]
 #[ignore = "a measurement"]
 #[expect(clippy::print_stdout, reason = "the result is for people")]
+fn crowd() {
+    let (script, layer) = (script(), layer());
+    let constants = Arc::new(constants());
+    for (callable, workers) in [("application", 1), ("application", 15), ("busy", 15)] {
+        for is_served in [false, true, false, true] {
+            let hands = (0..64).map(|_| (hand(&script, &constants, "", callable), Instant::now()));
+            let queue = Mutex::new(hands.collect::<VecDeque<_>>());
+            let end = Instant::now() + Duration::from_secs(2);
+            let work = || {
+                let mut round = Round {
+                    queue: &queue,
+                    taken: None,
+                    waits: Vec::new(),
+                    end,
+                };
+                if is_served {
+                    assert!(layer.serve(&mut round));
+                    return round.waits;
+                }
+                while let Next::Ready(mut hand) = round.next(true) {
+                    let outcome = layer.handle(&hand.request.facts(), &mut hand.sink);
+                    assert!(round.done(hand, outcome, true).is_ok());
+                }
+                round.waits
+            };
+            let mut waits: Vec<Duration> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+                threads
+                    .into_iter()
+                    .flat_map(|thread| thread.join().unwrap_or_default())
+                    .collect()
+            });
+            waits.sort();
+            println!(
+                "{callable}, {workers} workers, {}: {} requests/s, p50 {:?}, p99 {:?}, max {:?}",
+                if is_served { "serve" } else { "handle" },
+                waits.len() / 2,
+                waits[waits.len() / 2],
+                waits[waits.len() * 99 / 100],
+                waits[waits.len() - 1],
+            );
+        }
+    }
+    let _ = std::fs::remove_file(script);
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn served() {
+    let (script, layer) = (script(), layer());
+    let constants = Arc::new(constants());
+    for group in ["", "named"] {
+        let mut again = Again {
+            left: 0,
+            hand: Some(hand(&script, &constants, group, "application")),
+        };
+        measure(&format!("served, group '{group}'"), |count| {
+            again.left = count;
+            let begin = Instant::now();
+            assert!(layer.serve(&mut again));
+            begin.elapsed()
+        });
+    }
+    let _ = std::fs::remove_file(script);
+}
+
+#[test]
+#[ignore = "a measurement"]
 fn hello() {
-    let requests = std::env::var("RSGI_BENCH_REQUESTS").ok();
-    let requests: u32 = requests.and_then(|n| n.parse().ok()).unwrap_or(200_000);
-    let script = std::env::temp_dir().join(format!("rsgi-bench-{}.wsgi", std::process::id()));
-    std::fs::write(&script, APP).expect("a script");
+    let script = script();
     let (layer, constants) = (layer(), constants());
     let mut fields = FieldList::with_capacity(40);
     per_request(&mut fields);
@@ -179,7 +393,7 @@ fn hello() {
             queue_start: 0,
             daemon_start: 0,
         };
-        let run = |count: u32| {
+        measure(&format!("group '{group}'"), |count| {
             let begin = Instant::now();
             for _ in 0..count {
                 let mut sink = Sink::default();
@@ -187,16 +401,7 @@ fn hello() {
                 assert!(sink.is_ended && sink.bytes == 12);
             }
             begin.elapsed()
-        };
-        run(requests / 20);
-        let best = (0..5)
-            .map(|_| run(requests / 5))
-            .min()
-            .unwrap_or(Duration::ZERO);
-        println!(
-            "group '{group}': {} ns a request",
-            best.as_nanos() * 5 / u128::from(requests)
-        );
+        });
     }
     let _ = std::fs::remove_file(script);
 }
