@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{APP, millis, mixed};
+use super::{APP, all_serve, millis, mixed};
 use crate::harness::{Ask, Load, Request, Server, comes_true, only_rsgi, say, signal};
 
 /// Writes garbage for a while into what it has open of the kinds that the query names.
@@ -160,6 +160,8 @@ fn a_daemon_that_writes_garbage_into_its_sockets_harms_nobody_else() {
 fn an_apache_child_that_writes_garbage_into_what_it_shares_crashes_no_daemon() {
     only_rsgi!("there is no framing to break");
     let server = serving();
+    all_serve(&server, "/bad/sleep", 2);
+    all_serve(&server, "/sleep", 2);
     let daemons = server.daemons();
     for kinds in ["socket", "/memfd"] {
         let reply = server.get(&format!("/child?{kinds},1"));

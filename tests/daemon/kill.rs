@@ -109,11 +109,7 @@ fn requests_that_wait_go_to_another_process() {
         assert!(reply.body == sleeping(1.0, number + 2, 0).body);
     }
     let line = server.expect_log("SIGKILL");
-    assert!(
-        line.text.contains("'app'") || line.text.contains("\"app\""),
-        "{}",
-        line.text
-    );
+    assert!(line.text.contains("`app`"), "{}", line.text);
     server.finish();
 }
 
@@ -370,6 +366,7 @@ fn when_the_parent_is_killed_daemons_and_supervisor_end_by_themselves() {
     }
     assert!(gone, "{left:?} of {daemons:?} {supervisors:?}");
     server.allow_log("RSGI");
+    server.allow_stacks();
     server.finish();
 }
 
@@ -397,7 +394,7 @@ fn a_process_that_dies_at_once_again_and_again_is_started_with_a_growing_delay()
     assert_eq!(reply.status, 503, "{}", reply.text());
     let waited = begun.elapsed();
     assert!((millis(900)..millis(3000)).contains(&waited), "{waited:?}");
-    server.expect_log("exit code 9");
+    server.expect_log("exited with code 9");
     server.allow_log("RSGI0116");
     // When the cause is gone, it serves, without a restart of httpd.
     server.write("apps/start.py", "pass\n");

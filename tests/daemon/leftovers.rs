@@ -82,7 +82,7 @@ fn sockets(folder: &Path) -> Vec<String> {
 /// Ends a server that has a request in it, and looks at what is there afterwards.
 fn leaves_nothing(end: impl FnOnce(&mut Server), patience: Duration) {
     let before = Shared::now();
-    let mut server = group("processes=2 threads=5 shutdown-timeout=1")
+    let mut server = group("processes=2 threads=5 graceful-timeout=2 shutdown-timeout=1")
         .conf("WSGIDaemonProcess other processes=1 threads=1")
         .start();
     answering(&server);
@@ -115,6 +115,7 @@ fn leaves_nothing(end: impl FnOnce(&mut Server), patience: Duration) {
     ] {
         server.allow_log(text);
     }
+    server.allow_stacks();
     server.finish();
 }
 

@@ -102,6 +102,26 @@ fn sleeping(seconds: f64, client: usize, turn: usize) -> Ask {
     Ask::new(Request::get(&target), nonce.repeat(50))
 }
 
+/// Waits until that many processes of the group answer.
+#[track_caller]
+fn all_serve(server: &Server, path: &str, processes: usize) {
+    crate::harness::wait_until("all processes serve", || {
+        let ask = |_| {
+            let target = format!("{path}?0.05,x");
+            std::thread::spawn({
+                let port = server.port();
+                move || crate::harness::Connection::open(port).ask(&Request::get(&target))
+            })
+        };
+        let clients: Vec<_> = (0..processes * 2).map(ask).collect();
+        let pids: std::collections::BTreeSet<String> = clients
+            .into_iter()
+            .filter_map(|client| client.join().ok()?.header("X-Pid").map(str::to_owned))
+            .collect();
+        pids.len() == processes
+    });
+}
+
 /// The process that answers now.
 #[track_caller]
 fn answering(server: &Server) -> i32 {

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::{answering, group, millis, mixed, sleeping};
+use super::{all_serve, answering, group, millis, mixed, sleeping};
 use crate::harness::{Connection, Failure, Load, Request, Server, comes_true, id, only_rsgi, say};
 
 /// Room for a thousand connections.
@@ -178,6 +178,7 @@ fn requests_that_come_before_the_process_is_ready_wait_for_it() {
 fn requests_go_to_the_process_with_the_fewest() {
     only_rsgi!("whichever process is first takes it");
     let server = group("processes=2 threads=5").log_level("notice").start();
+    all_serve(&server, "/sleep", 2);
     // Four long requests: two for each.
     let mut long: Vec<Connection> = (0..4)
         .map(|number| {

@@ -59,8 +59,14 @@ fn thirty_graceful_restarts(builder: Builder, load: impl FnOnce(Load) -> Load) {
     nothing_lost_and_none_slow(&report, "30 graceful restarts", 900);
     assert!(seen.len() >= 30, "{seen:?}");
     settles(&server, 2);
+    comes_true(Duration::from_secs(10), || {
+        state_of_parent(&server).1 <= early.1
+    });
     let late = state_of_parent(&server);
-    assert_eq!(early.1, late.1, "descriptors of the parent");
+    assert!(
+        late.1 <= early.1,
+        "descriptors of the parent: {early:?} -> {late:?}"
+    );
     assert!(
         late.0 <= early.0 + 512,
         "KiB of the parent: {early:?} -> {late:?}"
@@ -241,6 +247,8 @@ fn sigusr1_to_daemons_loses_no_request() {
     assert!(sent > 5, "{sent}");
     assert!(report.slowest() < Duration::from_secs(3));
     wait_until("both processes are there", || server.daemons().len() == 2);
+    // One that had only just begun.
+    server.allow_log("RSGI0453");
     server.finish();
 }
 

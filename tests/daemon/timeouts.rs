@@ -72,6 +72,7 @@ fn request_timeout_replaces_the_process_and_the_log_shows_where_it_was_stuck() {
     server.allow_log("File \"");
     server.allow_log("    ");
     assert_ne!(answering(&server), pid);
+    server.allow_stacks();
     server.finish();
 }
 
@@ -268,6 +269,7 @@ fn graceful_timeout_bounds_a_drain() {
     assert_eq!(stuck.reply("GET").status, 502);
     says(&server, pid, "graceful");
     server.allow_log(&id("0146"));
+    server.allow_stacks();
     server.finish();
 }
 
@@ -284,6 +286,7 @@ fn eviction_timeout_bounds_the_drain_of_sigusr1() {
     assert_eq!(stuck.reply("GET").status, 502);
     says(&server, pid, "eviction");
     server.allow_log(&id("0146"));
+    server.allow_stacks();
     server.finish();
 }
 
@@ -348,6 +351,7 @@ fn a_stuck_thread_delays_a_stop_by_shutdown_timeout_and_no_more() {
         server.allow_log("AH0004");
         server.allow_log("RSGI");
         server.allow_log_of_mod_wsgi("Aborting process");
+        server.allow_stacks();
         server.finish();
     }
 }

@@ -103,6 +103,19 @@ impl ErrorLog {
             "raise ",
             "^^^",
             "~~",
+            "[Previous line repeated",
+        ] {
+            self.allow(part);
+        }
+    }
+
+    /// Allows what tells where the threads of a process are that is ended by force.
+    pub(crate) fn allow_stacks(&self) {
+        for part in [
+            "hread 0x",
+            "  File \"",
+            "<no Python frame>",
+            "no Python frame",
         ] {
             self.allow(part);
         }

@@ -255,6 +255,11 @@ impl Server {
         found().expect("it was there")
     }
 
+    /// Allows the stacks of a process that is ended by force.
+    pub(crate) fn allow_stacks(&self) {
+        self.log.allow_stacks();
+    }
+
     /// Allows what the original alone logs.
     pub(crate) fn allow_log_of_mod_wsgi(&self, text: &str) {
         if under_test() == UnderTest::ModWsgi {
