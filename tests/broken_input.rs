@@ -31,6 +31,7 @@ def application(environ, start_response):
 fn noting() -> Server {
     Server::builder()
         .serve(NOTING)
+        .streamed()
         .conf("WSGIChunkedRequest On")
         .start()
 }

@@ -71,7 +71,7 @@ impl Made {
     fn refused(self, home: &str, parts: &[&str]) {
         let check = self.check(home);
         check.refused_with(parts);
-        check.refused_with(&["RSGI0100: WSGIPythonHome: "]);
+        check.refused_with(&["RSGI0100: ", "WSGIPythonHome"]);
         let lines = check.output.matches("RSGI0").count();
         assert_eq!(lines, 1, "{}", check.output);
     }
@@ -277,7 +277,7 @@ fn serves(home: &Path, python: &Python, prefix: &Path) {
     wait_until("libpython is mapped", || {
         let maps = |pid: &i32| std::fs::read_to_string(format!("/proc/{pid}/maps"));
         server
-            .children()
+            .workers()
             .iter()
             .any(|pid| maps(pid).is_ok_and(|text| text.contains(&map)))
     });

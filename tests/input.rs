@@ -252,6 +252,7 @@ def application(environ, start_response):
 "#,
         )
         .conf("WSGIChunkedRequest On")
+        .streamed()
         .start();
     let mut connection = server.connect();
     connection.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -384,6 +385,7 @@ def application(environ, start_response):
     yield environ["wsgi.input"].read()
 "#,
         )
+        .streamed()
         .start();
     let mut connection: Connection = server.connect();
     connection.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n");

@@ -139,7 +139,7 @@ fn a_changed_script_is_loaded_again_into_a_fresh_module() {
 
 #[test]
 fn a_script_that_became_older_is_loaded_again_too() {
-    let server = Server::builder().serve(COUNTING_APP).start();
+    let server = Server::builder().one_process().serve(COUNTING_APP).start();
     server.text("/");
     set_mtime(&server, "apps/app.wsgi", 1_000_000_000);
     server.text("/");
@@ -243,11 +243,14 @@ fn an_exception_at_the_top_of_a_script_is_a_500_with_its_traceback_each_time() {
 #[test]
 fn system_exit_at_the_top_of_a_script_does_not_end_the_process() {
     let server = Server::builder()
+        .one_process()
         .app("exit.wsgi", "import sys\nsys.exit(3)\n")
         .app("app.wsgi", COUNTING_APP)
         .conf("WSGIScriptAlias /exit @APPS@/exit.wsgi\nWSGIScriptAlias /app @APPS@/app.wsgi")
         .conf("WSGIApplicationGroup %{GLOBAL}")
         .start();
+    // All of them are there by now.
+    assert_eq!(server.text("/app"), "first");
     let before = server.workers();
     assert_eq!(server.get("/exit").status, 500);
     server.expect_log(&id("0107"));

@@ -365,7 +365,7 @@ fn handler_script_runs_handle_request_for_any_resource() {
 
 #[test]
 fn handler_script_options_and_reload_required() {
-    let server = Server::builder()
+    let server = Server::builder().one_process()
         .app(
             "handler.py",
             &format!(

@@ -144,6 +144,7 @@ fn is_at_home(name: &str, text: &str, home: &Path) {
 fn needs_the_main_interpreter(package: &str, expression: &str) {
     let home = venv(&kit::system_python(), package, &[package]);
     let server = Server::builder()
+        .one_process()
         .python_home(home.to_str())
         .app(
             "x.wsgi",

@@ -140,6 +140,14 @@ impl Builder {
         self
     }
 
+    /// Request bodies reach the application as they come. In front of a process group a short one is taken in first.
+    pub(crate) fn streamed(self) -> Self {
+        if mode() == Mode::Embedded || under_test() == UnderTest::ModWsgi {
+            return self;
+        }
+        self.conf("RSGIRequestBuffer Off")
+    }
+
     /// A daemon process group with these options, whatever the mode; applications run in the first.
     pub(crate) fn daemon(mut self, name: &str, options: &str) -> Self {
         let options = self.fill(options);
@@ -361,7 +369,9 @@ impl Builder {
             writeln!(text, "WSGIPythonHome \"{home}\"").unwrap();
         }
         match (&self.groups, mode().options()) {
-            (Groups::OfTheMode(more), Some(options)) if self.module_symbol.is_some() => {
+            (Groups::OfTheMode(more), Some(options))
+                if self.module_symbol.is_some() && !self.conf.contains("WSGIDaemonProcess") =>
+            {
                 text.push_str(&mode_conf(&format!("{options}{more}")));
                 // Scripts that are loaded before any request follow the requests.
                 let group = format!("process-group={GROUP}");
