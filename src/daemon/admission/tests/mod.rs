@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::*;
-use crate::scoreboard::{Layout, SlotState};
+use crate::scoreboard::{Key, Layout, SlotState};
 
 /// Without end, but for a test that fails.
 const PATIENT: Wait = Wait {
@@ -50,7 +50,13 @@ fn within(millis: u64) -> Wait {
 /// Waits until so many requests wait.
 fn until_waiting(board: &Scoreboard, count: u32) {
     let start = Instant::now();
-    while board.waiting() != count {
+    // Counted first, seen a moment later.
+    let end = Key {
+        ticket: u64::MAX,
+        row: 0,
+        cell: 0,
+    };
+    while board.waiting() != count || board.in_front_of(end) != u64::from(count) {
         assert!(start.elapsed().as_secs() < 10, "{}", board.waiting());
         thread::yield_now();
     }
