@@ -73,7 +73,7 @@ static const struct {
     int (*start)(const void *, const process *, error_text *);
     int (*handle)(const void *, const void *, void *);
     int (*load)(const void *); void (*stop)(uint32_t); int (*fault)(int);
-    void *later[8];
+    void *later[64];
 } table = { TABLE_ABI, TABLE_SIZE, start, handle, load, stop, fault };
 const void *ENTRY(uint32_t host) { return host == ACCEPTED ? &table : NULL; }
 "#;
