@@ -5,16 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use crate::apache::{Apache, mime_types};
+use crate::capacity::Capacity;
 use crate::cli::{ApplicationType, LogLevel};
 use crate::error::Error;
 use crate::module::ModuleFiles;
 use crate::privileges::Identity;
 use crate::python::Python;
-use crate::render::{Alias, Capacity, Context, RunAs};
+use crate::render::{Alias, Context, RunAs};
 use crate::settings::{Settings, UrlAlias, printable};
-
-/// Connections for each idle thread that the event MPM takes on, at least and in all of a process's threads.
-const CONNECTIONS: (u32, u32) = (2, 100);
 
 /// Logs that a child process passes on to the streams the launcher was started with.
 const TO_STDERR: &str = "|$exec cat >&2";
@@ -32,12 +30,12 @@ pub(crate) struct Findings {
     pub(crate) document_root: String,
 }
 
-impl Context {
+impl<'a> Context<'a> {
     /// Makes the templates' values.
     ///
     /// # Errors
     /// A path found cannot be written into a configuration, or a module is missing.
-    pub(crate) fn new(settings: &Settings, findings: &Findings) -> Result<Self, Error> {
+    pub(crate) fn new(settings: &'a Settings, findings: &Findings) -> Result<Self, Error> {
         let root = &settings.server_root;
         Ok(Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -54,7 +52,15 @@ impl Context {
             module: text("mod_rsgi.so", &findings.module.module)?,
             modules_directory: text("--modules-directory", &findings.apache.modules_directory)?,
             mime_types: mime_types().to_owned(),
-            capacity: capacity(settings, &findings.mpm),
+            capacity: Capacity::new(&settings.processes, &findings.mpm),
+            process_group: settings.process_group(),
+            application_group: &settings.application.group,
+            has_import: !settings
+                .application
+                .group
+                .replace("%{GLOBAL}", "")
+                .contains("%{"),
+            processes: &settings.processes,
             python_home: text("--python", &findings.python.home)?,
             python_path: python_path(settings),
             is_module: settings.application.kind == ApplicationType::Module,
@@ -65,7 +71,9 @@ impl Context {
             document_root: findings.document_root.clone(),
             aliases: settings.aliases.iter().map(alias).collect(),
             include_files: settings.include_files.clone(),
+            reloads_script: settings.reloads_script,
             reload_on_changes: settings.reload_on_changes,
+            python_eggs: format!("{root}/python-eggs"),
             error_log: error_log(settings),
             access_log: access_log(settings),
             log_level: log_level(settings.log_level),
@@ -116,19 +124,12 @@ fn text(option: &str, path: &Path) -> Result<String, Error> {
     }
 }
 
-fn capacity(settings: &Settings, mpm: &str) -> Capacity {
-    let (least, all) = CONNECTIONS;
-    Capacity {
-        mpm: mpm.to_owned(),
-        processes: settings.processes,
-        threads: settings.threads,
-        total: settings.processes.saturating_mul(settings.threads),
-        connections: (all / settings.threads).max(least),
-    }
-}
-
+/// The directories to import from; a process group has its home in front of them by itself.
 fn python_path(settings: &Settings) -> String {
-    let mut path = vec![settings.working_directory.as_str()];
+    let mut path = vec![];
+    if settings.processes.is_embedded {
+        path.push(settings.working_directory.as_str());
+    }
     for directory in &settings.python_path {
         if !path.contains(&directory.as_str()) {
             path.push(directory);

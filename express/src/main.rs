@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod apache;
+mod capacity;
 mod check;
 mod cli;
 mod commands;

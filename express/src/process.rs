@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
@@ -22,7 +23,7 @@ use crate::message;
 /// The first argument of the program when it is about to become Apache.
 pub(crate) const TETHERED: &str = "__tethered";
 
-/// How long Apache may take to stop; it gives its own children ten seconds.
+/// How long Apache may take to stop beyond its processes' shutdown-timeout; it gives its own children ten seconds.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// How long after the first request to stop a second one means: at once.
 const IMPATIENCE: Duration = Duration::from_secs(1);
@@ -36,6 +37,8 @@ pub(crate) struct Server {
     signals: Signals,
     /// Whether a hang-up means that the terminal is gone, rather than that somebody wants a restart.
     has_terminal: bool,
+    /// How long Apache may take to stop.
+    stop_limit: Duration,
     /// When Apache was first told to stop.
     stopping_since: Option<Instant>,
 }
@@ -45,7 +48,10 @@ impl Server {
     ///
     /// # Errors
     /// The script cannot be executed, or signals cannot be received.
-    pub(crate) fn start(apachectl: &Path) -> Result<Self, Error> {
+    ///
+    /// `shutdown_timeout` is what the processes of the application have, in seconds.
+    pub(crate) fn start(apachectl: &Path, shutdown_timeout: u32) -> Result<Self, Error> {
+        adopt_orphans()?;
         let mut wanted = vec![SIGINT, SIGTERM, SIGUSR1, SIGCHLD];
         // nohup: hang-ups stay ignored.
         if !is_ignored(SIGHUP) {
@@ -67,6 +73,7 @@ impl Server {
             child,
             signals,
             has_terminal: fs::File::open("/dev/tty").is_ok(),
+            stop_limit: STOP_LIMIT + Duration::from_secs(shutdown_timeout.into()),
             stopping_since: None,
         })
     }
@@ -81,9 +88,11 @@ impl Server {
             for signal in arrived {
                 self.handle(signal, pid_file);
             }
+            reap_orphans(self.pid());
             let ended = self.child.try_wait();
             if let Some(status) = ended.map_err(Error::system("wait for Apache"))? {
                 end_group(self.pid());
+                end_orphans(self.stop_limit.saturating_sub(STOP_LIMIT));
                 remove_stale(pid_file, self.pid());
                 return Ok((!self.was_told_to_end(status)).then_some(status));
             }
@@ -123,9 +132,10 @@ impl Server {
         self.stopping_since = Some(Instant::now());
         self.send(Signal::SIGTERM);
         let group = self.pid();
+        let limit = self.stop_limit;
         // The thread ends with the process, which ends as soon as Apache has.
         std::thread::spawn(move || {
-            std::thread::sleep(STOP_LIMIT);
+            std::thread::sleep(limit);
             message::warning("Apache does not stop: killing it");
             end(killpg(group, Signal::SIGKILL));
         });
@@ -159,6 +169,60 @@ fn end_group(group: Pid) {
         };
         end(killpg(group, signal));
     }
+}
+
+/// Has the kernel hand over what loses its parent below the launcher: the supervisors of process groups, which are in
+/// sessions of their own, and what applications start.
+fn adopt_orphans() -> Result<(), Error> {
+    #[cfg(target_os = "linux")]
+    nix::sys::prctl::set_child_subreaper(true).map_err(Error::system("adopt processes"))?;
+    Ok(())
+}
+
+/// Buries adopted processes that have ended; `apache` is waited for elsewhere.
+fn reap_orphans(apache: Pid) {
+    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    while let Ok(status) = waitid(Id::All, look) {
+        match status.pid() {
+            Some(pid) if pid != apache => drop(waitpid(pid, Some(WaitPidFlag::WNOHANG))),
+            _ => return,
+        }
+    }
+}
+
+/// Waits for what Apache has left in sessions of its own: process groups end by themselves once Apache is gone, within
+/// their shutdown-timeout. What is left then is killed.
+fn end_orphans(shutdown_timeout: Duration) {
+    let mut deadline = Instant::now() + shutdown_timeout + LEFTOVER_LIMIT;
+    let mut is_last = false;
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) => {}
+            Ok(_) => continue,
+            Err(_) => return,
+        }
+        if Instant::now() >= deadline {
+            if is_last {
+                return;
+            }
+            is_last = true;
+            deadline = Instant::now() + LEFTOVER_LIMIT;
+            for child in children() {
+                end(kill(child, Signal::SIGKILL));
+            }
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The processes whose parent the launcher is.
+fn children() -> Vec<Pid> {
+    let own = Pid::this();
+    let text = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+    text.split_whitespace()
+        .filter_map(|number| number.parse().ok())
+        .map(Pid::from_raw)
+        .collect()
 }
 
 /// An Apache that was killed leaves its pid file.

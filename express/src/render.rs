@@ -8,7 +8,9 @@ use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
+use crate::capacity::Capacity;
 use crate::error::Error;
+use crate::settings::Processes;
 
 /// A module to load.
 #[derive(Clone, Debug, Serialize)]
@@ -17,18 +19,6 @@ pub(crate) struct Module {
     pub(crate) name: String,
     /// Its file.
     pub(crate) path: String,
-}
-
-/// The numbers an MPM needs.
-#[derive(Debug, Serialize)]
-pub(crate) struct Capacity {
-    pub(crate) mpm: String,
-    pub(crate) processes: u32,
-    pub(crate) threads: u32,
-    /// All request threads together.
-    pub(crate) total: u32,
-    /// Keep-alive connections that the event MPM keeps for each idle thread.
-    pub(crate) connections: u32,
 }
 
 /// A URL and the file or directory behind it.
@@ -51,7 +41,7 @@ pub(crate) struct RunAs {
 
 /// Everything the templates know.
 #[derive(Debug, Serialize)]
-pub(crate) struct Context {
+pub(crate) struct Context<'a> {
     pub(crate) version: &'static str,
     pub(crate) server_root: String,
     pub(crate) server_name: String,
@@ -64,6 +54,11 @@ pub(crate) struct Context {
     pub(crate) modules_directory: String,
     pub(crate) mime_types: String,
     pub(crate) capacity: Capacity,
+    pub(crate) processes: &'a Processes,
+    /// The process group that the application runs in: its name, or `%{GLOBAL}`.
+    pub(crate) process_group: &'a str,
+    pub(crate) application_group: &'a str,
+    pub(crate) has_import: bool,
     pub(crate) python_home: String,
     pub(crate) python_path: String,
     pub(crate) is_module: bool,
@@ -74,7 +69,9 @@ pub(crate) struct Context {
     pub(crate) document_root: String,
     pub(crate) aliases: Vec<Alias>,
     pub(crate) include_files: Vec<String>,
+    pub(crate) reloads_script: bool,
     pub(crate) reload_on_changes: bool,
+    pub(crate) python_eggs: String,
     pub(crate) error_log: String,
     pub(crate) access_log: Option<String>,
     pub(crate) log_level: String,
@@ -93,6 +90,25 @@ pub(crate) struct Template {
     /// Whether a file that is already there is the user's, to be left alone.
     pub(crate) is_users: bool,
 }
+
+macro_rules! section {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../templates/conf/", $name)))
+    };
+}
+
+/// The sections of httpd.conf, which it puts together.
+const SECTIONS: [(&str, &str); 9] = [
+    section!("server.conf"),
+    section!("modules.conf"),
+    section!("capacity.conf"),
+    section!("clients.conf"),
+    section!("logs.conf"),
+    section!("python.conf"),
+    section!("group.conf"),
+    section!("application.conf"),
+    section!("files.conf"),
+];
 
 /// All of them.
 pub(crate) const TEMPLATES: [Template; 5] = [
@@ -133,7 +149,7 @@ impl Template {
     ///
     /// # Errors
     /// The template names something that does not exist.
-    pub(crate) fn render(&self, context: &Context) -> Result<String, Error> {
+    pub(crate) fn render(&self, context: &Context<'_>) -> Result<String, Error> {
         environment()
             .and_then(|environment| {
                 environment.render_named_str(self.name, self.text, Serde(context))
@@ -156,7 +172,11 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     );
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    for (name, text) in SECTIONS {
+        environment.add_template(name, text)?;
+    }
     environment.add_filter("conf", conf);
+    environment.add_filter("word", word);
     environment.add_filter("pattern", pattern);
     environment.add_filter("regex", regex);
     environment.add_filter("sh", sh);
@@ -167,6 +187,16 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
 /// An argument of an Apache directive.
 pub(crate) fn conf(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""))
+}
+
+/// An argument of an Apache directive, in quotes only where it needs them.
+fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/%{}=+,@".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        conf(text)
+    }
 }
 
 /// A path for a directive that would take `*`, `?` and `[` as wildcards (Directory, Include).

@@ -36,7 +36,7 @@ pub(crate) fn start(args: ServerArgs) -> Result<u8, Error> {
         return Ok(0);
     }
     let watch = settings.reload_on_changes.then(|| watch(&settings));
-    let server = Server::start(&root.file("apachectl"))?;
+    let server = Server::start(&root.file("apachectl"), settings.processes.shutdown_timeout)?;
     if let Some(watch) = watch {
         restart_on_changes(watch);
     }
@@ -63,7 +63,7 @@ fn set_up(settings: &Settings, is_serving: bool) -> Result<(ServerRoot, Findings
         settings.httpd_executable.as_deref(),
         settings.modules_directory.as_deref(),
     )?;
-    let mpm = apache.choose_mpm(&settings.mpms)?;
+    let mpm = apache.choose_mpm(&settings.processes.mpms)?;
     let module = ModuleFiles::find()?;
     let python = Python::choose(settings.python.as_deref(), identity.as_ref())?;
     if is_serving {
@@ -71,6 +71,9 @@ fn set_up(settings: &Settings, is_serving: bool) -> Result<(ServerRoot, Findings
     }
     let root = ServerRoot::prepare(&settings.server_root)?;
     let empty = root.directory("htdocs")?;
+    if !settings.processes.is_embedded {
+        root.directory_of("python-eggs", identity.as_ref())?;
+    }
     let findings = Findings {
         apache,
         mpm,

@@ -1,5 +1,6 @@
 //! What the user is told once everything is set up: what will run, where it answers, where its files are.
 
+use crate::capacity::Capacity;
 use crate::context::{self, Findings};
 use crate::privileges;
 use crate::settings::Settings;
@@ -16,7 +17,7 @@ pub(crate) fn text(settings: &Settings, findings: &Findings, root: &ServerRoot) 
             "Application",
             format!("{} ({})", application.entry, application.callable),
         ),
-        ("Operating Mode", mode(findings)),
+        ("Operating Mode", mode(settings, findings)),
         ("Request Capacity", capacity(settings, findings)),
         (
             "Python",
@@ -29,6 +30,17 @@ pub(crate) fn text(settings: &Settings, findings: &Findings, root: &ServerRoot) 
             format!("{} ({level})", readable(context::error_log(settings))),
         ),
     ];
+    rows.splice(4..4, limits(settings));
+    if !settings.processes.is_embedded {
+        let connections = Capacity::new(&settings.processes, &findings.mpm).total;
+        rows.insert(
+            4,
+            (
+                "Server Capacity",
+                counted(connections, "connection", "connections"),
+            ),
+        );
+    }
     if let Some(log) = context::access_log(settings) {
         rows.push(("Access Log File", readable(log)));
     }
@@ -55,17 +67,47 @@ fn file(root: &ServerRoot, name: &str) -> String {
     root.file(name).display().to_string()
 }
 
-fn mode(findings: &Findings) -> String {
+fn mode(settings: &Settings, findings: &Findings) -> String {
     let user = match &findings.identity {
         Some(identity) => identity.user.clone(),
         None => privileges::current_user(),
     };
-    format!("embedded, {} MPM, as user {user}", findings.mpm)
+    let mode = if settings.processes.is_embedded {
+        "embedded".to_owned()
+    } else {
+        format!("daemon, process group {}", settings.processes.group)
+    };
+    format!("{mode}, {} MPM, as user {user}", findings.mpm)
+}
+
+/// What becomes of a request that waits or takes long.
+fn limits(settings: &Settings) -> Vec<(&'static str, String)> {
+    let told = &settings.processes.told;
+    let mut rows = vec![];
+    if !settings.processes.is_embedded {
+        rows.extend([
+            ("Request Timeout", seconds(told.request_timeout)),
+            ("Startup Timeout", seconds(told.startup_timeout)),
+            ("Queue Timeout", seconds(told.queue_timeout)),
+        ]);
+        if told.interrupt_timeout > 0 {
+            rows.insert(1, ("Interrupt Timeout", seconds(told.interrupt_timeout)));
+        }
+    }
+    rows
+}
+
+fn seconds(number: u32) -> String {
+    if number == 0 {
+        "none".to_owned()
+    } else {
+        counted(number, "second", "seconds")
+    }
 }
 
 fn capacity(settings: &Settings, findings: &Findings) -> String {
-    let (processes, threads) = (settings.processes, settings.threads);
-    if findings.mpm == "prefork" {
+    let (processes, threads) = (settings.processes.processes, settings.processes.threads);
+    if settings.processes.is_embedded && findings.mpm == "prefork" {
         return counted(processes.saturating_mul(threads), "process", "processes");
     }
     format!(

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{Pid, Uid};
 
 use crate::error::Error;
+use crate::privileges::Identity;
 use crate::render::{Context, TEMPLATES, Template};
 
 /// A server root that can be trusted.
@@ -59,11 +60,29 @@ impl ServerRoot {
         Ok(path)
     }
 
+    /// Makes a directory in it that belongs to whoever serves.
+    ///
+    /// # Errors
+    /// It cannot be made or given away.
+    pub(crate) fn directory_of(
+        &self,
+        name: &str,
+        identity: Option<&Identity>,
+    ) -> Result<PathBuf, Error> {
+        let path = self.directory(name)?;
+        if let Some(identity) = identity {
+            // The server root is root's alone, so nobody has put a link here.
+            nix::unistd::chown(&path, Some(identity.uid), Some(identity.gid))
+                .map_err(Error::system("give a directory to the serving user"))?;
+        }
+        Ok(path)
+    }
+
     /// Writes all generated files, leaving the user's own ones alone.
     ///
     /// # Errors
     /// A file cannot be generated or written.
-    pub(crate) fn write(&self, context: &Context) -> Result<(), Error> {
+    pub(crate) fn write(&self, context: &Context<'_>) -> Result<(), Error> {
         for template in &TEMPLATES {
             let path = self.file(template.name);
             if template.is_users && path.exists() {

@@ -53,7 +53,7 @@ def load():
     return module
 
 
-{% if reload_on_changes %}
+{% if reloads_script %}
 def modified(path):
     try:
         return os.stat(path).st_mtime_ns

@@ -152,6 +152,51 @@ def application(environ, start_response):
 }
 
 #[test]
+fn the_application_runs_in_a_process_group_unless_embedded_mode_is_asked_for() {
+    only_rsgi!("the launcher is ours");
+    let source = r#"
+import os
+def application(environ, start_response):
+    start_response("200 OK", [])
+    names = ("mod_wsgi.process_group", "wsgi.multiprocess", "wsgi.multithread")
+    with open("/proc/self/cmdline") as file:
+        command = file.read().split("\0")[0]
+    facts = [str(environ[name]) for name in names] + [command, os.getcwd()]
+    return ["|".join(facts).encode()]
+"#;
+    let answer = |arguments: &[&str]| {
+        let run = Launcher::new()
+            .file("a.py", source)
+            .arg("a.py")
+            .args(arguments)
+            .start();
+        let answer = run.text("/");
+        let port = run.launcher.port().to_string();
+        let here = run.launcher.directory().display().to_string();
+        assert!(run.output().contains("Operating Mode"), "{}", run.output());
+        answer.replace(&here, "HERE").replace(&port, "PORT")
+    };
+    let expected = "localhost:PORT|False|True|(wsgi:localhost:PORT)|HERE";
+    assert_eq!(answer(&[]), expected);
+    let options = [
+        "--processes",
+        "1",
+        "--threads",
+        "1",
+        "--process-group",
+        "shop",
+    ];
+    let options = [
+        &options[..],
+        &["--application-group", "tools", "--max-clients", "7"],
+    ]
+    .concat();
+    assert_eq!(answer(&options), "shop|True|False|(wsgi:shop)|HERE");
+    let embedded = answer(&["--embedded-mode"]);
+    assert!(embedded.starts_with("|False|True|/"), "{embedded}");
+}
+
+#[test]
 fn a_module_is_imported_by_its_name() {
     only_rsgi!("the launcher is ours");
     let source = "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [__name__.encode()]\n";

@@ -37,6 +37,14 @@ fn filtered(launcher: &Launcher, name: &str) -> String {
     lines.join("\n")
 }
 
+/// The text from one comment to another.
+#[track_caller]
+fn section<'a>(conf: &'a str, from: &str, to: &str) -> &'a str {
+    let start = conf.find(from).unwrap();
+    let end = conf[start..].find(to).unwrap();
+    &conf[start..start + end]
+}
+
 /// Hides where this machine keeps modules, Apache and Python.
 fn hide_paths(line: &str) -> String {
     let replaced = [
@@ -108,10 +116,50 @@ fn each_mpm_is_sized_for_the_processes_and_threads_asked_for() {
             .args(&["hello.py", "--server-mpm", mpm])
             .args(&["--processes", "3", "--threads", "20"]);
         let conf = generated(&launcher, "httpd.conf");
-        let start = conf.find("# Capacity").unwrap();
-        let end = conf.find("# Clients").unwrap();
-        insta::assert_snapshot!(format!("capacity_{mpm}"), &conf[start..end]);
+        insta::assert_snapshot!(
+            format!("capacity_{mpm}"),
+            section(&conf, "# Capacity", "# Clients")
+        );
     }
+}
+
+#[test]
+fn in_embedded_mode_there_is_no_process_group() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new()
+        .file("lib/x.py", "")
+        .args(&["hello.py", "--embedded-mode", "--maximum-requests", "1000"])
+        .args(&[
+            "--processes",
+            "3",
+            "--threads",
+            "20",
+            "--python-path",
+            "lib",
+        ]);
+    let conf = generated(&launcher, "httpd.conf");
+    assert!(!conf.contains("WSGIDaemonProcess"), "{conf}");
+    insta::assert_snapshot!("embedded", section(&conf, "# Capacity", "# Files"));
+}
+
+/// Every option of a process group, none with its usual value.
+const ALL_OF_A_GROUP: &str = "hello.py --processes 2 --threads 10 --python-path lib --process-group shop \
+     --application-group %{SERVER} --daemon-backlog 11 --maximum-requests 12 --startup-timeout 13 \
+     --shutdown-timeout 14 --restart-interval 3600 --cpu-time-limit 16 --graceful-timeout 17 \
+     --eviction-timeout 18 --deadlock-timeout 19 --inactivity-timeout 20 --request-timeout 21 \
+     --interrupt-timeout 22 --connect-timeout 23 --queue-timeout 24 --socket-timeout 25 \
+     --response-socket-timeout 26 --response-flush-delay 27 --send-buffer-size 65536 \
+     --receive-buffer-size 65537 --header-buffer-size 65538 --response-buffer-size 65539 \
+     --ignore-activity /health --ignore-activity ping --socket-prefix run --disable-reloading \
+     --initial-workers 0.5 --minimum-spare-workers 0.25 --maximum-spare-workers 1";
+
+#[test]
+fn everything_said_about_processes_times_and_buffers_is_in_the_group() {
+    only_rsgi!("the launcher is ours");
+    let words: Vec<_> = ALL_OF_A_GROUP.split_whitespace().collect();
+    let launcher = Launcher::new().file("lib/x.py", "").args(&words);
+    let conf = generated(&launcher, "httpd.conf");
+    insta::assert_snapshot!("group", section(&conf, "# Capacity", "# Files"));
 }
 
 #[test]
@@ -119,9 +167,7 @@ fn logs_go_to_files_and_are_as_talkative_as_asked() {
     only_rsgi!("the launcher is ours");
     let launcher = Launcher::new().args(&["hello.py", "--access-log", "--log-level", "DEBUG"]);
     let conf = generated(&launcher, "httpd.conf");
-    let start = conf.find("# Logs").unwrap();
-    let end = conf.find("# Python").unwrap();
-    insta::assert_snapshot!("logs_httpd_conf", &conf[start..end]);
+    insta::assert_snapshot!("logs_httpd_conf", section(&conf, "# Logs", "# Python"));
 }
 
 #[test]
@@ -135,12 +181,11 @@ fn listening_on_one_address_and_an_included_file_are_written_down() {
             .args(&["--python-path", "lib", "--python-path", "/usr/lib"])
             .args(&["--working-directory", "/usr/share"]);
         let conf = generated(&launcher, "httpd.conf");
-        let start = conf.find("# Server").unwrap();
-        let end = conf.find("# Modules").unwrap();
-        insta::assert_snapshot!(format!("host_{name}"), &conf[start..end]);
-        let start = conf.find("# Python").unwrap();
-        let end = conf.find("# Application").unwrap();
-        insta::assert_snapshot!("paths", &conf[start..end]);
+        insta::assert_snapshot!(
+            format!("host_{name}"),
+            section(&conf, "# Server", "# Modules")
+        );
+        insta::assert_snapshot!("paths", section(&conf, "# Python", "# Application"));
         assert!(
             conf.trim_end().ends_with("Include \"[DIR]/extra.conf\""),
             "{conf}"

@@ -3,9 +3,13 @@
 //! What an argument means, its default and whether it fits the others is decided in [`crate::settings`].
 //! Names and defaults are mod_wsgi-express's, so that a command line for the one works with the other.
 
+mod processes;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use processes::ProcessArgs;
 
 /// Serves a Python WSGI application through Apache httpd.
 #[derive(Debug, Parser)]
@@ -97,6 +101,15 @@ pub(crate) struct ServerArgs {
     )]
     pub(crate) callable_object: String,
 
+    /// The interpreter to run the application in, by the name of its application group
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "%{GLOBAL}",
+        help_heading = "Application"
+    )]
+    pub(crate) application_group: String,
+
     /// The URL below which the application is mounted
     #[arg(
         long,
@@ -118,6 +131,10 @@ pub(crate) struct ServerArgs {
     /// [default: the active virtual environment, else python3]
     #[arg(long, value_name = "PATH", help_heading = "Application")]
     pub(crate) python: Option<PathBuf>,
+
+    /// Do not look whether the script has changed since it was loaded
+    #[arg(long, help_heading = "Application")]
+    pub(crate) disable_reloading: bool,
 
     /// Restart when a Python file of the application changes
     #[arg(long, help_heading = "Application")]
@@ -141,30 +158,6 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_name = "DIR", help_heading = "Server")]
     pub(crate) server_root: Option<PathBuf>,
 
-    /// How many processes
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        default_value_t = 1,
-        value_parser = clap::value_parser!(u32).range(1..=20_000),
-        help_heading = "Server"
-    )]
-    pub(crate) processes: u32,
-
-    /// How many request threads in each process
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        default_value_t = 5,
-        value_parser = clap::value_parser!(u32).range(1..=20_000),
-        help_heading = "Server"
-    )]
-    pub(crate) threads: u32,
-
-    /// Run the application in Apache's own processes (so far the only mode)
-    #[arg(long, help_heading = "Server")]
-    pub(crate) embedded_mode: bool,
-
     /// The user to serve as when started as root [default: the distribution's web user]
     #[arg(long, value_name = "NAME", help_heading = "Server")]
     pub(crate) user: Option<String>,
@@ -172,10 +165,6 @@ pub(crate) struct ServerArgs {
     /// The group to serve as when started as root [default: the user's own]
     #[arg(long, value_name = "NAME", help_heading = "Server")]
     pub(crate) group: Option<String>,
-
-    /// An MPM to use if it can be loaded; may be repeated, first match wins [default: event, worker, prefork]
-    #[arg(long, value_name = "NAME", help_heading = "Server")]
-    pub(crate) server_mpm: Vec<String>,
 
     /// Apache's program [default: the one installed; HTTPD in the environment wins]
     #[arg(long, value_name = "PATH", help_heading = "Server")]
@@ -219,6 +208,9 @@ pub(crate) struct ServerArgs {
     /// Write an access log
     #[arg(long, help_heading = "Logs")]
     pub(crate) access_log: bool,
+
+    #[command(flatten)]
+    pub(crate) processes: ProcessArgs,
 }
 
 /// Arguments of `module-config`.

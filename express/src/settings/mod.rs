@@ -4,10 +4,19 @@
 //! be read is for [`crate::check`]. Paths are kept as text because they go into Apache's configuration,
 //! a shell script and a Python file, each of which quotes them in its own way ([`crate::render`]).
 
+mod processes;
+#[cfg(test)]
+pub(crate) mod test_support;
+mod text;
+
 use std::env;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use nix::unistd::Uid;
+
+pub(crate) use processes::{Processes, Workers};
+pub(crate) use text::printable;
+use text::{each, importable, usable};
 
 use crate::cli::{ApplicationType, LogLevel, ServerArgs};
 use crate::error::Error;
@@ -21,6 +30,8 @@ pub(crate) struct Application {
     pub(crate) entry: String,
     /// The name of the application in it.
     pub(crate) callable: String,
+    /// Its application group.
+    pub(crate) group: String,
     /// Empty for `/`, else the URL without a slash at its end.
     pub(crate) mount: String,
 }
@@ -42,15 +53,15 @@ pub(crate) struct Settings {
     /// The directories of `--python-path`, without the working directory.
     pub(crate) python_path: Vec<String>,
     pub(crate) python: Option<PathBuf>,
+    /// Whether a changed script is loaded again: in a process group unless refused.
+    pub(crate) reloads_script: bool,
     pub(crate) reload_on_changes: bool,
     pub(crate) host: Option<String>,
     pub(crate) port: u16,
     pub(crate) server_root: String,
-    pub(crate) processes: u32,
-    pub(crate) threads: u32,
+    pub(crate) processes: Processes,
     pub(crate) user: Option<String>,
     pub(crate) group: Option<String>,
-    pub(crate) mpms: Vec<String>,
     pub(crate) httpd_executable: Option<PathBuf>,
     pub(crate) modules_directory: Option<PathBuf>,
     pub(crate) setup_only: bool,
@@ -77,6 +88,8 @@ impl Settings {
         };
         let working_directory = args.working_directory.as_deref().unwrap_or(&here);
         let aliases = args.url_alias.as_chunks::<2>().0;
+        let name = host.as_deref().unwrap_or("localhost");
+        let processes = Processes::resolve(&args.processes, name, args.port, &here)?;
         Ok(Self {
             application: application(&args, &here)?,
             working_directory: importable("--working-directory", &here.join(working_directory))?,
@@ -84,15 +97,15 @@ impl Settings {
                 importable("--python-path", &here.join(path))
             })?,
             python: args.python.as_deref().map(|path| here.join(path)),
+            reloads_script: !args.disable_reloading
+                && (args.reload_on_changes || !args.processes.embedded_mode),
             reload_on_changes: args.reload_on_changes,
             server_root: usable("--server-root", &server_root)?,
             host,
             port: args.port,
-            processes: args.processes,
-            threads: args.threads,
+            processes,
             user: args.user,
             group: args.group,
-            mpms: mpms(args.server_mpm)?,
             httpd_executable: args.httpd_executable.map(|path| here.join(path)),
             modules_directory: args.modules_directory.map(|path| here.join(path)),
             setup_only: args.setup_only,
@@ -112,6 +125,15 @@ impl Settings {
     /// The name for ServerName, URLs and the default server root.
     pub(crate) fn server_name(&self) -> &str {
         self.host.as_deref().unwrap_or("localhost")
+    }
+
+    /// The process group that the application runs in, as directives name it.
+    pub(crate) fn process_group(&self) -> &str {
+        if self.processes.is_embedded {
+            "%{GLOBAL}"
+        } else {
+            &self.processes.group
+        }
     }
 
     /// Where a browser finds the application.
@@ -150,10 +172,6 @@ pub(crate) fn bracketed(host: &str) -> String {
     }
 }
 
-fn each<T, R>(items: &[T], check: impl Fn(&T) -> Result<R, Error>) -> Result<Vec<R>, Error> {
-    items.iter().map(check).collect()
-}
-
 fn application(args: &ServerArgs, here: &Path) -> Result<Application, Error> {
     let Some(entry) = args.entry_point.as_ref().or(args.script.as_ref()) else {
         return Err(Error::Usage(
@@ -169,8 +187,18 @@ fn application(args: &ServerArgs, here: &Path) -> Result<Application, Error> {
         kind: args.application_type,
         entry,
         callable: identifier("--callable-object", &args.callable_object)?,
+        group: application_group(&args.application_group)?,
         mount: mount(&args.mount_point)?,
     })
+}
+
+fn application_group(name: &str) -> Result<String, Error> {
+    if name.is_empty() {
+        return Err(Error::Usage(
+            "`--application-group` has no name: leave it out for the main interpreter".into(),
+        ));
+    }
+    printable("--application-group", name.to_owned())
 }
 
 /// A name of Python's, so that it can be written anywhere without quoting.
@@ -232,17 +260,6 @@ fn default_server_root(host: Option<&str>, port: u16) -> PathBuf {
     temporary.join(format!("rsgi-{host}:{port}:{}", Uid::effective()))
 }
 
-fn mpms(asked: Vec<String>) -> Result<Vec<String>, Error> {
-    let known = ["event", "worker", "prefork"];
-    match asked.iter().find(|name| !known.contains(&name.as_str())) {
-        Some(name) => Err(Error::Usage(format!(
-            "`--server-mpm`: `{name}` is none of event, worker and prefork"
-        ))),
-        None if asked.is_empty() => Ok(known.map(str::to_owned).to_vec()),
-        None => Ok(asked),
-    }
-}
-
 /// Aliases, the longest URL of a family first, as Alias takes the first that matches.
 fn sorted_aliases(pairs: &[[String; 2]], here: &Path) -> Result<Vec<UrlAlias>, Error> {
     let mut aliases = each(pairs, |[url, path]| {
@@ -254,51 +271,6 @@ fn sorted_aliases(pairs: &[[String; 2]], here: &Path) -> Result<Vec<UrlAlias>, E
     })?;
     aliases.sort_by(|a, b| b.url.cmp(&a.url));
     Ok(aliases)
-}
-
-/// A path that can be written into the generated files: absolute, tidy, in UTF-8 and on one line.
-fn usable(option: &str, path: &Path) -> Result<String, Error> {
-    let mut tidy = PathBuf::new();
-    for component in path.components() {
-        // `..` stays: what it means depends on links.
-        if component != Component::CurDir {
-            tidy.push(component);
-        }
-    }
-    match tidy.into_os_string().into_string() {
-        Ok(text) => printable(option, text),
-        Err(_) => Err(Error::Usage(format!(
-            "`{option}`: `{}` is not valid UTF-8",
-            path.display()
-        ))),
-    }
-}
-
-/// A path that also goes into a list separated by colons.
-fn importable(option: &str, path: &Path) -> Result<String, Error> {
-    let text = usable(option, path)?;
-    if text.contains(':') {
-        return Err(Error::Usage(format!(
-            "`{option}`: `{text}` has a colon in it, which separates the entries of Python's path"
-        )));
-    }
-    Ok(text)
-}
-
-/// Refuses what no quoting can carry through Apache's configuration.
-pub(crate) fn printable(option: &str, text: String) -> Result<String, Error> {
-    if text.chars().any(char::is_control) {
-        return Err(Error::Usage(format!(
-            "`{option}`: `{}` has a control character in it",
-            text.escape_debug()
-        )));
-    }
-    if text.contains("${") {
-        return Err(Error::Usage(format!(
-            "`{option}`: `{text}` has `${{` in it, which Apache would replace"
-        )));
-    }
-    Ok(text)
 }
 
 #[cfg(test)]
@@ -319,18 +291,6 @@ mod tests {
         for refused in ["/../x", "/a?b", "/a\nb", "/${HOME}", "/a%20b"] {
             assert!(mount(refused).is_err(), "{refused}");
         }
-    }
-
-    #[test]
-    fn paths_that_cannot_be_quoted_are_refused() {
-        for refused in ["/a\nb", "/a\0b", "/${HOME}/x"] {
-            assert!(usable("--x", Path::new(refused)).is_err(), "{refused:?}");
-        }
-        assert_eq!(
-            usable("--x", Path::new("/a b/./\"c\"/é/")).unwrap(),
-            "/a b/\"c\"/é"
-        );
-        assert!(importable("--x", Path::new("/a:b")).is_err());
     }
 
     #[test]

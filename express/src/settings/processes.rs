@@ -1,0 +1,175 @@
+//! Processes and capacity: the process group, and what Apache needs to feed it.
+
+use serde::Serialize;
+
+use super::text::{each, printable, url_path, usable};
+use crate::cli::ProcessArgs;
+use crate::error::Error;
+
+/// Where the application runs, and how many requests at once.
+#[derive(Debug, Serialize)]
+pub(crate) struct Processes {
+    /// Whether Apache's own processes run the application.
+    pub(crate) is_embedded: bool,
+    /// The name of the process group.
+    pub(crate) group: String,
+    /// The options of WSGIDaemonProcess that differ from the module's own defaults.
+    pub(crate) options: Vec<GroupOption>,
+    /// How many processes; 1 where nothing was said.
+    pub(crate) processes: u32,
+    pub(crate) threads: u32,
+    pub(crate) max_clients: Option<u32>,
+    pub(crate) workers: Workers,
+    pub(crate) mpms: Vec<String>,
+    pub(crate) maximum_requests: u32,
+    /// Apache's Timeout, and with it the process group's socket-timeout.
+    pub(crate) socket_timeout: u32,
+    pub(crate) shutdown_timeout: u32,
+    /// The start of the names of sockets.
+    pub(crate) socket_prefix: Option<String>,
+    /// URLs whose requests are no activity.
+    pub(crate) ignore_activity: Vec<String>,
+    /// What the summary tells about times.
+    pub(crate) told: Told,
+}
+
+/// Fractions of all workers that Apache keeps.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Workers {
+    pub(crate) initial: Option<f64>,
+    pub(crate) minimum_spare: Option<f64>,
+    pub(crate) maximum_spare: Option<f64>,
+}
+
+/// One option of WSGIDaemonProcess.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct GroupOption {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+}
+
+/// Numbers for the summary.
+#[derive(Debug, Serialize)]
+pub(crate) struct Told {
+    pub(crate) request_timeout: u32,
+    pub(crate) interrupt_timeout: u32,
+    pub(crate) startup_timeout: u32,
+    pub(crate) queue_timeout: u32,
+    pub(crate) backlog: u32,
+}
+
+impl Processes {
+    /// Resolves the options; `host` and `port` name the group where nobody did.
+    ///
+    /// # Errors
+    /// A name, URL or path cannot be written down.
+    pub(super) fn resolve(
+        args: &ProcessArgs,
+        host: &str,
+        port: u16,
+        here: &std::path::Path,
+    ) -> Result<Self, Error> {
+        let group = match &args.process_group {
+            Some(name) => group_name(name)?,
+            None => format!("{host}:{port}"),
+        };
+        let socket_prefix = match &args.socket_prefix {
+            Some(path) => Some(usable("--socket-prefix", &here.join(path))? + "/wsgi"),
+            None => None,
+        };
+        let times = &args.times;
+        Ok(Self {
+            is_embedded: args.embedded_mode,
+            group,
+            options: options(args),
+            processes: args.processes.unwrap_or(1),
+            threads: args.threads,
+            max_clients: args.max_clients,
+            workers: Workers {
+                initial: args.initial_workers,
+                minimum_spare: args.minimum_spare_workers,
+                maximum_spare: args.maximum_spare_workers,
+            },
+            mpms: mpms(&args.server_mpm)?,
+            maximum_requests: args.maximum_requests,
+            socket_timeout: times.socket_timeout,
+            shutdown_timeout: times.shutdown_timeout,
+            socket_prefix,
+            ignore_activity: each(&times.ignore_activity, |url| {
+                url_path("--ignore-activity", url)
+            })?,
+            told: Told {
+                request_timeout: times.request_timeout,
+                interrupt_timeout: times.interrupt_timeout,
+                startup_timeout: times.startup_timeout,
+                queue_timeout: times.queue_timeout,
+                backlog: args.daemon_backlog,
+            },
+        })
+    }
+}
+
+/// The options with their values and, in the last column, the module's own defaults, which need not be written down.
+fn options(args: &ProcessArgs) -> Vec<GroupOption> {
+    let (times, buffers) = (&args.times, &args.buffers);
+    let numbers: [(&'static str, u64, u64); 20] = [
+        ("threads", args.threads.into(), 15),
+        ("listen-backlog", args.daemon_backlog.into(), 100),
+        ("maximum-requests", args.maximum_requests.into(), 0),
+        ("startup-timeout", times.startup_timeout.into(), 0),
+        ("shutdown-timeout", times.shutdown_timeout.into(), 5),
+        ("restart-interval", times.restart_interval.into(), 0),
+        ("cpu-time-limit", times.cpu_time_limit.into(), 0),
+        ("graceful-timeout", times.graceful_timeout.into(), 15),
+        ("eviction-timeout", times.eviction_timeout.into(), 0),
+        ("deadlock-timeout", times.deadlock_timeout.into(), 300),
+        ("inactivity-timeout", times.inactivity_timeout.into(), 0),
+        ("request-timeout", times.request_timeout.into(), 0),
+        ("interrupt-timeout", times.interrupt_timeout.into(), 0),
+        ("connect-timeout", times.connect_timeout.into(), 15),
+        ("queue-timeout", times.queue_timeout.into(), 0),
+        (
+            "response-socket-timeout",
+            times.response_socket_timeout.into(),
+            0,
+        ),
+        ("response-flush-delay", times.response_flush_delay.into(), 5),
+        ("send-buffer-size", buffers.send_buffer_size.into(), 0),
+        ("receive-buffer-size", buffers.receive_buffer_size.into(), 0),
+        ("header-buffer-size", buffers.header_buffer_size.into(), 0),
+    ];
+    // Given, it tells the application that there are several, even where it is 1.
+    let processes = args.processes.map(|number| ("processes", number.into(), 0));
+    let response = ("response-buffer-size", buffers.response_buffer_size, 0);
+    processes
+        .into_iter()
+        .chain(numbers)
+        .chain([response])
+        .filter(|(_, value, default)| value != default)
+        .map(|(name, value, _)| GroupOption {
+            name,
+            value: value.to_string(),
+        })
+        .collect()
+}
+
+/// The name of a process group, which also ends up in the names of its processes.
+pub(super) fn group_name(name: &str) -> Result<String, Error> {
+    if name.is_empty() || name.contains("%{") || name.contains(char::is_whitespace) {
+        return Err(Error::Usage(format!(
+            "`--process-group`: `{name}` cannot be the name of a process group: it is one word, without `%{{`"
+        )));
+    }
+    printable("--process-group", name.to_owned())
+}
+
+fn mpms(asked: &[String]) -> Result<Vec<String>, Error> {
+    let known = ["event", "worker", "prefork"];
+    match asked.iter().find(|name| !known.contains(&name.as_str())) {
+        Some(name) => Err(Error::Usage(format!(
+            "`--server-mpm`: `{name}` is none of event, worker and prefork"
+        ))),
+        None if asked.is_empty() => Ok(known.map(str::to_owned).to_vec()),
+        None => Ok(asked.to_vec()),
+    }
+}
