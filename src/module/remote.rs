@@ -12,6 +12,7 @@ use rsgi_core::wire::{
     BodyPlan, IGNORE_ACTIVITY, RequestEncoder, RequestHead, push_entry, push_named,
 };
 use rsgi_daemon::client::{Ending, Exchange, Failure, GroupHandle, Inbox, Outgoing, relay};
+use rsgi_daemon::supervisor::Chosen;
 
 use super::asked::{Asked, Collected, Where, flag};
 use super::directives::ServerConfig;
@@ -62,7 +63,7 @@ pub(super) fn run(
     answer
 }
 
-fn send(asked: &Asked<'_>, group: &GroupHandle, desk: &mut Desk) -> Result<Verdict, Refusal> {
+fn send(asked: &Asked<'_>, group: &Chosen<'_>, desk: &mut Desk) -> Result<Verdict, Refusal> {
     let (request, effective) = (asked.request, &asked.effective);
     let mut front = ApacheFront::new(
         request,
@@ -81,10 +82,16 @@ fn send(asked: &Asked<'_>, group: &GroupHandle, desk: &mut Desk) -> Result<Verdi
         },
         file: taken.file(),
     };
-    let result = Exchange::start(group, outgoing).and_then(|mut exchange| {
+    let mut exchange = |group: &GroupHandle| {
+        let mut exchange = Exchange::start(group, outgoing)?;
         let how = group.relay(plan == BodyPlan::Stream);
         relay(how, &mut exchange, &mut desk.inbox, &mut front)
-    });
+    };
+    let result = match (exchange(group), group.otherwise()) {
+        // Nothing of it was taken.
+        (Err(Failure::NoProcess { .. }), Some(other)) => exchange(other),
+        (result, _) => result,
+    };
     Ok(conclude(request, group, result, &mut front))
 }
 

@@ -168,8 +168,8 @@ fn killed_apache_children_leave_no_place_taken() {
     let server = quiet(group("processes=2 threads=5").processes(2).threads(16));
     allow_deaths(&server);
     server.allow_log("exit signal Killed");
-    let daemons = server.daemons();
     all_places_are_free(&server, 10);
+    let daemons = server.daemons();
     let before = descriptors(&daemons);
     let load = Load::on(server.port())
         .clients(8)
@@ -394,7 +394,7 @@ fn a_process_that_dies_at_once_again_and_again_is_started_with_a_growing_delay()
     assert_eq!(reply.status, 503, "{}", reply.text());
     let waited = begun.elapsed();
     assert!((millis(900)..millis(3000)).contains(&waited), "{waited:?}");
-    server.expect_log("exited with code 9");
+    server.expect_log("ended with exit code 9");
     server.allow_log("RSGI0116");
     // When the cause is gone, it serves, without a restart of httpd.
     server.write("apps/start.py", "pass\n");

@@ -33,8 +33,19 @@ struct Joined {
 pub enum Chosen<'m> {
     /// This generation's.
     Own(&'m GroupHandle),
-    /// That of the generation before, as long as this one has no process.
-    Previous(Arc<GroupHandle>),
+    /// That of the generation before, as long as this one has no process, and this one's.
+    Previous(Arc<GroupHandle>, &'m GroupHandle),
+}
+
+impl<'m> Chosen<'m> {
+    /// Where to go when the group has no process any more: the generation before ends when it is not needed.
+    #[must_use]
+    pub fn otherwise(&self) -> Option<&'m GroupHandle> {
+        match self {
+            Self::Own(_) => None,
+            Self::Previous(_, own) => Some(own),
+        }
+    }
 }
 
 impl Deref for Chosen<'_> {
@@ -43,7 +54,7 @@ impl Deref for Chosen<'_> {
     fn deref(&self) -> &GroupHandle {
         match self {
             Self::Own(group) => group,
-            Self::Previous(group) => group,
+            Self::Previous(group, _) => group,
         }
     }
 }
@@ -53,7 +64,11 @@ impl Membership {
     pub(super) fn new(groups: Vec<GroupHandle>, previous: Vec<GroupHandle>, life: OwnedFd) -> Self {
         let mut previous: BTreeMap<Vec<u8>, Arc<GroupHandle>> = previous
             .into_iter()
-            .map(|group| (group.name.clone(), Arc::new(group)))
+            .map(|mut group| {
+                // Its processes are there or gone for good.
+                group.options.connect_timeout = 0;
+                (group.name.clone(), Arc::new(group))
+            })
             .collect();
         let groups = groups.into_iter().map(|own| {
             let name = own.name.clone();
@@ -90,7 +105,9 @@ impl Joined {
             return Chosen::Own(&self.own);
         }
         match &*previous {
-            Some(group) if has_ready(&group.board) => Chosen::Previous(Arc::clone(group)),
+            Some(group) if has_ready(&group.board) => {
+                Chosen::Previous(Arc::clone(group), &self.own)
+            }
             _ => Chosen::Own(&self.own),
         }
     }

@@ -14,7 +14,7 @@ use super::death::{Cause, lasted};
 use super::level;
 use super::output::{More, Output};
 use super::plan::{GroupPlan, SupervisorLog};
-use super::state::{Action, Farewell, Group, Rules};
+use super::state::{Action, End, Farewell, Group, Rules};
 use crate::scoreboard::{Scoreboard, SlotState};
 use crate::sys::process::{EXIT_HOPELESS, Ended, Program, bury};
 
@@ -206,7 +206,7 @@ impl<'a> Processes<'a> {
         for slot in ended {
             self.foreign.remove(&slot);
             self.vacate(slot);
-            let (_, actions) = self.state.ended(now, slot, false);
+            let (_, actions) = self.state.ended(now, slot, End::Failed);
             self.act(actions);
         }
     }
@@ -290,7 +290,7 @@ impl<'a> Processes<'a> {
 
     fn not_started(&mut self, slot: usize, error: &io::Error) {
         self.vacate(slot);
-        let (farewell, actions) = self.state.ended(Instant::now(), slot, true);
+        let (farewell, actions) = self.state.ended(Instant::now(), slot, End::Hopeless);
         let text = format!(
             "RSGI0452: no process can be started for {}: {error}{}",
             self.name(),
@@ -312,8 +312,7 @@ impl<'a> Processes<'a> {
         if let Some(output) = child.output.take() {
             self.last_words(output);
         }
-        let is_hopeless = ended == Ended::Exit(EXIT_HOPELESS);
-        let (farewell, more) = self.state.ended(now, slot, is_hopeless);
+        let (farewell, more) = self.state.ended(now, slot, self.end_of(slot, ended));
         actions.extend(more);
         let cause = match farewell {
             Farewell::Killed => Cause::ShutdownTimeout,
@@ -329,6 +328,17 @@ impl<'a> Processes<'a> {
         voice.say(level, &text);
         actions.retain(|action| !concerns(action, slot));
         self.act(actions);
+    }
+
+    /// What the end means for the successor. A crash is one whatever was said before.
+    fn end_of(&self, slot: usize, ended: Ended) -> End {
+        let cells = slot_number(slot).and_then(|index| self.plan.board.slot(index));
+        let has_reason = cells.is_some_and(|cells| cells.reason().is_some());
+        match ended {
+            Ended::Exit(EXIT_HOPELESS) => End::Hopeless,
+            Ended::Exit(_) if has_reason => End::Deliberate,
+            _ => End::Failed,
+        }
     }
 
     fn last_words(&mut self, mut output: Output) {

@@ -40,6 +40,17 @@ pub(super) enum Action {
     Kill(usize),
 }
 
+/// How a process ended, as far as its successor is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// For a reason that it gave.
+    Deliberate,
+    /// Without one.
+    Failed,
+    /// It said, or could not even say, that trying at once does not help.
+    Hopeless,
+}
+
 /// How an ended process had been seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Farewell {
@@ -161,13 +172,8 @@ impl Group {
         actions
     }
 
-    /// A process ended, or could not be started; `is_hopeless` when it said that trying at once does not help.
-    pub(super) fn ended(
-        &mut self,
-        now: Instant,
-        slot: usize,
-        is_hopeless: bool,
-    ) -> (Farewell, Vec<Action>) {
+    /// A process ended, or could not be started.
+    pub(super) fn ended(&mut self, now: Instant, slot: usize, end: End) -> (Farewell, Vec<Action>) {
         let mut actions = Vec::new();
         let Some(place) = self.places.get_mut(slot) else {
             return (Farewell::Expected, actions);
@@ -175,13 +181,15 @@ impl Group {
         let life = Life {
             started: place.since.unwrap_or(now),
             ready: place.ready,
-            is_hopeless,
+            is_hopeless: end == End::Hopeless,
         };
         let farewell = match place.phase {
             Phase::Leaving {
                 was_killed: true, ..
             } => Farewell::Killed,
             Phase::Free | Phase::Foreign | Phase::Leaving { .. } => Farewell::Expected,
+            // A signal of an administrator's, say, before the process could tell.
+            _ if end == End::Deliberate => Farewell::Expected,
             Phase::Starting | Phase::Ready | Phase::Outgoing(_) => {
                 Farewell::Unwanted(self.pace.ended(now, life))
             }

@@ -49,7 +49,7 @@ impl Played {
     }
 
     fn ended(&mut self, slot: usize) -> (Farewell, Vec<Action>) {
-        self.group.ended(self.now, slot, false)
+        self.group.ended(self.now, slot, End::Failed)
     }
 }
 
@@ -178,6 +178,22 @@ fn processes_that_die_young_are_replaced_with_growing_delay() {
 }
 
 #[test]
+fn a_process_that_ends_for_a_reason_of_its_own_delays_nothing() {
+    let rules = Rules {
+        processes: 1,
+        ..RULES
+    };
+    let mut played = Played::new(rules, 2);
+    played.tick();
+    for slot in [0, 1, 0, 1] {
+        played.pass(10);
+        let (farewell, actions) = played.group.ended(played.now, slot, End::Deliberate);
+        assert_eq!(farewell, Farewell::Expected);
+        assert_eq!(actions, [Action::Start(1 - slot)]);
+    }
+}
+
+#[test]
 fn a_process_that_does_not_end_in_time_is_killed_once() {
     let mut played = Played::ready(RULES, 4);
     played.report(0, Report::Draining(REASON));
@@ -252,11 +268,14 @@ fn places_of_an_earlier_supervisor_are_left_alone_until_they_are_free() {
     let mut group = Group::new(RULES, 4, &[0, 1]);
     let now = Instant::now();
     assert_eq!(group.tick(now), [Action::Start(2), Action::Start(3)]);
-    assert_eq!(group.ended(now, 0, false), (Farewell::Expected, vec![]));
-    assert_eq!(group.ended(now, 2, false).1, [Action::Start(0)]);
+    assert_eq!(
+        group.ended(now, 0, End::Failed),
+        (Farewell::Expected, vec![])
+    );
+    assert_eq!(group.ended(now, 2, End::Failed).1, [Action::Start(0)]);
     assert_eq!(group.end(now).len(), 2);
-    group.ended(now, 0, false);
-    group.ended(now, 3, false);
+    group.ended(now, 0, End::Failed);
+    group.ended(now, 3, End::Failed);
     assert!(group.is_over());
 }
 
@@ -270,5 +289,5 @@ fn services_wait_for_those_of_an_earlier_supervisor() {
     let mut group = Group::new(rules, 2, &[0]);
     let now = Instant::now();
     assert_eq!(group.tick(now), []);
-    assert_eq!(group.ended(now, 0, false).1, [Action::Start(1)]);
+    assert_eq!(group.ended(now, 0, End::Failed).1, [Action::Start(1)]);
 }
