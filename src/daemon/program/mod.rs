@@ -23,7 +23,7 @@ use crate::scoreboard::Scoreboard;
 use crate::server::{Activity, Server, Settings};
 use crate::sys::identity::exit_now;
 use crate::sys::process::{EXIT_CUT, EXIT_HOPELESS};
-use crate::sys::{descriptor, memory, signal};
+use crate::sys::{descriptor, fork, memory, signal};
 
 /// Exit code of a process that could not go on for another reason.
 pub const EXIT_FAILED: i32 = 70;
@@ -150,6 +150,7 @@ fn tie_to_parent(parent: Option<Pid>) -> Result<(), Failure> {
 fn live(given: Given) -> Result<i32, Failure> {
     let began = Instant::now();
     let signals = signal::install().map_err(system("signals cannot be handled"))?;
+    fork::watch().map_err(system("forks cannot be noticed"))?;
     let options = &given.config.options;
     let activity = Activity::new(options.threads, options.maximum_requests)
         .map_err(system("no descriptors"))?;

@@ -14,6 +14,7 @@ use super::connection::Connection;
 use super::outbox::{AT_ONCE, Outbox, Unsent};
 use super::{Seat, Server};
 use crate::log;
+use crate::sys::fork;
 use crate::sys::socket::Waiting;
 
 /// Blocks of up to this many bytes together are copied behind their head.
@@ -86,6 +87,7 @@ impl<'s> FrameHost<'s> {
 
     /// The application is done: what the child does not know yet is put behind what goes out.
     pub(super) fn conclude(&mut self, outcome: Outcome) {
+        leave_if_forked();
         self.uncount();
         if self.is_ended || std::mem::replace(&mut self.is_concluded, true) {
             return;
@@ -265,6 +267,7 @@ const fn waiting(flags: SendFlags) -> Waiting {
 
 impl RequestHost for FrameHost<'_> {
     fn send(&mut self, head: Option<HeadView<'_>>, blocks: Blocks<'_>, flags: SendFlags) -> Sent {
+        leave_if_forked();
         if self.is_broken {
             return Sent::Gone;
         }
@@ -305,6 +308,7 @@ impl RequestHost for FrameHost<'_> {
         length: u64,
         flags: SendFlags,
     ) -> Sent {
+        leave_if_forked();
         if self.is_broken {
             return Sent::Gone;
         }
@@ -336,6 +340,9 @@ impl RequestHost for FrameHost<'_> {
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        if fork::is_forked() {
+            return Err(ReadError::Failed);
+        }
         self.touch();
         if self.is_broken {
             return Err(ReadError::Gone);
@@ -359,7 +366,7 @@ impl RequestHost for FrameHost<'_> {
             return;
         }
         let mark = self.out.frames.len();
-        if self.is_broken || mark > AT_ONCE {
+        if self.is_broken || mark > AT_ONCE || fork::is_forked() {
             return log::line(level, text);
         }
         wire::push_log(&mut self.out.frames, level, text);
@@ -374,6 +381,18 @@ impl RequestHost for FrameHost<'_> {
                 log::line(level, text);
             }
         }
+    }
+}
+
+/// A process that the application forked, and that comes back from it, would answer the same request once more, and count
+/// in memory that is shared: it ends here.
+fn leave_if_forked() {
+    if fork::is_forked() {
+        log::warn(format_args!(
+            "RSGI0446: process {}, which an application forked, came back from it and is ended: end it there, with os._exit()",
+            std::process::id()
+        ));
+        fork::leave();
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod descriptor;
+pub mod fork;
 pub mod identity;
 pub mod memory;
 pub mod process;
