@@ -223,7 +223,8 @@ pub fn set_environment(config: &ProcessConfig) {
             }
         }
     }
-    if !sys::adopt_locale() {
+    // mod_wsgi: what is not configured is not complained about; a chroot seldom has locales.
+    if !sys::adopt_locale() && (options.lang.is_some() || options.locale.is_some()) {
         let value = |name: &str| std::env::var_os(name).unwrap_or_default();
         log::warn(format_args!(
             "RSGI0079: there is no locale LC_ALL=`{}` LANG=`{}` on this machine",

@@ -20,7 +20,7 @@ pub trait Python: Send + Sync {
     fn probe(&self);
     /// Whether a request has found its script loaded, without waiting.
     fn has_loaded(&self) -> bool;
-    /// Writes where all threads are to standard error, without waiting and at the risk of a crash.
+    /// Logs where all threads are at info, without waiting and at the risk of a crash.
     fn dump_unsafe(&self);
 }
 

@@ -72,6 +72,8 @@ pub(super) struct Lifecycle {
     options: DaemonOptions,
     phase: Phase,
     reason: Option<ShutdownReason>,
+    /// What it will ask to be replaced for when it serves.
+    wanted: Option<ShutdownReason>,
     suspects: Vec<Suspect>,
     is_late_told: bool,
 }
@@ -86,6 +88,7 @@ impl Lifecycle {
             options,
             phase: Phase::Starting,
             reason: None,
+            wanted: None,
             suspects: Vec::new(),
             is_late_told: false,
         }
@@ -117,7 +120,11 @@ impl Lifecycle {
             return Vec::new();
         }
         self.phase = Phase::Serving { since: now };
-        vec![Act::Report(Report::Ready)]
+        let mut acts = vec![Act::Report(Report::Ready)];
+        if let Some(reason) = self.wanted.take() {
+            acts.extend(self.ask(reason));
+        }
+        acts
     }
 
     /// The supervisor gives an order.
@@ -129,13 +136,13 @@ impl Lifecycle {
     }
 
     /// SIGUSR1.
-    pub(super) fn graceful(&mut self, now: Duration) -> Vec<Act> {
+    pub(super) fn graceful(&mut self) -> Vec<Act> {
         let reason = if self.options.eviction_timeout > 0 {
             ShutdownReason::EvictionSignal
         } else {
             ShutdownReason::GracefulSignal
         };
-        self.ask(reason, now)
+        self.ask(reason)
     }
 
     /// SIGTERM or SIGINT: the supervisor may not know, so it is told.
@@ -210,11 +217,11 @@ impl Lifecycle {
             acts.push(Act::Dump);
             acts.extend(self.drain(ShutdownReason::StartupTimeout, view.now));
         } else if is_full {
-            acts.extend(self.ask(ShutdownReason::MaximumRequests, view.now));
+            acts.extend(self.ask(ShutdownReason::MaximumRequests));
         } else if is_after(Some(since), options.restart_interval) {
-            acts.extend(self.ask(ShutdownReason::RestartInterval, view.now));
+            acts.extend(self.ask(ShutdownReason::RestartInterval));
         } else if is_inactive {
-            acts.extend(self.ask(ShutdownReason::InactivityTimeout, view.now));
+            acts.extend(self.ask(ShutdownReason::InactivityTimeout));
         }
     }
 
@@ -280,7 +287,7 @@ impl Lifecycle {
         acts.extend(if self.options.graceful_timeout == 0 {
             self.drain(ShutdownReason::RequestTimeout, view.now)
         } else {
-            self.ask(ShutdownReason::RequestTimeout, view.now)
+            self.ask(ShutdownReason::RequestTimeout)
         });
     }
 
@@ -354,13 +361,17 @@ impl Lifecycle {
     }
 
     /// Asks for a successor and serves on.
-    fn ask(&mut self, reason: ShutdownReason, now: Duration) -> Vec<Act> {
+    fn ask(&mut self, reason: ShutdownReason) -> Vec<Act> {
         match self.phase {
             Phase::Serving { .. } if self.reason.is_none() => {
                 self.reason = Some(reason);
                 vec![Act::Report(Report::Replace(reason))]
             }
-            Phase::Starting => self.end(reason, now),
+            // A process that loads is a new one: it asks when it can be replaced, and does not look like a failure.
+            Phase::Starting => {
+                self.wanted.get_or_insert(reason);
+                Vec::new()
+            }
             _ => Vec::new(),
         }
     }

@@ -266,7 +266,7 @@ impl Watch {
                     self.lifecycle.abandoned(now)
                 }
                 Signal::Stop => self.lifecycle.stop(now),
-                Signal::Graceful => self.lifecycle.graceful(now),
+                Signal::Graceful => self.lifecycle.graceful(),
                 Signal::CpuTime => self.lifecycle.cpu_time(now),
                 Signal::Other => Vec::new(),
             };
@@ -365,6 +365,10 @@ impl Watch {
             // Some of it is for Python's own end.
             timeout.mul_f32(0.8)
         };
+        if self.watched.options.threads == 0 {
+            // The script of a service is in Python on the main thread, and SIGTERM is what tells it.
+            signal::terminate_self();
+        }
         let mut state = self.shared.state.lock();
         state.ending.get_or_insert(Ending { reason, patience });
         self.shared.changed.notify_all();

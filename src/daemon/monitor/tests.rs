@@ -110,7 +110,7 @@ fn the_first_reason_stays() {
     let replace = [Act::Report(Report::Replace(reason))];
     assert_eq!(lifecycle.tick(&full), replace);
     assert!(lifecycle.tick(&full).is_empty(), "it asks once");
-    assert!(lifecycle.graceful(at(2)).is_empty());
+    assert!(lifecycle.graceful().is_empty());
     let acts = lifecycle.order(Order::Drain(ShutdownReason::GracefulSignal), at(3));
     assert_eq!(acts, drained(reason));
     assert_eq!(lifecycle.tick(&view(4)), [Act::End(reason)]);
@@ -130,13 +130,12 @@ fn an_order_to_stop_is_obeyed_at_once_and_a_signal_is_told_to_the_supervisor() {
 }
 
 #[test]
-fn before_it_serves_every_reason_is_an_end() {
+fn before_it_serves_every_order_is_an_end() {
     let lifecycle = || Lifecycle::new(DaemonOptions::default());
     assert!(lifecycle().tick(&view(1_000)).is_empty());
     for acts in [
         lifecycle().order(Order::Stop, at(1)),
         lifecycle().order(Order::Drain(ShutdownReason::GracefulSignal), at(1)),
-        lifecycle().graceful(at(1)),
         lifecycle().abandoned(at(1)),
     ] {
         assert!(matches!(acts.last(), Some(Act::End(_))), "{acts:?}");
@@ -279,4 +278,15 @@ fn a_changed_script_drains_at_once() {
     let reason = ShutdownReason::ScriptReload;
     assert_eq!(lifecycle.tick(&stale), drained(reason));
     assert!(lifecycle.is_draining());
+}
+
+#[test]
+fn a_process_that_is_still_loading_asks_to_be_replaced_when_it_serves() {
+    let mut lifecycle = Lifecycle::new(DaemonOptions::default());
+    assert!(lifecycle.graceful().is_empty());
+    let replace = Act::Report(Report::Replace(ShutdownReason::GracefulSignal));
+    assert_eq!(
+        lifecycle.ready(at(1)),
+        [Act::Report(Report::Ready), replace]
+    );
 }

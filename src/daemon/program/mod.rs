@@ -149,8 +149,8 @@ fn tie_to_parent(parent: Option<Pid>) -> Result<(), Failure> {
 /// The process's life, from Python's beginning to its end.
 fn live(given: Given) -> Result<i32, Failure> {
     let began = Instant::now();
-    let signals = signal::install().map_err(system("signals cannot be handled"))?;
     fork::watch().map_err(system("forks cannot be noticed"))?;
+    let signals = signal::install().map_err(system("signals cannot be handled"))?;
     let options = &given.config.options;
     let activity = Activity::new(options.threads, options.maximum_requests)
         .map_err(system("no descriptors"))?;
@@ -264,7 +264,7 @@ fn end(
     let cut = activity.running().count();
     if cut > 0 {
         log::warn(format_args!(
-            "RSGI0442: process {} of group `{}` ends while {cut} requests still run, {} ms after it was to end (shutdown-timeout={}); where they are follows",
+            "RSGI0442: process {} of group `{}` ends while {cut} requests still run, {} ms after it was to end (shutdown-timeout={}); where they are follows at info",
             std::process::id(),
             config.group.escape_ascii(),
             start.elapsed().as_millis(),

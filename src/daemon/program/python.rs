@@ -2,6 +2,7 @@
 //! know.
 
 use std::ffi::OsStr;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,11 +14,15 @@ use rsgi_bridge::layer::Layer;
 use rsgi_bridge::locate::Found;
 use rsgi_bridge::serve::RequestSource;
 use rsgi_bridge::start::StartOptions;
+use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::config::{ImportConfig, ProcessConfig, PythonConfig};
-use crate::log::LayerLog;
+use crate::log::{self, LayerLog};
 use crate::monitor::Python;
 use crate::server::RequestHandler;
+
+/// The most that is logged of where the threads are.
+const MOST_STACKS: usize = 256 * 1024;
 
 /// The layer as the server and the monitor see it.
 pub(super) struct LayerHandler {
@@ -76,7 +81,18 @@ impl Python for LayerHandler {
     }
 
     fn dump_unsafe(&self) {
-        let _ = self.layer.dump_unsafe(rustix::stdio::stderr());
+        // Python writes plain text: from a memory file it becomes lines with a level.
+        let Ok(file) = memfd_create("rsgi-threads", MemfdFlags::CLOEXEC) else {
+            return;
+        };
+        let _ = self.layer.dump_unsafe(file.as_fd());
+        let mut text = vec![0; MOST_STACKS];
+        let count = rustix::io::pread(&file, &mut text, 0).unwrap_or(0);
+        for line in text[..count].split(|&byte| byte == b'\n') {
+            if !line.is_empty() {
+                log::info(format_args!("{}", String::from_utf8_lossy(line)));
+            }
+        }
     }
 }
 

@@ -133,6 +133,28 @@ fn a_service_process_runs_its_script_and_ends() {
 }
 
 #[test]
+fn a_service_process_is_asked_to_end_by_a_signal() {
+    let script = "
+import time
+print('a service')
+try:
+    while True:
+        time.sleep(0.1)
+finally:
+    print('asked')
+";
+    let mut daemon = Daemon::spawn(script, |config| {
+        config.options.threads = 0;
+        config.imports.push(crate::harness::import("app.wsgi"));
+    });
+    daemon.expect_line("a service");
+    daemon.order(rsgi_daemon::order::Order::Stop);
+    assert_eq!(daemon.ended(), Ended::Code(0));
+    daemon.expect_line("asked");
+    daemon.expect_line("shutdown_signal");
+}
+
+#[test]
 fn a_chroot_holds_the_python_and_the_script_but_not_the_layer() {
     if !is_root() {
         return;

@@ -31,6 +31,12 @@ def application(environ, start_response):
         print('to errors', file=environ['wsgi.errors'])
         print('to stdout')
         os.write(2, b'raw line\n')
+    if path == '/fork':
+        pid = os.fork()
+        if pid:
+            os.waitpid(pid, 0)
+        else:
+            print('the child', file=environ['wsgi.errors'])
     if path == '/first':
         environ['wsgi.input'].read(1)
     start_response('200 OK', [('Content-Type', 'text/plain'), ('X-A', '1'), ('X-A', '2')])
@@ -120,6 +126,20 @@ fn lines_of_a_request_come_as_frames_and_raw_ones_without_a_mark() {
         "{text}"
     );
     assert_eq!(daemon.expect_line("raw line"), "raw line");
+}
+
+#[test]
+fn what_an_application_forks_off_and_lets_return_says_nothing() {
+    let daemon = Daemon::start(APP, |_| {});
+    let mut child = daemon.connect();
+    for _ in 0..3 {
+        let answer = child.ask(&Request::get("/fork"));
+        assert_eq!(answer.text(), "Hello world!");
+        let of_child = |line: &String| line.contains("the child");
+        assert!(!answer.log.iter().any(of_child), "{:?}", answer.log);
+    }
+    daemon.expect_line("the child");
+    assert_eq!(daemon.slot().busy(), 0);
 }
 
 /// What strace counts in the process while `count` requests are answered one after the other; none without strace.
