@@ -200,7 +200,9 @@ fn live(given: Given) -> Result<i32, Failure> {
 /// A service process: no workers; its scripts run on the main thread.
 fn serve_nobody(config: &ProcessConfig, handler: &LayerHandler, monitor: &Monitor) {
     let began = Instant::now();
-    handler.run_services(config);
+    if monitor.ending().is_none() {
+        handler.run_services(config);
+    }
     let reason = monitor.ending().map(|ending| ending.reason.name());
     log::info(format_args!(
         "RSGI0436: service process {} of group `{}` ends after {} s{}",
