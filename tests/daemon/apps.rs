@@ -85,19 +85,16 @@ fn ends_the_process(code: &str, options: &str, causes: &[&str]) {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_segmentation_fault_is_a_502_and_the_signal_is_in_the_log() {
     ends_the_process("ctypes.string_at(1)", "processes=1 threads=3", &["SIGSEGV"]);
 }
 
 #[test]
-#[ignore = "#4"]
 fn an_abort_is_a_502_and_the_signal_is_in_the_log() {
     ends_the_process("os.abort()", "processes=1 threads=3", &["SIGABRT"]);
 }
 
 #[test]
-#[ignore = "#4"]
 fn an_application_that_kills_itself_is_a_502() {
     ends_the_process(
         "os.kill(os.getpid(), signal.SIGKILL)",
@@ -107,7 +104,6 @@ fn an_application_that_kills_itself_is_a_502() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn os_exit_is_a_502_and_the_exit_code_is_in_the_log() {
     ends_the_process(
         "os._exit(3)",
@@ -117,18 +113,16 @@ fn os_exit_is_a_502_and_the_exit_code_is_in_the_log() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn an_exhausted_stack_is_a_502_and_the_signal_is_in_the_log() {
     // The C library's parser of patterns goes one level deeper with each parenthesis, and no limit of Python's knows.
     ends_the_process(
         "ctypes.CDLL(None).regcomp(ctypes.create_string_buffer(1000), b'(' * 3000000, 1)",
         "processes=1 threads=3",
-        &["SIGSEGV", "SIGABRT"],
+        &["SIGSEGV", "SIGABRT", "overflow"],
     );
 }
 
 #[test]
-#[ignore = "#4"]
 fn an_exhausted_stack_in_python_is_a_recursion_error_and_the_process_goes_on() {
     let server = evil("processes=1 threads=3");
     let pid = process(&server);
@@ -140,7 +134,6 @@ fn an_exhausted_stack_in_python_is_a_recursion_error_and_the_process_goes_on() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn exhausted_memory_is_a_memory_error_within_the_limit_and_the_process_goes_on() {
     for option in ["memory-limit=300000000", "virtual-memory-limit=1500000000"] {
         let server = evil(&format!("processes=1 threads=2 {option}"));
@@ -154,7 +147,6 @@ fn exhausted_memory_is_a_memory_error_within_the_limit_and_the_process_goes_on()
 }
 
 #[test]
-#[ignore = "#4"]
 fn exhausting_memory_in_small_pieces_costs_only_that_request() {
     let server = evil("processes=1 threads=2 memory-limit=150000000");
     process(&server);
@@ -178,7 +170,6 @@ fn exhausting_memory_in_small_pieces_costs_only_that_request() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn system_exit_is_a_500_and_the_process_goes_on() {
     let server = evil("processes=1 threads=3");
     let pid = process(&server);
@@ -190,7 +181,6 @@ fn system_exit_is_a_500_and_the_process_goes_on() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_child_forked_by_the_application_harms_nobody() {
     let server = evil("processes=1 threads=3");
     let pid = process(&server);
@@ -228,7 +218,6 @@ fn a_forked_child_that_returns_from_the_application_sends_nothing() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn programs_that_an_application_starts_inherit_no_signal_mask_and_no_descriptor() {
     only_rsgi!("it blocks nothing, but leaves its sockets to them");
     let server = evil("processes=1 threads=3");
@@ -245,7 +234,6 @@ fn programs_that_an_application_starts_inherit_no_signal_mask_and_no_descriptor(
 }
 
 #[test]
-#[ignore = "#4"]
 fn an_application_that_closes_all_descriptors_costs_its_own_requests_only() {
     let server = evil("processes=1 threads=3 shutdown-timeout=2");
     let pid = process(&server);
@@ -270,7 +258,6 @@ fn an_application_that_closes_all_descriptors_costs_its_own_requests_only() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn an_application_that_holds_the_gil_in_c_stops_its_own_process_only() {
     let server =
         evil("processes=2 threads=3 deadlock-timeout=1 shutdown-timeout=1 request-timeout=0");
@@ -323,7 +310,6 @@ fn an_application_that_holds_the_gil_in_c_stops_its_own_process_only() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn threads_that_an_application_leaves_behind_do_not_keep_a_process_from_ending() {
     let mut server = evil("processes=1 threads=3 shutdown-timeout=3");
     let code = "def forever():\n  while True: time.sleep(0.05)\n\
@@ -347,7 +333,6 @@ fn threads_that_an_application_leaves_behind_do_not_keep_a_process_from_ending()
 }
 
 #[test]
-#[ignore = "#4"]
 fn what_c_code_and_children_write_to_the_terminal_reaches_the_error_log() {
     let server = evil("processes=1 threads=3");
     server
@@ -369,7 +354,6 @@ fn what_c_code_and_children_write_to_the_terminal_reaches_the_error_log() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_flood_of_output_does_not_stop_the_application() {
     let server = evil("processes=1 threads=3");
     let begun = Instant::now();
@@ -396,7 +380,6 @@ fn a_flood_of_output_does_not_stop_the_application() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn an_application_that_answers_before_the_request_is_read_is_heard() {
     let server = evil("processes=1 threads=3");
     let mut connection: Connection = server.connect();

@@ -88,7 +88,6 @@ fn both_ways(server: &Server, head: &str, body: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_large_answer_comes_while_the_body_is_unread() {
     only_rsgi!("both wait for the other");
     let server = serving();
@@ -114,7 +113,6 @@ fn a_large_answer_comes_while_the_body_is_unread() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn an_application_refuses_a_body_before_it_has_come() {
     only_rsgi!("only after all of it");
     let server = serving();
@@ -135,7 +133,6 @@ fn an_application_refuses_a_body_before_it_has_come() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn an_echo_runs_in_both_directions_at_the_same_time() {
     only_rsgi!("hangs");
     let server = serving();
@@ -170,7 +167,6 @@ fn unchunked(mut bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-#[ignore = "#4"]
 fn an_echo_answers_each_block_before_the_next_is_sent() {
     only_rsgi!("the whole body goes first");
     let server = serving();
@@ -194,7 +190,6 @@ fn an_echo_answers_each_block_before_the_next_is_sent() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn bodies_of_all_sizes_around_the_limits_come_through_whole() {
     let server = serving();
     let mut connection = server.connect();
@@ -227,7 +222,6 @@ fn bodies_of_all_sizes_around_the_limits_come_through_whole() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn many_clients_post_and_get_their_own_bodies_back() {
     let server = group("processes=2 threads=5").start();
     let load = Load::on(server.port())
@@ -245,7 +239,6 @@ fn many_clients_post_and_get_their_own_bodies_back() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_body_over_apaches_limit_is_refused_before_a_process_is_asked() {
     let server = grouped("processes=1 threads=2", BODIES)
         .conf("LimitRequestBody 1000")
@@ -260,7 +253,6 @@ fn a_body_over_apaches_limit_is_refused_before_a_process_is_asked() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_client_that_goes_away_in_its_body_costs_nothing() {
     let server = serving();
     for size in [60_000, 500_000, 3_000_000] {
@@ -303,7 +295,6 @@ fn a_client_that_goes_away_in_its_body_costs_nothing() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_client_that_goes_away_while_it_is_answered_costs_nothing() {
     let server = group("processes=1 threads=3").start();
     for _ in 0..12 {
@@ -331,7 +322,6 @@ fn a_client_that_goes_away_while_it_is_answered_costs_nothing() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_half_closed_client_gets_its_answer() {
     let server = serving();
     let body = pattern(300_000);
@@ -343,7 +333,6 @@ fn a_half_closed_client_gets_its_answer() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_file_is_sent_by_descriptor_and_whole() {
     let server = grouped(
         "processes=1 threads=3",
@@ -383,7 +372,6 @@ def application(environ, start_response):
 }
 
 #[test]
-#[ignore = "#4"]
 fn blocks_reach_the_client_while_the_application_goes_on() {
     let server = group("processes=1 threads=3").start();
     let mut connection = server.connect();

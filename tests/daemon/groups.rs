@@ -20,7 +20,6 @@ fn named() -> crate::harness::Builder {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_group_is_named_by_alias_section_and_variable() {
     let server = named()
         .modules(&["env", "setenvif"])
@@ -54,7 +53,6 @@ fn a_group_is_named_by_alias_section_and_variable() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn restrict_process_and_restrict_embedded_refuse_what_they_do_not_list() {
     let server = named()
         .conf(
@@ -74,7 +72,6 @@ fn restrict_process_and_restrict_embedded_refuse_what_they_do_not_list() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_group_of_a_virtual_host_serves_hosts_of_that_name_only() {
     let server = Server::builder()
         .embedded()
@@ -97,7 +94,6 @@ fn a_group_of_a_virtual_host_serves_hosts_of_that_name_only() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn lines_of_a_group_of_a_virtual_host_are_in_the_log_of_that_host() {
     let source = r#"
 import os, sys
@@ -155,7 +151,6 @@ const DIFFERS: [&str; 20] = [
 ];
 
 #[test]
-#[ignore = "#4"]
 fn environ_is_the_same_in_both_modes() {
     let server = Server::builder()
         .daemon("app", "processes=1 threads=8")
@@ -233,7 +228,6 @@ def application(environ, start_response):
 "#;
 
 #[test]
-#[ignore = "#4"]
 fn a_local_location_of_a_200_is_an_internal_redirect() {
     let server = grouped("processes=1 threads=2", ANSWERS)
         .file("htdocs/a.txt", b"static text")
@@ -252,7 +246,6 @@ fn a_local_location_of_a_200_is_an_internal_redirect() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn error_override_gives_errors_to_apaches_documents() {
     let server = grouped("processes=1 threads=2", ANSWERS)
         .conf("ErrorDocument 404 \"apache's page\"\nErrorDocument 500 \"apache's 500\"")
@@ -295,7 +288,6 @@ fn headers_come_through_as_the_application_sent_them() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn two_groups_of_the_same_script_are_two_processes() {
     let server = Server::builder()
         .daemon("one", "processes=1 threads=2")
@@ -314,7 +306,6 @@ fn two_groups_of_the_same_script_are_two_processes() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn each_mpm_serves_a_group() {
     for mpm in crate::harness::Mpm::ALL {
         let server = group("processes=2 threads=3").mpm(mpm).threads(8).start();
@@ -334,7 +325,6 @@ fn each_mpm_serves_a_group() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_group_is_used_before_the_directive_that_defines_it_is_read() {
     only_rsgi!("the harness gives it a title");
     let server = Server::builder()

@@ -42,7 +42,6 @@ fn group_id(name: &str) -> u32 {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_process_is_apaches_user_by_default_and_cannot_go_back() {
     needs!(is_root(), "not root");
     let server = evaluating("processes=1 threads=2").start();
@@ -76,7 +75,6 @@ fn a_process_is_apaches_user_by_default_and_cannot_go_back() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn user_and_group_are_taken_on_with_the_groups_of_the_user_database() {
     needs!(is_root(), "not root");
     let server = evaluating("processes=1 threads=2 user=nobody group=nogroup home=/").start();
@@ -95,7 +93,6 @@ fn user_and_group_are_taken_on_with_the_groups_of_the_user_database() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn supplementary_groups_are_those_that_are_given() {
     needs!(is_root(), "not root");
     let server = evaluating(
@@ -112,7 +109,6 @@ fn supplementary_groups_are_those_that_are_given() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_user_without_a_home_gets_the_root_folder_and_a_warning() {
     needs!(is_root(), "not root");
     only_rsgi!("its clients hang");
@@ -129,7 +125,6 @@ fn a_user_without_a_home_gets_the_root_folder_and_a_warning() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn umask_home_and_language_are_as_configured() {
     let server =
         evaluating("processes=1 threads=2 umask=0027 home=@WORK@ lang=C.UTF-8 locale=C.UTF-8")
@@ -148,7 +143,6 @@ fn umask_home_and_language_are_as_configured() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn home_and_user_of_the_environment_are_those_of_the_process() {
     needs!(is_root(), "not root");
     let server = evaluating("processes=1 threads=2 user=nobody group=nogroup home=/")
@@ -163,7 +157,6 @@ fn home_and_user_of_the_environment_are_those_of_the_process() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn the_environment_of_httpd_comes_along() {
     let server = evaluating("processes=1 threads=2")
         .env("FROM_OUTSIDE", "value")
@@ -173,7 +166,6 @@ fn the_environment_of_httpd_comes_along() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_locale_that_does_not_exist_is_named() {
     let builder = evaluating("processes=1 threads=2 locale=xx_YY.UTF-8");
     if under_test() == UnderTest::Rsgi {
@@ -193,7 +185,6 @@ fn title(pid: i32) -> String {
 }
 
 #[test]
-#[ignore = "#4"]
 fn display_name_is_the_title_of_the_process() {
     let server = evaluating("processes=1 threads=2 display-name=%{GROUP}").start();
     let pid: i32 = value(&server, "os.getpid()").parse().unwrap();
@@ -209,7 +200,6 @@ fn display_name_is_the_title_of_the_process() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn cpu_priority_is_set_before_the_user_is_changed() {
     needs!(is_root(), "not root");
     for priority in [5, -3] {
@@ -221,7 +211,6 @@ fn cpu_priority_is_set_before_the_user_is_changed() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn settings_of_python_reach_the_interpreter() {
     let server = evaluating(
         "processes=1 threads=2 python-eggs=@WORK@/eggs switch-interval=0.02 stack-size=1048576",
@@ -235,7 +224,6 @@ fn settings_of_python_reach_the_interpreter() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn limits_of_memory_are_in_force() {
     let server =
         evaluating("processes=1 threads=2 memory-limit=500000000 virtual-memory-limit=4000000000")
@@ -249,7 +237,6 @@ fn limits_of_memory_are_in_force() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_script_of_another_user_is_refused_where_script_user_says_so() {
     needs!(is_root(), "not root");
     let server = group("processes=1 threads=2 script-user=nobody").start();
@@ -275,7 +262,6 @@ fn a_script_of_another_user_is_refused_where_script_user_says_so() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_script_of_another_group_is_refused_where_script_group_says_so() {
     needs!(is_root(), "not root");
     let server = group("processes=1 threads=2 script-group=nogroup").start();
@@ -292,7 +278,6 @@ fn a_script_of_another_group_is_refused_where_script_group_says_so() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn numbers_of_processes_and_threads_are_visible_to_the_application() {
     let server = evaluating("processes=2 threads=5").start();
     assert_eq!(

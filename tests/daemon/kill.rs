@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::{answering, group, millis, mixed, sleeping};
+use super::{all_serve, answering, group, millis, mixed, sleeping};
 use crate::harness::{
     Ask, Builder, Connection, Failure, Load, Request, Server, comes_true, has_ended, only_rsgi,
     open_descriptors, say, signal, wait_until,
@@ -46,7 +46,6 @@ fn descriptors(pids: &[i32]) -> usize {
 }
 
 #[test]
-#[ignore = "#4"]
 fn only_the_requests_of_a_killed_process_fail() {
     let server = quiet(group("processes=2 threads=5"));
     allow_deaths(&server);
@@ -83,7 +82,6 @@ fn only_the_requests_of_a_killed_process_fail() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn requests_that_wait_go_to_another_process() {
     only_rsgi!("they are in the socket that all processes share, or in the dead one");
     let server = quiet(group("processes=2 threads=1"));
@@ -114,7 +112,6 @@ fn requests_that_wait_go_to_another_process() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_502_names_the_group_the_process_and_the_signal_in_one_line() {
     only_rsgi!("its line names none of them");
     let server = quiet(group("processes=1 threads=2"));
@@ -143,7 +140,6 @@ fn a_502_names_the_group_the_process_and_the_signal_in_one_line() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_stream_whose_process_is_killed_is_cut_at_once() {
     only_rsgi!("it looks complete");
     let server = quiet(group("processes=1 threads=2"));
@@ -163,11 +159,11 @@ fn a_stream_whose_process_is_killed_is_cut_at_once() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn killed_apache_children_leave_no_place_taken() {
     let server = quiet(group("processes=2 threads=5").processes(2).threads(16));
     allow_deaths(&server);
     server.allow_log("exit signal Killed");
+    all_serve(&server, "/sleep", 2);
     all_places_are_free(&server, 10);
     let daemons = server.daemons();
     let before = descriptors(&daemons);
@@ -209,7 +205,6 @@ fn killed_apache_children_leave_no_place_taken() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_killed_supervisor_is_replaced_and_costs_no_request() {
     only_rsgi!("it has none");
     let server = quiet(group("processes=2 threads=5"));
@@ -254,11 +249,11 @@ fn a_killed_supervisor_is_replaced_and_costs_no_request() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_stopped_process_gets_nothing_more_and_takes_part_again_when_it_goes_on() {
     only_rsgi!("its socket is shared: what the stopped process took waits, what is left is served");
     let server = quiet(group("processes=2 threads=5"));
     server.allow_log("RSGI04");
+    all_serve(&server, "/sleep", 2);
     let daemons = server.daemons();
     let seen = |server: &Server| -> BTreeSet<i32> {
         let load = Load::on(server.port()).clients(10).most(3);
@@ -335,7 +330,6 @@ fn takes_part(server: &Server, pid: i32) -> bool {
 }
 
 #[test]
-#[ignore = "#4"]
 fn when_the_parent_is_killed_daemons_and_supervisor_end_by_themselves() {
     only_rsgi!("its daemons live on");
     let mut server = quiet(group("processes=2 threads=5"));
@@ -371,7 +365,6 @@ fn when_the_parent_is_killed_daemons_and_supervisor_end_by_themselves() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_process_that_dies_at_once_again_and_again_is_started_with_a_growing_delay() {
     only_rsgi!("it is started as fast as it dies, once a second");
     let server = Server::builder()
@@ -405,7 +398,6 @@ fn a_process_that_dies_at_once_again_and_again_is_started_with_a_growing_delay()
 }
 
 #[test]
-#[ignore = "#4"]
 fn one_death_is_made_good_at_once() {
     let server = quiet(group("processes=1 threads=5"));
     allow_deaths(&server);

@@ -120,7 +120,6 @@ fn leaves_nothing(end: impl FnOnce(&mut Server), patience: Duration) {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_stop_leaves_nothing() {
     leaves_nothing(
         |server| {
@@ -137,7 +136,6 @@ fn a_stop_leaves_nothing() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn sigterm_leaves_nothing() {
     leaves_nothing(
         |server| {
@@ -153,7 +151,6 @@ fn sigterm_leaves_nothing() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_graceful_stop_leaves_nothing() {
     only_rsgi!("it cuts the request");
     let server = group("processes=2 threads=5").start();
@@ -172,7 +169,6 @@ fn a_graceful_stop_leaves_nothing() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_crash_of_the_parent_leaves_nothing_but_apaches_children() {
     only_rsgi!("its daemons live on");
     leaves_nothing(
@@ -191,7 +187,6 @@ fn a_crash_of_the_parent_leaves_nothing_but_apaches_children() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_crash_of_everything_of_apaches_at_once_leaves_nothing() {
     only_rsgi!("its daemons live on");
     leaves_nothing(
@@ -210,7 +205,6 @@ fn a_crash_of_everything_of_apaches_at_once_leaves_nothing() {
 
 /// 50 in CI; `RSGI_TEST_SOAK=1` makes it 500.
 #[test]
-#[ignore = "#4"]
 fn many_starts_and_stops_leave_nothing() {
     let rounds = if std::env::var_os("RSGI_TEST_SOAK").is_some() {
         125
@@ -243,7 +237,6 @@ fn many_starts_and_stops_leave_nothing() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_configuration_test_starts_no_process() {
     let builder = group("processes=2 threads=2");
     let marker = builder.root().display().to_string();
@@ -252,7 +245,6 @@ fn a_configuration_test_starts_no_process() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn nothing_grows_in_daemon_child_and_parent() {
     let long = std::env::var_os("RSGI_TEST_SOAK").is_some();
     let count = if long { 50_000 } else { 5_000 };

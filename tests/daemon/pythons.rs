@@ -21,7 +21,6 @@ fn pythons() -> Vec<String> {
 }
 
 #[test]
-#[ignore = "#4"]
 fn two_groups_of_one_apache_run_on_two_python_versions() {
     only_rsgi!("it is built for one version");
     let pythons = pythons();
@@ -66,7 +65,6 @@ fn two_groups_of_one_apache_run_on_two_python_versions() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_group_may_have_another_python_than_apaches_children() {
     only_rsgi!("it is built for one version");
     let pythons = pythons();
@@ -89,7 +87,6 @@ fn a_group_may_have_another_python_than_apaches_children() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_group_runs_in_a_virtual_environment() {
     let python = std::env::var("RSGI_TEST_PYTHON").unwrap_or_default();
     let python = if python.is_empty() {
@@ -114,7 +111,6 @@ fn a_group_runs_in_a_virtual_environment() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn python_path_of_a_group_comes_first_and_that_of_apaches_children_is_not_inherited() {
     let server = Server::builder()
         .daemon("app", "processes=1 threads=2 python-path=@APPS@/lib:@APPS@/lib2")
@@ -134,7 +130,6 @@ fn python_path_of_a_group_comes_first_and_that_of_apaches_children_is_not_inheri
 }
 
 #[test]
-#[ignore = "#4"]
 fn apaches_children_stay_as_small_as_plain_ones_when_all_applications_are_in_daemons() {
     only_rsgi!("its children are linked with libpython");
     let plain = Server::builder().file("htdocs/a.txt", b"text").start();
@@ -157,7 +152,6 @@ fn apaches_children_stay_as_small_as_plain_ones_when_all_applications_are_in_dae
 }
 
 #[test]
-#[ignore = "#4"]
 fn import_scripts_run_in_every_process_of_their_group_before_it_serves() {
     let server = Server::builder()
         .daemon("app", "processes=3 threads=2")
@@ -187,7 +181,6 @@ fn import_scripts_run_in_every_process_of_their_group_before_it_serves() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_group_without_threads_is_a_service_that_is_started_again_when_it_ends() {
     let server = Server::builder()
         .daemon("app", "processes=1 threads=2")

@@ -51,7 +51,6 @@ fn crowd(server: &Server, count: usize) -> Vec<(u16, Duration)> {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_thousand_connections_are_served_first_come_first_served() {
     only_rsgi!("its worst wait is several times the ideal");
     let server = roomy("processes=2 threads=5");
@@ -80,7 +79,6 @@ fn a_thousand_connections_are_served_first_come_first_served() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn what_waits_longer_than_queue_timeout_gets_a_504_then_and_the_group_recovers_at_once() {
     only_rsgi!("it looks only when a process takes the request");
     let server = roomy("processes=2 threads=5 queue-timeout=1");
@@ -112,7 +110,6 @@ fn what_waits_longer_than_queue_timeout_gets_a_504_then_and_the_group_recovers_a
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_504_of_the_queue_names_the_group_and_the_cure() {
     only_rsgi!("its line names neither");
     let server = group("processes=1 threads=1 queue-timeout=1")
@@ -135,7 +132,6 @@ fn a_504_of_the_queue_names_the_group_and_the_cure() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn with_no_process_ready_a_request_waits_for_connect_timeout_and_gets_a_503() {
     let server = Server::builder()
         .threads(16)
@@ -159,7 +155,6 @@ fn with_no_process_ready_a_request_waits_for_connect_timeout_and_gets_a_503() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn requests_that_come_before_the_process_is_ready_wait_for_it() {
     let server = Server::builder()
         .threads(32)
@@ -174,7 +169,6 @@ fn requests_that_come_before_the_process_is_ready_wait_for_it() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn requests_go_to_the_process_with_the_fewest() {
     only_rsgi!("whichever process is first takes it");
     let server = group("processes=2 threads=5").log_level("notice").start();
@@ -201,7 +195,6 @@ fn requests_go_to_the_process_with_the_fewest() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_client_that_hangs_up_in_the_queue_leaves_it() {
     let server = group("processes=1 threads=1").log_level("notice").start();
     answering(&server);
@@ -227,7 +220,6 @@ fn a_client_that_hangs_up_in_the_queue_leaves_it() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_burst_beyond_the_threads_loses_nothing() {
     let server = group("processes=2 threads=2").log_level("notice").start();
     let load = Load::on(server.port()).clients(48).most(6);

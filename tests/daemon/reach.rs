@@ -47,7 +47,6 @@ fn chroot_of_the_system_python(to: &std::path::Path) -> bool {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_process_holds_nothing_of_apaches() {
     only_rsgi!("it is forked from the parent and holds what that one held");
     let server = group("processes=2 threads=2")
@@ -107,7 +106,6 @@ fn a_process_holds_nothing_of_apaches() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn another_local_user_can_neither_connect_to_a_group_nor_see_its_requests() {
     needs!(is_root(), "not root");
     needs!(as_user("nobody", "true").0, "no setpriv");
@@ -153,7 +151,6 @@ fn another_local_user_can_neither_connect_to_a_group_nor_see_its_requests() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn one_group_can_neither_signal_nor_read_another_of_a_different_user() {
     needs!(is_root(), "not root");
     let server = Server::builder()
@@ -177,7 +174,6 @@ fn one_group_can_neither_signal_nor_read_another_of_a_different_user() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_process_lives_in_its_chroot() {
     needs!(is_root(), "not root");
     let python = std::env::var("RSGI_TEST_PYTHON").unwrap_or_default();

@@ -81,14 +81,12 @@ fn state_of_parent(server: &Server) -> (u64, usize) {
 }
 
 #[test]
-#[ignore = "#4"]
 fn thirty_graceful_restarts_lose_no_request() {
     only_rsgi!("it loses 14 to 43 requests at each");
     thirty_graceful_restarts(group("processes=2 threads=5"), |load| load);
 }
 
 #[test]
-#[ignore = "#4"]
 fn thirty_graceful_restarts_lose_no_request_without_rotation_and_keep_alive() {
     only_rsgi!("it loses 14 to 43 requests at each");
     let builder = group("processes=2 threads=5").conf("WSGISocketRotation Off");
@@ -96,7 +94,6 @@ fn thirty_graceful_restarts_lose_no_request_without_rotation_and_keep_alive() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn requests_and_streams_of_two_seconds_finish_across_a_graceful_restart() {
     only_rsgi!("it kills what takes longer than 3 s, and what is queued");
     let server = group("processes=2 threads=5").start();
@@ -137,7 +134,6 @@ fn requests_and_streams_of_two_seconds_finish_across_a_graceful_restart() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_restart_that_is_not_graceful_lets_the_server_serve_again() {
     let server = group("processes=2 threads=5").start();
     let before = answering(&server);
@@ -153,7 +149,6 @@ fn a_restart_that_is_not_graceful_lets_the_server_serve_again() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn touching_the_script_every_half_second_loses_no_request() {
     let server = group("processes=2 threads=5").log_level("notice").start();
     server.text("/?warm");
@@ -175,7 +170,6 @@ fn touching_the_script_every_half_second_loses_no_request() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn maximum_requests_under_load_lose_no_request() {
     let server = group("processes=2 threads=5 maximum-requests=50")
         .log_level("notice")
@@ -198,7 +192,6 @@ fn maximum_requests_under_load_lose_no_request() {
 
 /// Rounds of the same load with and without the option, near each other in time.
 #[test]
-#[ignore = "#4"]
 fn maximum_requests_keep_p99_within_twice_that_without_it() {
     only_rsgi!("967 ms");
     let plain = group("processes=2 threads=5").log_level("notice").start();
@@ -226,7 +219,6 @@ fn maximum_requests_keep_p99_within_twice_that_without_it() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn sigusr1_to_daemons_loses_no_request() {
     let server = group("processes=2 threads=5").log_level("notice").start();
     let mut sent = 0;
@@ -253,7 +245,6 @@ fn sigusr1_to_daemons_loses_no_request() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_restart_interval_loses_no_request() {
     let server = group("processes=2 threads=5 restart-interval=1")
         .log_level("notice")
@@ -278,7 +269,6 @@ fn slow_to_load(milliseconds: u32) -> String {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_slow_start_makes_no_pause_because_the_old_process_serves_until_the_new_one_is_ready() {
     only_rsgi!("its successor starts after the end");
     let server = grouped(
@@ -305,7 +295,6 @@ fn a_slow_start_makes_no_pause_because_the_old_process_serves_until_the_new_one_
 }
 
 #[test]
-#[ignore = "#4"]
 fn without_overlap_the_requests_wait_for_the_successor() {
     only_rsgi!("RSGIOverlap");
     let server = grouped(
@@ -331,7 +320,6 @@ fn without_overlap_the_requests_wait_for_the_successor() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_graceful_restart_brings_new_options_into_force() {
     let server = group("processes=1 threads=5 display-name=before").start();
     server.text("/?a");
@@ -359,7 +347,6 @@ fn a_graceful_restart_brings_new_options_into_force() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_group_may_come_and_go_with_a_graceful_restart() {
     let server = group("processes=1 threads=5").start();
     server.text("/?a");
@@ -378,7 +365,6 @@ fn a_group_may_come_and_go_with_a_graceful_restart() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn an_old_generation_ends_when_its_last_request_does() {
     only_rsgi!("it cuts the request after 3 s");
     let server = group("processes=1 threads=2").start();

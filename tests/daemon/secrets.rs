@@ -119,7 +119,6 @@ fn found(server: &Server, path: &str, query: &str) -> Vec<u64> {
 }
 
 #[test]
-#[ignore = "#4"]
 fn the_private_key_of_the_tls_host_is_not_in_the_memory_of_a_daemon() {
     let builder = Server::builder()
         .daemon("app", "processes=1 threads=2")

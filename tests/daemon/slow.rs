@@ -114,7 +114,6 @@ fn receive_buffer(stream: &TcpStream, size: libc::c_int) {
 }
 
 #[test]
-#[ignore = "#4"]
 fn clients_that_post_a_byte_at_a_time_do_not_slow_the_others_down() {
     only_rsgi!("0 requests a second for the others");
     let server = roomy("processes=2 threads=5");
@@ -137,7 +136,6 @@ fn clients_that_post_a_byte_at_a_time_do_not_slow_the_others_down() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn clients_that_read_a_byte_at_a_time_do_not_slow_the_others_down() {
     only_rsgi!("0 requests a second for the others");
     let server = roomy("processes=2 threads=5");
@@ -162,7 +160,6 @@ fn clients_that_read_a_byte_at_a_time_do_not_slow_the_others_down() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_slow_reader_gets_every_byte_of_its_answer() {
     only_rsgi!("the only thread waits for the reader");
     let server = group("processes=1 threads=1").start();

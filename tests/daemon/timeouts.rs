@@ -43,7 +43,6 @@ fn says(server: &Server, pid: i32, reason: &str) {
 }
 
 #[test]
-#[ignore = "#4"]
 fn request_timeout_replaces_the_process_and_the_log_shows_where_it_was_stuck() {
     let server =
         group("processes=1 threads=1 request-timeout=1 graceful-timeout=1 shutdown-timeout=1")
@@ -77,7 +76,6 @@ fn request_timeout_replaces_the_process_and_the_log_shows_where_it_was_stuck() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn request_timeout_works_also_when_the_other_timers_are_off() {
     only_rsgi!("without deadlock-timeout and inactivity-timeout nothing looks");
     let server = group(
@@ -96,7 +94,6 @@ fn request_timeout_works_also_when_the_other_timers_are_off() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn interrupt_timeout_raises_request_timeout_in_the_request_and_the_process_goes_on() {
     let server = grouped(
         "processes=1 threads=2 request-timeout=1 interrupt-timeout=5",
@@ -135,7 +132,6 @@ def application(environ, start_response):
 }
 
 #[test]
-#[ignore = "#4"]
 fn an_interrupt_that_does_not_help_ends_the_process() {
     let server = grouped(
         "processes=1 threads=1 request-timeout=1 interrupt-timeout=1 graceful-timeout=1 shutdown-timeout=1",
@@ -163,7 +159,6 @@ def application(environ, start_response):
 }
 
 #[test]
-#[ignore = "#4"]
 fn other_requests_finish_when_one_runs_into_the_request_timeout() {
     only_rsgi!("its graceful-timeout begins at once");
     let server =
@@ -183,7 +178,6 @@ fn other_requests_finish_when_one_runs_into_the_request_timeout() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn deadlock_timeout_replaces_a_process_whose_gil_is_held() {
     let server = grouped(
         "processes=1 threads=2 deadlock-timeout=1 shutdown-timeout=1",
@@ -209,9 +203,9 @@ def application(environ, start_response):
 }
 
 #[test]
-#[ignore = "#4"]
 fn inactivity_timeout_replaces_an_idle_process_and_not_one_that_has_never_served() {
     let server = group("processes=1 threads=2 inactivity-timeout=1").start();
+    wait_until("the process is there", || server.daemons().len() == 1);
     let daemons = server.daemons();
     std::thread::sleep(millis(2500));
     assert_eq!(server.daemons(), daemons, "it had not served");
@@ -223,7 +217,6 @@ fn inactivity_timeout_replaces_an_idle_process_and_not_one_that_has_never_served
 }
 
 #[test]
-#[ignore = "#4"]
 fn ignored_activity_does_not_keep_a_process_alive() {
     let server = group("processes=1 threads=2 inactivity-timeout=2")
         .conf("<Location /ping>\nWSGIIgnoreActivity On\n</Location>")
@@ -241,7 +234,6 @@ fn ignored_activity_does_not_keep_a_process_alive() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn startup_timeout_replaces_a_process_whose_script_never_loads() {
     let server = grouped(
         "processes=1 threads=2 startup-timeout=1 shutdown-timeout=1 graceful-timeout=1",
@@ -258,7 +250,6 @@ fn startup_timeout_replaces_a_process_whose_script_never_loads() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn graceful_timeout_bounds_a_drain() {
     let server = group("processes=1 threads=2 graceful-timeout=1 shutdown-timeout=1").start();
     let pid = answering(&server);
@@ -274,7 +265,6 @@ fn graceful_timeout_bounds_a_drain() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn eviction_timeout_bounds_the_drain_of_sigusr1() {
     let server =
         group("processes=1 threads=2 eviction-timeout=1 graceful-timeout=60 shutdown-timeout=1")
@@ -291,7 +281,6 @@ fn eviction_timeout_bounds_the_drain_of_sigusr1() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn sigterm_and_sigint_end_a_process_and_another_takes_its_place() {
     let server = group("processes=1 threads=2").start();
     for number in [libc::SIGTERM, libc::SIGINT] {
@@ -305,7 +294,6 @@ fn sigterm_and_sigint_end_a_process_and_another_takes_its_place() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn cpu_time_limit_replaces_the_process_gracefully() {
     let server = group("processes=1 threads=2 cpu-time-limit=1").start();
     let pid = answering(&server);
@@ -328,7 +316,6 @@ fn cpu_time_limit_replaces_the_process_gracefully() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_stuck_thread_delays_a_stop_by_shutdown_timeout_and_no_more() {
     only_rsgi!("by twelve seconds");
     for (timeout, most) in [(1, 4), (3, 6)] {
@@ -357,7 +344,6 @@ fn a_stuck_thread_delays_a_stop_by_shutdown_timeout_and_no_more() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn an_idle_group_does_not_delay_a_stop() {
     let mut server = group("processes=4 threads=5").start();
     answering(&server);
@@ -370,7 +356,6 @@ fn an_idle_group_does_not_delay_a_stop() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn socket_timeout_bounds_a_silent_application() {
     let server = group("processes=1 threads=2 socket-timeout=1").start();
     let begun = Instant::now();
@@ -389,7 +374,6 @@ fn socket_timeout_bounds_a_silent_application() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn response_socket_timeout_gives_up_a_client_that_reads_nothing() {
     let server =
         group("processes=1 threads=1 response-socket-timeout=1 response-buffer-size=65536").start();
@@ -413,7 +397,6 @@ fn response_socket_timeout_gives_up_a_client_that_reads_nothing() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_script_that_changed_gets_a_new_process_for_the_same_request() {
     let server = group("processes=1 threads=2").start();
     let pid = answering(&server);
@@ -426,7 +409,6 @@ fn a_script_that_changed_gets_a_new_process_for_the_same_request() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn script_reloading_off_keeps_the_process() {
     let server = group("processes=1 threads=2")
         .conf("WSGIScriptReloading Off")

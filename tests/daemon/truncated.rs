@@ -17,7 +17,6 @@ fn answer(server: &Server, declared: &str, blocks: &str) -> (Reply, Duration) {
 }
 
 #[test]
-#[ignore = "#4"]
 fn more_than_the_declared_length_is_dropped() {
     let server = evil("processes=1 threads=3");
     let mut connection = server.connect();
@@ -30,7 +29,6 @@ fn more_than_the_declared_length_is_dropped() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_truncated_answer_is_known_to_the_client_within_a_tenth_of_a_second() {
     only_rsgi!("never, or after the keep-alive timeout");
     let server = evil("processes=1 threads=3");
@@ -77,7 +75,6 @@ fn a_truncated_answer_is_known_to_the_client_within_a_tenth_of_a_second() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_truncated_answer_over_http_2_is_a_reset_stream() {
     only_rsgi!("ends the stream cleanly");
     needs!(Curl::has_http2(), "no curl with HTTP/2");
@@ -96,7 +93,6 @@ fn a_truncated_answer_over_http_2_is_a_reset_stream() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn a_process_that_ends_in_the_middle_of_an_answer_cuts_it() {
     only_rsgi!("it looks complete");
     let server = evil("processes=1 threads=3");
