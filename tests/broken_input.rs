@@ -109,7 +109,11 @@ fn a_chunk_size_that_is_no_number_is_an_error_and_ends_the_connection() {
 
 #[test]
 fn a_client_that_stops_sending_runs_into_the_timeout() {
-    let server = Server::builder().serve(NOTING).conf("Timeout 1").start();
+    let server = Server::builder()
+        .serve(NOTING)
+        .streamed()
+        .conf("Timeout 1")
+        .start();
     let mut connection = server.connect();
     connection.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nonly this");
     connection.rest();
@@ -120,6 +124,7 @@ fn a_client_that_stops_sending_runs_into_the_timeout() {
 fn mod_reqtimeout_ends_a_slow_body() {
     let server = Server::builder()
         .serve(NOTING)
+        .streamed()
         .modules(&["reqtimeout"])
         .conf("RequestReadTimeout body=1")
         .start();

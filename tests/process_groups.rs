@@ -59,6 +59,7 @@ const APP: &str = "def application(environ, start_response):\n    start_response
 #[test]
 fn requests_run_only_where_they_may() {
     let server = Server::builder()
+        .embedded()
         .app("app.wsgi", APP)
         .conf(
             "WSGIScriptAlias / @APPS@/app.wsgi\nWSGIApplicationGroup %{GLOBAL}\n\
@@ -113,6 +114,7 @@ fn a_service_process_gets_no_requests() {
 #[test]
 fn restricted_embedded_mode_runs_nothing_in_apache_s_children() {
     let server = Server::builder()
+        .embedded()
         .app("app.wsgi", APP)
         .conf("WSGIRestrictEmbedded On\nWSGIScriptAlias / @APPS@/app.wsgi")
         .start();

@@ -278,14 +278,21 @@ impl Builder {
     pub(crate) fn start(self) -> Server {
         let conf = self.write_conf();
         let command = self.command(&conf);
-        Server::start(
+        let workers = match (&self.groups, mode()) {
+            (Groups::OfTheMode(options), Mode::Daemon) if !options.contains("processes=1") => 2,
+            (Groups::OfTheMode(_), Mode::Daemon | Mode::Single) => 1,
+            _ => 0,
+        };
+        let mut server = Server::start(
             self.root,
             self.port,
             conf,
             command,
             &self.arguments,
             self.allowed,
-        )
+        );
+        server.expect_workers(workers);
+        server
     }
 
     /// Lets httpd read the configuration only.

@@ -57,6 +57,8 @@ pub(crate) struct Server {
     conf: PathBuf,
     child: Option<Child>,
     log: ErrorLog,
+    /// How many processes the mode's group has.
+    workers: usize,
 }
 
 impl Server {
@@ -92,6 +94,7 @@ impl Server {
             conf,
             child: Some(child),
             log,
+            workers: 0,
         };
         server.wait_until_ready(arguments.iter().any(|a| a == "-X"));
         server
@@ -163,12 +166,21 @@ impl Server {
         all
     }
 
-    /// The processes that applications run in.
+    /// Says how many processes the mode's group has.
+    pub(super) fn expect_workers(&mut self, count: usize) {
+        self.workers = count;
+    }
+
+    /// The processes that applications run in, once all of them are there.
+    #[track_caller]
     pub(crate) fn workers(&self) -> Vec<i32> {
-        match super::mode() {
-            super::Mode::Embedded => self.children(),
-            _ => self.daemons(),
+        if super::mode() == super::Mode::Embedded {
+            return self.children();
         }
+        wait_until("the processes of the group", || {
+            self.daemons().len() >= self.workers
+        });
+        self.daemons()
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -371,16 +371,7 @@ impl Watch {
         }
         let mut state = self.shared.state.lock();
         state.ending.get_or_insert(Ending { reason, patience });
-        drop(state);
         self.shared.changed.notify_all();
-        if self.watched.options.threads == 0 {
-            // A service looks at no state of ours: Python's handler raises SystemExit in it, or runs what the
-            // application has put in its place, and the signal ends a sleep.
-            let _ = rustix::process::kill_process(
-                rustix::process::getpid(),
-                rustix::process::Signal::TERM,
-            );
-        }
     }
 
     /// shutdown-timeout is over.
