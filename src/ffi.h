@@ -56,6 +56,9 @@ apr_ssize_t rsgi_connection_space(conn_rec *c);
 /* The client's socket, -1 where the connection has none of its own. */
 int rsgi_client_socket(conn_rec *c);
 
+/* Tells a client that waits for `100 Continue` to go on: httpd's filter does that by itself only for reads that wait. */
+void rsgi_continue(request_rec *r);
+
 /* Answers the request with another URI of this server, as GET without a body. */
 void rsgi_internal_redirect(request_rec *r, const char *uri);
 

@@ -101,6 +101,22 @@ apr_size_t rsgi_connection_room(conn_rec *c)
     return space > 0 ? (apr_size_t)space : 0;
 }
 
+void rsgi_continue(request_rec *r)
+{
+    int status = r->status;
+    const char *line = r->status_line;
+
+    if (!r->expecting_100 || r->proto_num < HTTP_VERSION(1, 1) || r->eos_sent || r->bytes_sent > 0) {
+        return;
+    }
+    r->status = HTTP_CONTINUE;
+    r->status_line = NULL;
+    ap_send_interim_response(r, 0);
+    r->expecting_100 = 0;
+    r->status = status;
+    r->status_line = line;
+}
+
 void rsgi_internal_redirect(request_rec *r, const char *uri)
 {
     r->method = "GET";

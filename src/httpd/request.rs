@@ -345,6 +345,12 @@ impl<'r> Request<'r> {
         unsafe { ffi::rsgi_internal_redirect(self.as_ptr(), uri.as_ptr()) };
     }
 
+    /// Tells a client that waits for `100 Continue` to go on; others hear nothing.
+    pub(crate) fn tell_to_continue(self) {
+        // SAFETY: a live request of this thread, of which the body is about to be read.
+        unsafe { ffi::rsgi_continue(self.as_ptr()) };
+    }
+
     /// Gives a client up that takes nothing: nothing more is written to it.
     pub(crate) fn abandon(self) {
         // SAFETY: the live connection of the request, used by this thread.

@@ -214,6 +214,9 @@ impl Front for ApacheFront<'_> {
         if let Some(count) = self.read_prefix(buffer)? {
             return Ok(BodyPiece::Bytes(count));
         }
+        if self.request.expects_continue() {
+            self.request.tell_to_continue();
+        }
         match self.body.read(buffer, Block::Try).map_err(outcome)? {
             0 if self.body.is_complete() => Ok(BodyPiece::End),
             0 => Ok(BodyPiece::NotYet),

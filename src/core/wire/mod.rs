@@ -15,8 +15,8 @@
 //!    that it has.
 //! 2. child: [`ToDaemon::Request`]. An inline body is the rest of its payload. The descriptor of a
 //!    [`BodyForm::File`] is sent with the frame's first bytes, so it is there no later than the whole frame.
-//! 3. [`BodyForm::Stream`]: daemon: [`ToChild::Taken`] before the application is entered, and
-//!    [`ToChild::NeedBody`] (once) when the application reads for the first time. Only then child:
+//! 3. [`BodyForm::Stream`]: daemon: [`ToChild::Taken`] and [`ToChild::NeedBody`] (once each) when the application reads
+//!    for the first time, which may be behind the head. Only then child:
 //!    [`ToDaemon::Body`]..., and exactly one [`ToDaemon::BodyEnd`], also when the answer ended before the body:
 //!    then the daemon drops, between two requests, what still comes of the body up to its end.
 //! 4. daemon: [`ToChild::Head`], then any number of [`ToChild::Data`] and [`ToChild::File`] (whose descriptor is sent no
