@@ -18,7 +18,8 @@ GROUP_CONF = """\
 LoadModule wsgi_module {module}
 WSGIRestrictEmbedded On
 WSGISocketPrefix {folder}/wsgi
-WSGIDaemonProcess bench processes={shape.processes} threads={shape.threads} python-home={home} display-name={display} {options}
+WSGIDaemonProcess bench processes={shape.processes} threads={shape.threads} \
+    python-home={home} display-name={display} connect-timeout=120 {options}
 WSGIScriptAlias / {script} process-group=bench application-group=%{{GLOBAL}}
 {extra}
 """

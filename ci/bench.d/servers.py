@@ -53,6 +53,11 @@ def wsgi_conf(kit: Kit, name: str, script: Path) -> str:
     return WSGI_CONF.format(module=kit.modules[name], home=kit.venv, script=script)
 
 
+def handler_conf(kit: Kit) -> str:
+    """The lines that put the handler in C into an httpd."""
+    return f"LoadModule bench_handler_module {kit.modules['c-handler']}\nSetHandler bench-handler"
+
+
 def make(kit: Kit, name: str, site: Path, shape: Shape) -> Server:
     """The server `name` of the list, configured but not started."""
     folder = site / f"{name}-{shape}"
@@ -62,8 +67,7 @@ def make(kit: Kit, name: str, site: Path, shape: Shape) -> Server:
     if name == "static":
         return apache(kit, name, folder, threads, "")
     if name == "c-handler":
-        extra = f"LoadModule bench_handler_module {kit.modules[name]}\nSetHandler bench-handler"
-        return apache(kit, name, folder, threads, extra)
+        return apache(kit, name, folder, threads, handler_conf(kit))
     if name in ("rsgi", "mod_wsgi-6", "mod_wsgi-4"):
         return apache(kit, name, folder, threads, wsgi_conf(kit, name, site / "bench_app.py"))
     return _standalone(kit, name, site, folder, threads)
