@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rsgi_bridge::abi::{self, level};
@@ -21,6 +22,11 @@ use crate::process;
 const MOST: u32 = 8;
 /// How long a worker goes on taking requests.
 const A_MOMENT: Duration = Duration::from_millis(1);
+/// After so many looks for another request that found none, only each so-manieth is taken.
+const VAIN: u32 = 16;
+
+/// Looks in a row, of all workers, that found no other request, those that were left out included.
+static IN_VAIN: AtomicU32 = AtomicU32::new(0);
 
 /// What is left when a worker detaches. The request in hand is in the [`Hand`].
 enum Left {
@@ -147,8 +153,14 @@ fn burst(at: At<'_>, source: SourceRef, hand: &Hand, in_hand: &InHand) -> Left {
         if count >= MOST || begun.elapsed() >= A_MOMENT || !process::is_open() {
             break;
         }
+        if !is_worth_a_look() {
+            break;
+        }
         match source.next(0) {
-            Next::Ready(taken) => hand.0.set(Some(taken)),
+            Next::Ready(taken) => {
+                IN_VAIN.store(0, Ordering::Relaxed);
+                hand.0.set(Some(taken));
+            }
             Next::None => break,
             Next::End => return Left::End,
         }
@@ -159,4 +171,10 @@ fn burst(at: At<'_>, source: SourceRef, hand: &Hand, in_hand: &InHand) -> Left {
         }
     }
     Left::Nothing
+}
+
+/// Whether another request may be there: a look costs a system call, which a process with little to do can spare.
+fn is_worth_a_look() -> bool {
+    let before = IN_VAIN.fetch_add(1, Ordering::Relaxed);
+    before < VAIN || before.is_multiple_of(VAIN)
 }
