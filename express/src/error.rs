@@ -98,6 +98,26 @@ impl Error {
         }
     }
 
+    /// Whether the lines after the first are the cure, rather than what Apache or the system says.
+    pub(crate) fn has_cure(&self) -> bool {
+        matches!(
+            self,
+            Self::Usage(_) | Self::Application(_) | Self::Installation(_) | Self::Port(_)
+        )
+    }
+
+    /// The same with a line below it, where it is one of ours.
+    pub(crate) fn with_note(mut self, note: &str) -> Self {
+        match &mut self {
+            Self::Usage(text)
+            | Self::Application(text)
+            | Self::Installation(text)
+            | Self::Port(text) => *text += &format!("\nnote: {note}"),
+            _ => {}
+        }
+        self
+    }
+
     /// The code to exit with.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {

@@ -24,6 +24,7 @@ mod reach;
 mod render;
 mod server;
 mod settings;
+mod sources;
 mod summary;
 mod tree;
 mod watch;
@@ -32,9 +33,9 @@ use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode as ProcessExit;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
-use crate::cli::{Command, CommandLine};
+use crate::cli::{Command, CommandLine, LogFormat};
 use crate::error::{Error, ExitCode};
 
 fn main() -> ProcessExit {
@@ -49,7 +50,7 @@ fn main() -> ProcessExit {
     match result {
         Ok(code) => ProcessExit::from(code),
         Err(error) => {
-            message::error(&error);
+            message::refusal(&error);
             ProcessExit::from(error.exit_code() as u8)
         }
     }
@@ -60,7 +61,27 @@ fn run(args: Vec<OsString>) -> Result<u8, Error> {
         0 | 1 => arg,
         _ => expand::expand_from_environment(arg),
     });
-    match CommandLine::parse_from(expanded).command {
+    let given = sources::read(CommandLine::command(), expanded.collect())?;
+    let line = CommandLine::from_arg_matches(&given.matches).unwrap_or_else(|error| error.exit());
+    if let Some(sources) = line.command.sources() {
+        if sources.log_format == LogFormat::Json {
+            message::speak_json();
+        }
+        if sources.print_config {
+            message::output(&sources::print(CommandLine::command(), &given));
+            return Ok(ExitCode::Success as u8);
+        }
+    }
+    obey(line.command).map_err(|error| {
+        let origins = given.origins_in(&error.to_string());
+        origins.iter().fold(error, |error, (long, origin)| {
+            error.with_note(&format!("`--{long}` comes from {origin}"))
+        })
+    })
+}
+
+fn obey(command: Command) -> Result<u8, Error> {
+    match command {
         Command::StartServer(args) => return server::start(*args),
         Command::SetupServer(args) => return server::setup(*args),
         Command::ModuleConfig(args) => commands::module_config(&args)?,

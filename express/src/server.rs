@@ -87,7 +87,7 @@ fn set_up(settings: &Settings, is_serving: bool) -> Result<(ServerRoot, Findings
     };
     root.write(&Context::new(settings, &findings)?)?;
     verify(settings, &findings, &root, is_serving)?;
-    message::output(&summary::text(settings, &findings, &root));
+    message::facts(&summary::text(settings, &findings, &root));
     Ok((root, findings))
 }
 

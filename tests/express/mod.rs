@@ -4,10 +4,12 @@
 
 mod launcher;
 mod life;
+mod messages;
 mod privileges;
 mod refusals;
 mod serving;
 mod snippets;
+mod sources;
 mod trees;
 
 use launcher::Launcher;

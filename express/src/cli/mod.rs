@@ -4,12 +4,14 @@
 //! Names and defaults are mod_wsgi-express's, so that a command line for the one works with the other.
 
 mod processes;
+mod sources;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use processes::ProcessArgs;
+pub(crate) use sources::{LogFormat, SourceArgs};
 
 /// Serves a Python WSGI application through Apache httpd.
 #[derive(Debug, Parser)]
@@ -38,6 +40,16 @@ pub(crate) enum Command {
     ModuleLocation,
     /// Copies the module and its Python layer into Apache's modules directory
     InstallModule(InstallArgs),
+}
+
+impl Command {
+    /// Where its options come from and how it speaks, where it has options of a server.
+    pub(crate) fn sources(&self) -> Option<&SourceArgs> {
+        match self {
+            Self::StartServer(args) | Self::SetupServer(args) => Some(&args.sources),
+            _ => None,
+        }
+    }
 }
 
 /// What the application argument names.
@@ -211,6 +223,9 @@ pub(crate) struct ServerArgs {
 
     #[command(flatten)]
     pub(crate) processes: ProcessArgs,
+
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
 }
 
 /// Arguments of `module-config`.
