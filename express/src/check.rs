@@ -118,7 +118,7 @@ pub(crate) fn loads(
         .arg(handler)
         .arg(&settings.working_directory)
         .args(&settings.python_path)
-        .env("LC_ALL", crate::context::locale())
+        .env("LC_ALL", crate::locale::of_environment())
         .current_dir(&settings.working_directory)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -1,6 +1,5 @@
 //! Brings settings and findings together into what the templates know.
 
-use std::env;
 use std::fs;
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use crate::apache::{Apache, mime_types};
 use crate::capacity::Capacity;
 use crate::cli::{ApplicationType, LogLevel};
 use crate::error::Error;
+use crate::locale;
 use crate::module::ModuleFiles;
 use crate::privileges::Identity;
 use crate::python::Python;
@@ -78,7 +78,7 @@ impl<'a> Context<'a> {
             access_log: access_log(settings),
             log_level: log_level(settings.log_level),
             httpd: text("--httpd-executable", &findings.apache.program)?,
-            locale: locale(),
+            locale: locale::of_environment(),
         })
     }
 }
@@ -93,25 +93,6 @@ fn server_name(settings: &Settings) -> String {
 /// Apache's name of a level.
 pub(crate) fn log_level(level: LogLevel) -> String {
     format!("{level:?}").to_lowercase()
-}
-
-/// The locale of the environment, or one with UTF-8 where that is C or POSIX.
-pub(crate) fn locale() -> String {
-    let value = |name| {
-        env::var(name)
-            .ok()
-            .filter(|value: &String| !value.is_empty())
-    };
-    let usual = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(value);
-    match usual {
-        Some(locale)
-            if locale != "C" && locale != "POSIX" && !locale.contains(char::is_control) =>
-        {
-            locale
-        }
-        _ if cfg!(target_vendor = "apple") => "en_US.UTF-8".to_owned(),
-        _ => "C.UTF-8".to_owned(),
-    }
 }
 
 fn text(option: &str, path: &Path) -> Result<String, Error> {

@@ -14,6 +14,7 @@ mod commands;
 mod context;
 mod error;
 mod expand;
+mod locale;
 mod message;
 mod module;
 mod port;

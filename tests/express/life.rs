@@ -131,6 +131,41 @@ fn a_change_of_the_script_or_of_a_module_restarts_when_asked_for() {
 }
 
 #[test]
+fn a_change_of_the_script_gives_a_new_process_without_being_asked_for() {
+    only_rsgi!("the launcher is ours");
+    let source = |text: &str| {
+        format!(
+            "import os\ndef application(environ, start_response):\n    start_response('200 OK', [])\n    \
+             return [('{text} %d' % os.getpid()).encode()]\n"
+        )
+    };
+    let run = Launcher::new()
+        .file("a.py", &source("one"))
+        .arg("a.py")
+        .start();
+    let before = run.text("/");
+    assert!(before.starts_with("one "), "{before}");
+    std::fs::write(run.launcher.path("a.py"), source("another")).unwrap();
+    let after = run.text("/");
+    assert!(after.starts_with("another "), "{after}");
+    assert_ne!(before.split(' ').nth(1), after.split(' ').nth(1));
+    assert_eq!(run.log().matches("resuming normal operations").count(), 1);
+}
+
+#[test]
+fn a_locale_of_the_environment_that_is_not_installed_here_does_not_matter() {
+    only_rsgi!("the launcher is ours");
+    let source = "import os\ndef application(environ, start_response):\n    start_response('200 OK', [])\n    \
+                  return [os.environ['LC_ALL'].encode()]\n";
+    let run = Launcher::new()
+        .file("a.py", source)
+        .arg("a.py")
+        .env("LC_ALL", "xx_YY.UTF-8")
+        .start();
+    assert_eq!(run.text("/"), "C.UTF-8");
+}
+
+#[test]
 fn a_request_under_way_is_finished_when_a_change_restarts() {
     only_rsgi!("the launcher is ours");
     let source = r#"
