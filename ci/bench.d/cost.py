@@ -220,9 +220,13 @@ def main(arguments: list[str]) -> int:
     """Counts; 1 when a budget is passed."""
     asked = _parse(arguments)
     names = tuple(asked.servers.split(","))
-    for name in ("strace", "valgrind"):
-        prepare.tool(name, package=name)
-    kit = prepare.prepare(asked.python, names)
+    try:
+        for name in ("strace", "valgrind"):
+            prepare.tool(name, package=name)
+        kit = prepare.prepare(asked.python, names)
+    except prepare.Missing as missing:
+        prepare.say(str(missing))
+        return 2
     site = Path(tempfile.mkdtemp(prefix="rsgi-cost-", dir="/tmp"))
     try:
         site.chmod(0o755)
