@@ -106,6 +106,21 @@ impl Error {
         )
     }
 
+    /// The same with one path said for another.
+    pub(crate) fn in_place_of(self, path: &str, other: &str) -> Self {
+        let put = |text: String| text.replace(path, other);
+        match self {
+            Self::Usage(text) => Self::Usage(put(text)),
+            Self::Application(text) => Self::Application(put(text)),
+            Self::Installation(text) => Self::Installation(put(text)),
+            Self::Configuration { path: file, text } => Self::Configuration {
+                path: put(file.to_string_lossy().into_owned()).into(),
+                text: put(text),
+            },
+            other => other,
+        }
+    }
+
     /// The same with a line below it, where it is one of ours.
     pub(crate) fn with_note(mut self, note: &str) -> Self {
         match &mut self {

@@ -27,6 +27,7 @@ mod server;
 mod settings;
 mod sources;
 mod summary;
+mod survey;
 mod tree;
 mod watch;
 
@@ -73,7 +74,7 @@ fn run(args: Vec<OsString>) -> Result<u8, Error> {
             return Ok(ExitCode::Success as u8);
         }
     }
-    obey(line.command).map_err(|error| {
+    obey(line.command, &given).map_err(|error| {
         let origins = given.origins_in(&error.to_string());
         origins.iter().fold(error, |error, (long, origin)| {
             error.with_note(&format!("`--{long}` comes from {origin}"))
@@ -81,10 +82,11 @@ fn run(args: Vec<OsString>) -> Result<u8, Error> {
     })
 }
 
-fn obey(command: Command) -> Result<u8, Error> {
+fn obey(command: Command, given: &sources::Given) -> Result<u8, Error> {
     match command {
         Command::StartServer(args) => return server::start(*args),
         Command::SetupServer(args) => return server::setup(*args),
+        Command::Check(args) => return survey::check(*args, given),
         Command::ModuleConfig(args) => commands::module_config(&args)?,
         Command::ModuleLocation => commands::module_location()?,
         Command::InstallModule(args) => commands::install_module(&args)?,

@@ -12,8 +12,15 @@ use crate::settings::{Settings, bracketed};
 /// # Errors
 /// It is taken, needs root, or the host is not this machine.
 pub(crate) fn check(settings: &Settings) -> Result<(), Error> {
-    let port = settings.port;
-    let result = match &settings.host {
+    check_one("--port", settings.host.as_deref(), settings.port)
+}
+
+/// The same for the port of one option.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_one(option: &str, host: Option<&str>, port: u16) -> Result<(), Error> {
+    let result = match host {
         Some(host) => listen(host, port),
         // Apache's Listen without an address takes IPv6 and IPv4 at once where there is both.
         None => match listen("::", port) {
@@ -25,16 +32,16 @@ pub(crate) fn check(settings: &Settings) -> Result<(), Error> {
     let text = match error.kind() {
         io::ErrorKind::AddrInUse => {
             let holder = holder(port).map_or_else(String::new, |who| format!(" by {who}"));
-            format!("port `{port}` is in use{holder}: choose another one with `--port`")
+            format!("port `{port}` is in use{holder}: choose another one with `{option}`")
         }
         io::ErrorKind::PermissionDenied => {
             format!(
-                "port `{port}` needs root: start as root, or choose one from 1024 up with `--port`"
+                "port `{port}` needs root: start as root, or choose one from 1024 up with `{option}`"
             )
         }
         _ => {
-            let host = settings.server_name();
-            format!("cannot listen on `{}:{port}`: {error}", bracketed(host))
+            let host = bracketed(host.unwrap_or("localhost"));
+            format!("cannot listen on `{host}:{port}`: {error}")
         }
     };
     Err(Error::Port(text))

@@ -32,6 +32,7 @@ pub(crate) fn start(args: ServerArgs) -> Result<u8, Error> {
     let settings = Settings::resolve(args)?;
     let is_serving = !settings.setup_only;
     let (root, findings) = set_up(&settings, is_serving)?;
+    message::facts(&summary::text(&settings, &findings, &root));
     if !is_serving {
         return Ok(0);
     }
@@ -53,7 +54,21 @@ pub(crate) fn start(args: ServerArgs) -> Result<u8, Error> {
 /// As [`start`].
 pub(crate) fn setup(args: ServerArgs) -> Result<u8, Error> {
     let settings = Settings::resolve(args)?;
-    set_up(&settings, false).map(|_| 0)
+    let (root, findings) = set_up(&settings, false)?;
+    message::facts(&summary::text(&settings, &findings, &root));
+    Ok(0)
+}
+
+/// Sets up in a directory of its own and loads the application, as a start would, and starts nothing.
+///
+/// # Errors
+/// As [`start`], but for the port.
+pub(crate) fn rehearse(settings: &Settings) -> Result<Findings, Error> {
+    let (root, findings) = set_up(settings, false)?;
+    let handler = root.file("handler.wsgi");
+    let identity = findings.identity.as_ref();
+    check::loads(settings, &handler, &findings.python, identity)?;
+    Ok(findings)
 }
 
 fn set_up(settings: &Settings, is_serving: bool) -> Result<(ServerRoot, Findings), Error> {
@@ -87,7 +102,6 @@ fn set_up(settings: &Settings, is_serving: bool) -> Result<(ServerRoot, Findings
     };
     root.write(&Context::new(settings, &findings)?)?;
     verify(settings, &findings, &root, is_serving)?;
-    message::facts(&summary::text(settings, &findings, &root));
     Ok((root, findings))
 }
 

@@ -41,6 +41,22 @@ impl ServerRoot {
         Ok(root)
     }
 
+    /// Looks at a directory as [`Self::prepare`] does, without making it.
+    ///
+    /// # Errors
+    /// It cannot be made or trusted, or a server runs in it.
+    pub(crate) fn examine(path: &str) -> Result<(), Error> {
+        let root = Self { path: path.into() };
+        if root.path.symlink_metadata().is_ok() {
+            root.trust()?;
+            return root.refuse_running();
+        }
+        let parent = root.path.parent().unwrap_or(Path::new("/"));
+        let flags = nix::unistd::AccessFlags::W_OK | nix::unistd::AccessFlags::X_OK;
+        nix::unistd::access(parent, flags)
+            .map_err(|errno| Error::file("make a directory in", parent)(errno.into()))
+    }
+
     /// The path of a file in it.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)

@@ -2,6 +2,7 @@
 //!
 //! The snippets of apache-conf/ are checked here too.
 
+mod check;
 mod launcher;
 mod life;
 mod messages;

@@ -3,6 +3,7 @@
 //! What an argument means, its default and whether it fits the others is decided in [`crate::settings`].
 //! Names and defaults are mod_wsgi-express's, so that a command line for the one works with the other.
 
+mod check;
 mod processes;
 mod sources;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use check::CheckArgs;
 pub(crate) use processes::ProcessArgs;
 pub(crate) use sources::{LogFormat, SourceArgs};
 
@@ -34,6 +36,8 @@ pub(crate) enum Command {
     StartServer(Box<ServerArgs>),
     /// Writes the configuration and its control script, and starts nothing
     SetupServer(Box<ServerArgs>),
+    /// Says what would fail, and how to mend it, and starts nothing
+    Check(Box<CheckArgs>),
     /// Prints the lines that load the module into an existing Apache
     ModuleConfig(ModuleArgs),
     /// Prints where the module is
@@ -47,6 +51,7 @@ impl Command {
     pub(crate) fn sources(&self) -> Option<&SourceArgs> {
         match self {
             Self::StartServer(args) | Self::SetupServer(args) => Some(&args.sources),
+            Self::Check(args) => Some(&args.server.sources),
             _ => None,
         }
     }

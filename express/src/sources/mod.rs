@@ -64,6 +64,34 @@ impl Given {
         self.origins.get(id)
     }
 
+    /// The first value of an option, by its long name; nothing where there is no such option either.
+    pub(crate) fn value(&self, long: &str) -> Option<String> {
+        let (_, matches) = self.matches.subcommand()?;
+        let ids = [long.replace('-', "_"), long.to_owned()];
+        let raw = ids
+            .iter()
+            .find_map(|id| matches.try_get_raw(id).ok().flatten()?.next());
+        raw.map(|value| value.to_string_lossy().into_owned())
+    }
+
+    /// All values of an option, each time it is given.
+    pub(crate) fn values(&self, long: &str) -> Vec<Vec<String>> {
+        let Some((_, matches)) = self.matches.subcommand() else {
+            return vec![];
+        };
+        let id = long.replace('-', "_");
+        if matches.try_get_raw(&id).is_err() {
+            return vec![];
+        }
+        let times = matches.get_raw_occurrences(&id).into_iter().flatten();
+        times
+            .map(|values| {
+                let text = |value: &std::ffi::OsStr| value.to_string_lossy().into_owned();
+                values.map(text).collect()
+            })
+            .collect()
+    }
+
     /// The origins of the options that a text names as `--option`.
     pub(crate) fn origins_in(&self, text: &str) -> Vec<(String, &Origin)> {
         let named = text

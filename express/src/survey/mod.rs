@@ -1,0 +1,203 @@
+//! `check`: looks at everything a start depends on, one thing after the other, and starts nothing.
+//!
+//! Where a start ends at the first obstacle this goes on, so that one run names them all. What only shows when the
+//! pieces come together (Apache's own check of the configuration, the application's imports) is rehearsed in a
+//! temporary server root.
+
+mod certificates;
+mod finding;
+mod paths;
+mod rehearsal;
+mod system;
+
+use std::path::Path;
+
+use crate::apache::Apache;
+use crate::capacity::Capacity;
+use crate::cli::CheckArgs;
+use crate::error::{Error, ExitCode};
+use crate::message::{self, Paint};
+use crate::module::ModuleFiles;
+use crate::port;
+use crate::privileges::{self, Identity};
+use crate::python::Python;
+use crate::reach;
+use crate::settings::Settings;
+use crate::sources::Given;
+use crate::tree::ServerRoot;
+use finding::{Findings, Level};
+
+/// Prints all findings; what to exit with is whether there is an error among them.
+///
+/// # Errors
+/// The options make no sense, so that there is nothing to look at.
+pub(crate) fn check(args: CheckArgs, given: &Given) -> Result<u8, Error> {
+    let is_json = args.json;
+    let settings = Settings::resolve(args.server)?;
+    let mut findings = Findings::default();
+    survey(settings, given, &mut findings);
+    let text = if is_json {
+        format!("{:#}", findings.json())
+    } else {
+        findings.text(Paint::of_stdout())
+    };
+    message::output(&text);
+    Ok(match findings.level() {
+        Level::Error => ExitCode::Failure as u8,
+        Level::Ok | Level::Warning => ExitCode::Success as u8,
+    })
+}
+
+fn survey(settings: Settings, given: &Given, findings: &mut Findings) {
+    let identity = findings.take("user", identity(given));
+    if let Some(identity) = &identity {
+        findings.ok("user", served_by(identity.as_ref()));
+    }
+    let user = identity.clone().flatten();
+    let apache = apache(&settings, given, findings);
+    let module = module(user.as_ref(), findings);
+    let python = python(given, user.as_ref(), findings);
+    if identity.is_some() {
+        paths::survey(given, user.as_ref(), findings);
+    }
+    ports(&settings, given, findings);
+    certificates::survey(given, findings);
+    match ServerRoot::examine(&settings.server_root) {
+        Ok(()) => findings.ok("server root", format!("`{}`", settings.server_root)),
+        Err(error) => findings.failure("server root", &error),
+    }
+    if let Some((_, mpm)) = &apache {
+        let capacity = Capacity::new(&settings.processes, mpm);
+        let (processes, threads) = (settings.processes.processes, settings.processes.threads);
+        system::limits(&capacity, processes, threads, findings);
+    }
+    let port = settings.port;
+    system::security(apache.as_ref().map(|(apache, _)| apache), port, findings);
+    if apache.is_some() && module && python && identity.is_some() {
+        rehearsal::run(settings, findings);
+    }
+}
+
+fn identity(given: &Given) -> Result<Option<Identity>, Error> {
+    let (user, group) = (given.value("user"), given.value("group"));
+    Identity::resolve(user.as_deref(), group.as_deref())
+}
+
+fn served_by(identity: Option<&Identity>) -> String {
+    match identity {
+        Some(identity) => format!(
+            "Apache starts as root and serves as `{}`, group `{}`",
+            identity.user, identity.group
+        ),
+        None => format!("Apache serves as `{}`", privileges::current_user()),
+    }
+}
+
+/// Apache's program, MPM and modules.
+fn apache(settings: &Settings, given: &Given, findings: &mut Findings) -> Option<(Apache, String)> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = |option| given.value(option).map(|path| here.join(path));
+    let (program, modules) = (path("httpd-executable"), path("modules-directory"));
+    let found = Apache::find(program.as_deref(), modules.as_deref());
+    let apache = findings.take("apache", found)?;
+    findings.ok("apache", format!("`{}`", apache.program.display()));
+    let mpm = findings.take("mpm", apache.choose_mpm(&settings.processes.mpms))?;
+    findings.ok("mpm", format!("`{mpm}`"));
+    let modules = findings.take("modules", apache.modules(&mpm))?;
+    findings.ok(
+        "modules",
+        format!(
+            "{} of Apache's in `{}`",
+            modules.len(),
+            apache.modules_directory.display()
+        ),
+    );
+    Some((apache, mpm))
+}
+
+/// The module, its Python layer and its program of daemon processes; whether they are there.
+fn module(identity: Option<&Identity>, findings: &mut Findings) -> bool {
+    let Some(files) = findings.take("module", ModuleFiles::find()) else {
+        return false;
+    };
+    findings.ok("module", format!("`{}`", files.module.display()));
+    for (topic, file) in [("layer", &files.layer), ("rsgi-daemon", &files.program)] {
+        let Some(file) = file else { continue };
+        match reach::first_obstacle(identity, &[file]) {
+            Ok(None) => findings.ok(topic, format!("`{}`", file.display())),
+            Ok(Some(obstacle)) => {
+                let user = identity.map_or_else(privileges::current_user, |who| who.user.clone());
+                let text = obstacle.sentence(&user);
+                findings.warning(topic, text, "a start copies it into the server root");
+            }
+            Err(error) => findings.failure(topic, &error),
+        }
+    }
+    if let Some(program) = &files.program {
+        executable(program, findings);
+    }
+    true
+}
+
+fn executable(program: &Path, findings: &mut Findings) {
+    let flags = nix::unistd::AccessFlags::X_OK;
+    if let Err(errno) = nix::unistd::access(program, flags) {
+        findings.error(
+            "rsgi-daemon",
+            format!("`{}` cannot be executed: {errno}", program.display()),
+            "`chmod +x` it, or move it from a file system that is mounted with noexec",
+        );
+    }
+}
+
+/// The Python, its shared library and its environment; whether it can be used.
+fn python(given: &Given, identity: Option<&Identity>, findings: &mut Findings) -> bool {
+    let here = std::env::current_dir().unwrap_or_default();
+    let asked = given.value("python").map(|path| here.join(path));
+    let chosen = Python::choose(asked.as_deref(), identity);
+    let Some(python) = findings.take("python", chosen) else {
+        return false;
+    };
+    findings.ok(
+        "python",
+        format!("{} (`{}`)", python.version, python.executable.display()),
+    );
+    if let Ok(found) = rsgi_bridge::locate::locate(Some(&python.executable)) {
+        findings.ok("libpython", format!("`{}`", found.library.display()));
+        if found.is_venv {
+            environment(&python.home, found.minor, findings);
+        }
+    }
+    true
+}
+
+/// A virtual environment has packages for one version of Python only.
+fn environment(home: &Path, minor: u32, findings: &mut Findings) {
+    let packages = home.join(format!("lib/python3.{minor}/site-packages"));
+    if packages.is_dir() {
+        findings.ok("virtualenv", format!("`{}`", home.display()));
+    } else {
+        findings.warning(
+            "virtualenv",
+            format!(
+                "`{}` has no packages for its Python 3.{minor}: there is no `{}`",
+                home.display(),
+                packages.display()
+            ),
+            "make it again with the Python it is to have",
+        );
+    }
+}
+
+fn ports(settings: &Settings, given: &Given, findings: &mut Findings) {
+    let host = given.value("host");
+    let host = host.as_deref().map(|host| host.trim_matches(['[', ']']));
+    let https = given.value("https-port").and_then(|port| port.parse().ok());
+    let https = https.map(|port: u16| ("--https-port", port));
+    for (option, port) in std::iter::once(("--port", settings.port)).chain(https) {
+        match port::check_one(option, host, port) {
+            Ok(()) => findings.ok("port", format!("{port} is free")),
+            Err(error) => findings.failure("port", &error),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! `check`: what would fail is said without a start, all of it at once, and nothing is left behind.
+
+use super::Launcher;
+use super::launcher::text;
+use crate::harness::only_rsgi;
+
+/// Runs `check` and returns its exit code and lines.
+fn check(launcher: &Launcher) -> (Option<i32>, Vec<String>) {
+    let output = launcher
+        .command("check")
+        .args(["--port", &launcher.port().to_string()])
+        .arg("--server-root")
+        .arg(launcher.root())
+        .output()
+        .expect("rsgi-express starts");
+    let lines = text(&output).lines().map(str::to_owned).collect();
+    (output.status.code(), lines)
+}
+
+/// Fails unless a line has this level, this topic and these parts.
+#[track_caller]
+fn has(lines: &[String], level: &str, topic: &str, parts: &[&str]) {
+    let is_it = |line: &&String| {
+        let mut words = line.split_whitespace();
+        let level_matches = words.next() == Some(level);
+        let rest: Vec<_> = words.collect();
+        level_matches
+            && rest.join(" ").starts_with(topic)
+            && parts.iter().all(|part| line.contains(part))
+    };
+    assert!(
+        lines.iter().any(|line| is_it(&line)),
+        "no {level} of {topic} with {parts:?} in:\n{}",
+        lines.join("\n")
+    );
+}
+
+#[test]
+fn a_server_that_would_start_is_all_ok_and_nothing_is_made() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new().arg("hello.py");
+    let (code, lines) = check(&launcher);
+    assert_eq!(code, Some(0), "{}", lines.join("\n"));
+    for topic in [
+        "user",
+        "apache",
+        "mpm",
+        "modules",
+        "module",
+        "layer",
+        "rsgi-daemon",
+        "python",
+        "libpython",
+        "path",
+        "port",
+        "server root",
+        "configuration",
+        "application",
+    ] {
+        has(&lines, "ok", topic, &[]);
+    }
+    assert!(!launcher.root().exists());
+    assert!(launcher.processes().is_empty());
+}
+
+#[test]
+fn every_obstacle_is_named_in_one_run_each_with_its_cure() {
+    only_rsgi!("the launcher is ours");
+    let taken = std::net::TcpListener::bind(("0.0.0.0", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let launcher = Launcher::new()
+        .args(&[
+            "gone/app.py",
+            "--document-root",
+            "gone",
+            "--include-file",
+            "x",
+        ])
+        .on_port(port);
+    let (code, lines) = check(&launcher);
+    assert_eq!(code, Some(1), "{}", lines.join("\n"));
+    has(
+        &lines,
+        "error",
+        "path",
+        &["gone/app.py", "does not exist", "; "],
+    );
+    has(&lines, "error", "path", &["--document-root", "gone"]);
+    has(&lines, "error", "path", &["--include-file"]);
+    has(
+        &lines,
+        "error",
+        "port",
+        &[&port.to_string(), "in use", "--port"],
+    );
+    has(&lines, "ok", "python", &[]);
+}
+
+#[test]
+fn a_folder_that_the_serving_user_cannot_enter_is_named_with_its_mode() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new()
+        .file("closed/app.py", super::launcher::HELLO)
+        .arg("closed/app.py");
+    let closed = launcher.path("closed");
+    crate::harness::allow(&closed, 0o700);
+    if std::os::unix::fs::chown(&closed, Some(0), Some(0)).is_err() {
+        return;
+    }
+    let (code, lines) = check(&launcher);
+    assert_eq!(code, Some(1), "{}", lines.join("\n"));
+    has(
+        &lines,
+        "error",
+        "path",
+        &["cannot enter", "closed`", "mode 0700", "chmod o+x"],
+    );
+}
+
+#[test]
+fn an_application_that_does_not_load_and_a_configuration_apache_refuses_are_found() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new()
+        .file("bad.py", "import no_such_module\n")
+        .arg("bad.py");
+    let (code, lines) = check(&launcher);
+    assert_eq!(code, Some(1));
+    has(
+        &lines,
+        "error",
+        "rehearsal",
+        &["no_such_module", "bad.py` line 1"],
+    );
+
+    let launcher = Launcher::new()
+        .file("more.conf", "NoSuchDirective On\n")
+        .args(&["hello.py", "--include-file", "more.conf"]);
+    let (code, lines) = check(&launcher);
+    assert_eq!(code, Some(1));
+    has(&lines, "error", "rehearsal", &["NoSuchDirective"]);
+}
+
+#[test]
+fn a_python_an_apache_and_modules_that_are_not_there_are_found() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new().args(&["hello.py", "--python", "/nowhere"]);
+    let (code, lines) = check(&launcher);
+    assert_eq!(code, Some(1));
+    has(&lines, "error", "python", &["/nowhere"]);
+
+    let launcher = Launcher::new().args(&["hello.py", "--modules-directory", "/tmp"]);
+    let (code, lines) = check(&launcher);
+    assert_eq!(code, Some(1));
+    has(&lines, "error", "mpm", &["mod_mpm_"]);
+
+    let launcher = Launcher::new().args(&["hello.py", "--httpd-executable", "/nowhere"]);
+    let (code, lines) = check(&launcher);
+    assert_eq!(code, Some(1));
+    has(&lines, "error", "apache", &["/nowhere"]);
+}
+
+#[test]
+fn the_findings_are_json_for_programs() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new().args(&["gone.py", "--json"]);
+    let (code, lines) = check(&launcher);
+    assert_eq!(code, Some(1));
+    let text = lines.join("\n");
+    for part in ["\"level\": \"error\"", "\"topic\": \"path\"", "\"cure\": "] {
+        assert!(text.contains(part), "{text}");
+    }
+}
