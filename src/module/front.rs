@@ -4,6 +4,7 @@
 use std::ffi::CString;
 use std::os::fd::BorrowedFd;
 
+use rsgi_bridge::abi::level;
 use rsgi_core::wire::{BodyOutcome, HeadFrame};
 use rsgi_daemon::client::{self, BodyPiece, Front, HeadAction, MemoryFile, Passing};
 
@@ -44,6 +45,8 @@ pub(super) struct ApacheFront<'r> {
     pub(super) prefix: Prefix,
     may_sendfile: bool,
     overrides_errors: bool,
+    /// The longest line of a header that is passed on (`header-buffer-size`).
+    longest_header: usize,
     is_committed: bool,
     pub(super) replaced: Option<Replaced>,
     /// Bytes of status and headers that go out with the next piece.
@@ -56,6 +59,7 @@ impl<'r> ApacheFront<'r> {
         request: Request<'r>,
         may_sendfile: bool,
         overrides_errors: bool,
+        longest_header: u32,
     ) -> Option<Self> {
         Some(Self {
             request,
@@ -64,6 +68,7 @@ impl<'r> ApacheFront<'r> {
             prefix: Prefix::None,
             may_sendfile,
             overrides_errors,
+            longest_header: usize::try_from(longest_header).unwrap_or(usize::MAX),
             is_committed: false,
             replaced: None,
             head_room: 0,
@@ -82,6 +87,20 @@ impl<'r> ApacheFront<'r> {
 
     /// What is to be answered in place of this response, if anything.
     fn replacement(&self, frame: &HeadFrame<'_>) -> Option<Replaced> {
+        // `Name: value`, and the end of the line.
+        let is_long =
+            |(name, value): &(&[u8], &[u8])| name.len() + value.len() + 4 > self.longest_header;
+        if let Some((name, value)) = frame.headers().find(is_long) {
+            let text = format!(
+                "RSGI0144: the header `{}` of the application has {} bytes, and header-buffer-size={} lets no longer line \
+                 through",
+                name.escape_ascii(),
+                value.len(),
+                self.longest_header
+            );
+            self.request.log(level::ERROR, text.as_bytes());
+            return Some(Replaced::ErrorPage(500));
+        }
         if self.overrides_errors && (400..600).contains(&frame.status) {
             return Some(Replaced::ErrorPage(frame.status));
         }

@@ -69,6 +69,7 @@ fn send(asked: &Asked<'_>, group: &Chosen<'_>, desk: &mut Desk) -> Result<Verdic
         request,
         effective.enable_sendfile(),
         effective.error_override(),
+        group.options.header_buffer_size,
     )
     .ok_or_else(|| Refusal::new(500, NO_MEMORY))?;
     let taken = take_in(asked, &mut front, &mut desk.body)?;

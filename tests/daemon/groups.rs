@@ -266,7 +266,6 @@ fn error_override_gives_errors_to_apaches_documents() {
 }
 
 #[test]
-#[ignore = "#4"]
 fn headers_come_through_as_the_application_sent_them() {
     let server = grouped("processes=1 threads=2", ANSWERS).start();
     let reply = server.get("/headers").ok();
