@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::browser::Browser;
-use crate::harness::{ENVIRON_APP, Environ, Mode, Request, Server, id, mode, only_rsgi, say};
+use crate::harness::{ENVIRON_APP, Environ, Request, Server, id, only_rsgi, say};
 use crate::kit::{self, venv};
 
 /// Uses C extensions of the standard library and of PyPI.
@@ -110,10 +110,6 @@ fn runs_where_it_says(home: &Path) {
         ));
     }
     let server = builder.start();
-    if mode() != Mode::Embedded {
-        // TODO(#4): 3.12 crashes at its end when `_ctypes` came into the main interpreter from one that is gone.
-        server.allow_log("RSGI0459");
-    }
     std::thread::scope(|scope| {
         for client in 0..CLIENTS {
             let server = &server;

@@ -26,18 +26,23 @@ pub(crate) fn end_all(deadline: Instant) {
         return;
     };
     let mut are_ended = true;
+    let may_end = !are_entangled(&table);
+    if !may_end {
+        let line = "This version of CPython cannot destroy interpreters that share extension modules (3.12.3 and later can): they are left as they are.";
+        process::log(level::INFO, line.as_bytes());
+    }
     for interp in others {
         // The state must exist before the main one is current: making it may bind it to the thread.
-        let ended =
-            slot(interp).is_some_and(|own| attach_slot(&main, |at| end_sub(at, &own, deadline)));
-        if !ended {
-            are_ended = false;
+        let ended = slot(interp)
+            .is_some_and(|own| attach_slot(&main, |at| end_sub(at, &own, deadline, may_end)));
+        if !ended && may_end {
             let line = format!(
                 "Threads of application group '{}' still run: its interpreter is not destroyed.",
                 interp.label()
             );
             process::log(level::INFO, line.as_bytes());
         }
+        are_ended &= ended;
     }
     let is_ending = attach_slot(&main, |at| {
         main.scratch.clear(at.py);
@@ -56,9 +61,30 @@ pub(crate) fn end_all(deadline: Instant) {
     unsafe { ffi::Py_FinalizeEx() };
 }
 
-/// Ends one sub-interpreter; the thread is attached to the main one, before and after. False when threads that
-/// the application made still run in it: then only its exit functions were run.
-fn end_sub(at: At<'_>, own: &Slot, deadline: Instant) -> bool {
+/// Whether ending the interpreters one after the other would crash. CPython 3.12.0 to 3.12.2 leave the objects of an
+/// extension module that several interpreters have in the garbage collector's lists of the one that imported it first,
+/// also when that is gone (gh-116510).
+fn are_entangled(interps: &[&Interp]) -> bool {
+    let is_used = |interp: &&&Interp| {
+        let kit = interp.kit.get();
+        kit.is_some_and(|kit| !kit.scripts.lock().is_empty())
+    };
+    is_broken(&capi::version()) && interps.iter().filter(is_used).count() > 1
+}
+
+fn is_broken(version: &str) -> bool {
+    let Some(rest) = version.strip_prefix("3.12.") else {
+        return false;
+    };
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
+    digits
+        .and_then(|digits| digits.parse().ok())
+        .is_some_and(|micro: u32| micro < 3)
+}
+
+/// Ends one sub-interpreter; the thread is attached to the main one, before and after. False when it may not be ended,
+/// or threads that the application made still run in it: then only its exit functions were run.
+fn end_sub(at: At<'_>, own: &Slot, deadline: Instant, may_end: bool) -> bool {
     // SAFETY: attached; the state is this thread's.
     let main = unsafe { ffi::PyThreadState_Swap(own.state) };
     let _back = SwapBack(main);
@@ -67,11 +93,11 @@ fn end_sub(at: At<'_>, own: &Slot, deadline: Instant) -> bool {
     let are_finished = ending::finish_threads(at.py, deadline);
     // A thread that was joined still has its state for a moment.
     let moment = Instant::now() + A_MOMENT;
-    while are_finished && has_foreign(interp) && Instant::now() < moment {
+    while may_end && are_finished && has_foreign(interp) && Instant::now() < moment {
         at.py
             .detach(|| std::thread::sleep(Duration::from_millis(1)));
     }
-    if has_foreign(interp) {
+    if !may_end || has_foreign(interp) {
         ending::run_exit_functions(at.py);
         return false;
     }

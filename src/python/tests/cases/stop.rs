@@ -9,6 +9,12 @@ use crate::host::{Bench, Call};
 
 const SCRIPT: &str = r"
 import atexit, threading, mod_wsgi
+# An extension whose objects all interpreters share: they outlive the one that imported it first.
+import ctypes
+ctypes.pythonapi.PyInterpreterState_Get.restype = ctypes.c_void_p
+ctypes.pythonapi.PyInterpreterState_GetID.restype = ctypes.c_int64
+ctypes.pythonapi.PyInterpreterState_GetID.argtypes = [ctypes.c_void_p]
+ctypes.CFUNCTYPE(None)(lambda: None)()
 GROUP = mod_wsgi.application_group
 atexit.register(lambda: print('exit function of <%s>' % GROUP))
 
@@ -29,7 +35,7 @@ def application(environ, start_response):
 pub(crate) fn run(home: &Path, flags: u32) {
     let bench = Bench::start(home, flags, &[]);
     let script = bench.script("stop.wsgi", SCRIPT);
-    let groups = ["", "one", "two"];
+    let groups = ["one", "", "two", "three"];
     // Requests come on other threads than the one that started Python, and stay parked when it stops.
     let (park, parked) = std::sync::mpsc::channel::<()>();
     std::thread::scope(|scope| {
