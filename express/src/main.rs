@@ -89,6 +89,8 @@ fn obey(command: Command, given: &sources::Given) -> Result<u8, Error> {
         Command::Check(args) => return survey::check(*args, given),
         Command::ModuleConfig(args) => commands::module_config(&args)?,
         Command::ModuleLocation => commands::module_location()?,
+        Command::Completions(args) => cli::paper::completions(CommandLine::command(), &args)?,
+        Command::Man(args) => cli::paper::man(CommandLine::command(), &args)?,
         Command::InstallModule(args) => commands::install_module(&args)?,
     }
     Ok(ExitCode::Success as u8)

@@ -6,6 +6,7 @@ mod check;
 mod launcher;
 mod life;
 mod messages;
+mod paper;
 mod privileges;
 mod refusals;
 mod serving;

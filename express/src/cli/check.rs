@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use super::ServerArgs;
+use super::{ServerArgs, paper};
 
 /// Arguments of `check`.
 #[derive(Args, Debug)]
-#[command(args_override_self = true)]
+#[command(args_override_self = true, after_help = paper::SERVER_EXAMPLES)]
 pub(crate) struct CheckArgs {
     /// Print the findings as JSON
     #[arg(long, help_heading = "Answer")]

@@ -4,6 +4,7 @@
 //! Names and defaults are mod_wsgi-express's, so that a command line for the one works with the other.
 
 mod check;
+pub(crate) mod paper;
 mod processes;
 mod sources;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use check::CheckArgs;
+pub(crate) use paper::{CompletionsArgs, ManArgs};
 pub(crate) use processes::ProcessArgs;
 pub(crate) use sources::{LogFormat, SourceArgs};
 
@@ -22,7 +24,8 @@ pub(crate) use sources::{LogFormat, SourceArgs};
     version,
     infer_long_args = true,
     disable_help_subcommand = true,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    after_help = paper::EXAMPLES
 )]
 pub(crate) struct CommandLine {
     #[command(subcommand)]
@@ -44,6 +47,10 @@ pub(crate) enum Command {
     ModuleLocation,
     /// Copies the module and its Python layer into Apache's modules directory
     InstallModule(InstallArgs),
+    /// Prints completions for a shell
+    Completions(CompletionsArgs),
+    /// Prints the man page, or that of a command
+    Man(ManArgs),
 }
 
 impl Command {
@@ -89,7 +96,7 @@ pub(crate) enum LogLevel {
 
 /// Arguments of `start-server` and `setup-server`.
 #[derive(Args, Debug)]
-#[command(args_override_self = true)]
+#[command(args_override_self = true, after_help = paper::SERVER_EXAMPLES)]
 pub(crate) struct ServerArgs {
     /// The WSGI script file, or the module with `--application-type module`
     #[arg(value_name = "SCRIPT|MODULE")]

@@ -1,0 +1,109 @@
+//! What is read rather than run: the examples in the help, completions for shells, man pages. All of it comes from the
+//! same definitions as the options.
+
+use std::io::{self, Write as _};
+
+use clap::{Args, ValueEnum};
+
+use crate::error::Error;
+
+/// Below the help of the program.
+pub(super) const EXAMPLES: &str = "\
+Serve an application:
+  rsgi-express start-server wsgi.py
+  rsgi-express start-server --application-type module mysite.wsgi --callable-object app
+  rsgi-express start-server wsgi.py --reload-on-changes --log-to-terminal
+
+Find out what is wrong before a start:
+  rsgi-express check wsgi.py --port 80 --user www-data
+  rsgi-express start-server wsgi.py --print-config
+
+Run it as a service:
+  rsgi-express systemd-unit --config /etc/myapp/rsgi.toml > /etc/systemd/system/myapp.service
+  rsgi-express setup-server wsgi.py --server-root /srv/apache && /srv/apache/apachectl start
+
+Look at it while it runs:
+  rsgi-express status --watch
+
+Use the module in an Apache of your own:
+  rsgi-express module-config";
+
+/// Below the help of `start-server` and its kin.
+pub(super) const SERVER_EXAMPLES: &str = "\
+Capacity:       rsgi-express start-server wsgi.py --processes 4 --threads 10 --max-clients 200
+Static files:   rsgi-express start-server wsgi.py --document-root public --url-alias /static static
+Ports below 1024, as root:
+                rsgi-express start-server wsgi.py --port 80 --user www-data --group www-data
+From a file:    rsgi-express start-server --config rsgi.toml
+In a container: RSGI_PROCESSES=2 PORT=8080 rsgi-express start-server wsgi.py --log-to-terminal
+
+Each option is a key of a TOML file (`threads = 8`) and a variable as well (RSGI_THREADS=8). The command line wins over
+the environment, that over --config, that over [tool.rsgi] in pyproject.toml, and that over the defaults.
+`rsgi-express check` with the same options says what would fail.";
+
+/// A shell that completes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// Arguments of `completions`.
+#[derive(Args, Debug)]
+pub(crate) struct CompletionsArgs {
+    /// The shell to complete in
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Args, Debug)]
+pub(crate) struct ManArgs {
+    /// The command that the page is about [default: the program]
+    pub(crate) command: Option<String>,
+}
+
+/// Prints the completions of a shell.
+///
+/// # Errors
+/// Nobody takes them.
+pub(crate) fn completions(mut grammar: clap::Command, args: &CompletionsArgs) -> Result<(), Error> {
+    use clap_complete::shells;
+    let mut text = vec![];
+    let name = grammar.get_name().to_owned();
+    match args.shell {
+        Shell::Bash => clap_complete::generate(shells::Bash, &mut grammar, name, &mut text),
+        Shell::Zsh => clap_complete::generate(shells::Zsh, &mut grammar, name, &mut text),
+        Shell::Fish => clap_complete::generate(shells::Fish, &mut grammar, name, &mut text),
+    }
+    write(&text)
+}
+
+/// Prints the man page of the program or of one command.
+///
+/// # Errors
+/// There is no such command, or nobody takes the page.
+pub(crate) fn man(mut grammar: clap::Command, args: &ManArgs) -> Result<(), Error> {
+    grammar.build();
+    let subject = match &args.command {
+        None => grammar,
+        Some(name) => {
+            let known = grammar.find_subcommand(name).cloned();
+            let command = known
+                .ok_or_else(|| Error::Usage(format!("`{name}` is no command of rsgi-express")))?;
+            command.bin_name(format!("rsgi-express {name}"))
+        }
+    };
+    let mut text = vec![];
+    clap_mangen::Man::new(subject)
+        .render(&mut text)
+        .map_err(Error::system("write the page"))?;
+    write(&text)
+}
+
+fn write(text: &[u8]) -> Result<(), Error> {
+    io::stdout()
+        .write_all(text)
+        .map_err(Error::system("write to standard output"))
+}

@@ -1,0 +1,92 @@
+//! Help, completions and man pages: they come from the options' definitions and name all of them.
+
+use std::process::{Command, Stdio};
+
+use super::launcher::{program, text};
+use crate::harness::only_rsgi;
+
+fn said(arguments: &[&str]) -> String {
+    let output = Command::new(program()).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    text(&output)
+}
+
+/// What a program says of a file on its standard input, if there is such a program.
+fn judged(program: &str, arguments: &[&str], input: &str) -> Option<(bool, String)> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .ok()?;
+    let mut stdin = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, input.as_bytes()).ok();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    Some((output.status.success(), text(&output)))
+}
+
+#[test]
+fn the_help_is_grouped_by_task_and_has_examples() {
+    only_rsgi!("the launcher is ours");
+    let help = said(&["--help"]);
+    for part in [
+        "start-server",
+        "check",
+        "Serve an application:",
+        "Find out what is wrong",
+        "rsgi-express start-server wsgi.py",
+    ] {
+        assert!(help.contains(part), "no {part:?} in {help}");
+    }
+    let help = said(&["start-server", "--help"]);
+    for part in [
+        "Processes and capacity:",
+        "Configuration:",
+        "Capacity:",
+        "--config rsgi.toml",
+    ] {
+        assert!(help.contains(part), "no {part:?} in {help}");
+    }
+}
+
+#[test]
+fn shells_accept_their_completions_which_name_every_option() {
+    only_rsgi!("the launcher is ours");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = said(&["completions", shell]);
+        for option in ["start-server", "queue-timeout", "print-config", "check"] {
+            assert!(script.contains(option), "{shell} does not know {option}");
+        }
+        if let Some((is_fine, told)) = judged(shell, &["-n"], &script) {
+            assert!(is_fine, "{shell}: {told}");
+        }
+    }
+}
+
+#[test]
+fn bash_completes_an_option_of_a_command() {
+    only_rsgi!("the launcher is ours");
+    let script = said(&["completions", "bash"])
+        + "\nCOMP_WORDS=(rsgi-express check --queue-t); COMP_CWORD=2\n\
+           \"$(complete -p rsgi-express | sed 's/.*-F *\\([^ ]*\\).*/\\1/')\" rsgi-express --queue-t check; echo \"${COMPREPLY[@]}\"\n";
+    let Some((_, told)) = judged("bash", &[], &script) else {
+        return;
+    };
+    assert!(told.contains("--queue-timeout"), "{told}");
+}
+
+#[test]
+fn the_man_pages_are_accepted_and_name_every_option() {
+    only_rsgi!("the launcher is ours");
+    let page = said(&["man"]);
+    assert!(page.contains("start\\-server"), "{page}");
+    let page = said(&["man", "start-server"]);
+    for part in ["queue\\-timeout", "print\\-config", ".SH"] {
+        assert!(page.contains(part), "no {part:?}");
+    }
+    if let Some((is_fine, told)) = judged("groff", &["-man", "-Tutf8", "-ww"], &page) {
+        assert!(is_fine && !told.contains("warning:"), "{told}");
+    }
+}
