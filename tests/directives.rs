@@ -34,7 +34,7 @@ const GLOBAL_ONLY: [&str; 15] = [
 ];
 
 /// Those that may stand anywhere, .htaccess included.
-const ANYWHERE: [&str; 8] = [
+const ANYWHERE: [&str; 10] = [
     "WSGIScriptReloading Off",
     "WSGIPassAuthorization On",
     "WSGIChunkedRequest On",
@@ -43,17 +43,19 @@ const ANYWHERE: [&str; 8] = [
     "WSGICallableObject other",
     "WSGIIgnoreActivity On",
     "WSGIErrorOverride On",
+    "WSGITrustedProxies 10.0.0.0/8 ::1",
+    "WSGITrustedProxyHeaders X-Forwarded-For",
 ];
 
 #[track_caller]
-fn accepts(conf: &str) {
+pub(crate) fn accepts(conf: &str) {
     let check = Server::builder().python_home(None).conf(conf).check();
     assert!(check.is_accepted, "{conf}: {}", check.output);
 }
 
 /// Refused with a message that has the directive's name and these words.
 #[track_caller]
-fn refuses(conf: &str, words: &[&str]) {
+pub(crate) fn refuses(conf: &str, words: &[&str]) {
     let check = Server::builder().python_home(None).conf(conf).check();
     assert!(!check.is_accepted, "accepted: {conf}");
     let directive = conf
@@ -72,7 +74,7 @@ fn refuses(conf: &str, words: &[&str]) {
 
 /// Our messages name the value as well.
 #[track_caller]
-fn refuses_value(conf: &str, value: &str) {
+pub(crate) fn refuses_value(conf: &str, value: &str) {
     let words: &[&str] = match under_test() {
         UnderTest::Rsgi => &[value],
         UnderTest::ModWsgi => &[],

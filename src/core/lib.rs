@@ -12,6 +12,7 @@ pub mod input;
 pub mod logline;
 pub mod name;
 pub mod options;
+pub mod proxy;
 pub mod response;
 pub mod script;
 pub mod wire;

@@ -66,6 +66,7 @@ impl Asked<'_> {
             pass_authorization: effective.pass_authorization(),
             cgi_pass_auth: request.passes_credentials(),
             head_mapping: effective.map_head_to_get(),
+            trust: effective.trust(),
             current_uri: request.uses_current_uri(),
             constants: place.constants,
             process_group: place.process_group,

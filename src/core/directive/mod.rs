@@ -21,7 +21,7 @@ use crate::options::{GlobalSetting, Setting};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(
     missing_docs,
-    reason = "each is WSGI and its own name; the last two are RSGI"
+    reason = "each is WSGI and its own name; RequestBuffer and Overlap are RSGI"
 )]
 pub enum Kind {
     ScriptAlias,
@@ -57,6 +57,8 @@ pub enum Kind {
     ErrorOverride,
     RequestBuffer,
     Overlap,
+    TrustedProxies,
+    TrustedProxyHeaders,
 }
 
 /// Where a directive may stand.

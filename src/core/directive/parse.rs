@@ -10,6 +10,7 @@ use crate::daemon::GroupDefinition;
 use crate::environ::HeadMapping;
 use crate::group::{Callable, GroupName};
 use crate::options::{AcceptMutex, GlobalSetting, HandlerScript, HashSeed, Setting};
+use crate::proxy::{HeaderName, Network, TrustedHeader};
 use crate::words::Words;
 
 type Result<T> = std::result::Result<T, DirectiveError>;
@@ -48,6 +49,8 @@ pub fn parse(kind: Kind, arguments: &[u8]) -> Result<Directive> {
         | Kind::PassAuthorization
         | Kind::ChunkedRequest
         | Kind::MapHeadToGet
+        | Kind::TrustedProxies
+        | Kind::TrustedProxyHeaders
         | Kind::EnableSendfile => setting(kind, arguments).map(Directive::Setting),
         _ => global(kind, arguments).map(Directive::Global),
     }
@@ -78,6 +81,8 @@ fn setting(kind: Kind, word: &[u8]) -> Result<Setting> {
         Kind::PassAuthorization => Setting::PassAuthorization(flag(kind, word)?),
         Kind::ChunkedRequest => Setting::ChunkedRequest(flag(kind, word)?),
         Kind::EnableSendfile => Setting::EnableSendfile(flag(kind, word)?),
+        Kind::TrustedProxies => Setting::TrustedProxies(trusted_proxies(kind, word)?),
+        Kind::TrustedProxyHeaders => Setting::TrustedHeaders(trusted_headers(kind, word)?),
         _ => Setting::ScriptReloading(flag(kind, word)?),
     })
 }
@@ -231,6 +236,46 @@ fn process_groups(line: &[u8]) -> Arc<[Arc<[u8]>]> {
             _ => Arc::from(name.as_ref()),
         })
         .collect()
+}
+
+/// The words of a line that has to have at least one.
+fn all<'a>(kind: Kind, line: &'a [u8], what: &'static str) -> Result<Vec<Cow<'a, [u8]>>> {
+    let words: Vec<_> = Words::new(line).collect();
+    if words.is_empty() {
+        return Err(missing(kind, what));
+    }
+    Ok(words)
+}
+
+fn trusted_proxies(kind: Kind, line: &[u8]) -> Result<Vec<Network>> {
+    let network = |word: &Cow<'_, [u8]>| {
+        Network::parse(word).ok_or_else(|| {
+            value(
+                kind,
+                "IP addresses and networks such as 10.0.0.0/8 or 2001:db8::/32, no host names",
+                word,
+            )
+        })
+    };
+    let words = all(kind, line, "an IP address or a network")?;
+    words.iter().map(network).collect()
+}
+
+fn trusted_headers(kind: Kind, line: &[u8]) -> Result<Vec<TrustedHeader>> {
+    let mut headers = Vec::new();
+    for word in all(kind, line, "the name of a header")? {
+        let name = HeaderName::parse(&word).ok_or_else(|| {
+            value(
+                kind,
+                "names of headers, made of letters, digits and `-`",
+                &word,
+            )
+        })?;
+        if let HeaderName::Known(header) = name {
+            headers.push(header);
+        }
+    }
+    Ok(headers)
 }
 
 fn request_buffer(kind: Kind, word: &[u8]) -> Result<u64> {

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use super::{Arguments, Context, Kind, Spec};
 
 /// Every directive; the index is its [`Kind`].
-pub static DIRECTIVES: [Spec; 33] = [
+pub static DIRECTIVES: [Spec; 35] = [
     spec(
         Kind::ScriptAlias,
         c"WSGIScriptAlias",
@@ -221,6 +221,20 @@ pub static DIRECTIVES: [Spec; 33] = [
         c"RSGIOverlap",
         Context::Global,
         c"Off to end a process of a process group before its successor starts (default: On)",
+    ),
+    spec(
+        Kind::TrustedProxies,
+        c"WSGITrustedProxies",
+        Context::FileInfo,
+        Arguments::Raw,
+        c"the addresses and networks of proxies whose headers are believed (default: everybody)",
+    ),
+    spec(
+        Kind::TrustedProxyHeaders,
+        c"WSGITrustedProxyHeaders",
+        Context::FileInfo,
+        Arguments::Raw,
+        c"the headers by which proxies say who asked them for what: X-Forwarded-For, X-Forwarded-Proto, Forwarded and more (default: none)",
     ),
 ];
 

@@ -4,6 +4,7 @@ use memchr::memchr3;
 
 use super::{Decimal, Facts, KnownSet, Source, path};
 use crate::name::{FIRST_HEADER, NAMES, NameId, header_id, id, push_header_key};
+use crate::proxy::{self, Trust};
 
 /// `WSGIMapHEADToGET`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct CollectOptions<'a> {
     pub head_mapping: HeadMapping,
     /// Core's `CGIVar REQUEST_URI current-uri`.
     pub current_uri: bool,
+    /// `WSGITrustedProxyHeaders` and `WSGITrustedProxies`
+    pub trust: Trust<'a>,
     /// Keys that [`collect_constants`] gave for the same server.
     pub constants: KnownSet,
     /// Where the request runs; left out where the constants have it.
@@ -77,6 +80,9 @@ pub fn collect<'a, S: Source<'a>>(source: &S, options: &CollectOptions<'a>, fact
     add_user(source, facts);
     add_request(source, options, facts);
     add_module(source, options, facts);
+    if !options.trust.headers.is_empty() {
+        proxy::apply(source, options.trust, facts);
+    }
 }
 
 /// The ids of the headers that carry credentials.

@@ -127,5 +127,11 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// A request of plain values, for tests of others.
+#[cfg(test)]
+pub(crate) mod test_support {
+    pub(crate) use super::tests::fake::{Fake, fake};
+}
+
 #[cfg(test)]
 mod tests;

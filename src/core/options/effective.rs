@@ -6,6 +6,7 @@ use super::{HandlerScript, Settings};
 use crate::alias::{Alias, ScriptOptions};
 use crate::environ::HeadMapping;
 use crate::group::{DEFAULT_CALLABLE, GroupName, HANDLER_CALLABLE, Lookup};
+use crate::proxy::Trust;
 
 /// What brought the request to its script; its options go before every directive.
 #[derive(Clone, Copy, Debug, Default)]
@@ -158,6 +159,19 @@ impl<'a> Effective<'a> {
     pub fn request_buffer(&self) -> u64 {
         self.first(|settings| settings.request_buffer)
             .unwrap_or(REQUEST_BUFFER)
+    }
+
+    /// Whom the request's headers are believed.
+    #[must_use]
+    pub fn trust(&self) -> Trust<'a> {
+        Trust {
+            headers: self
+                .first(|settings| settings.trusted_headers.as_deref())
+                .map_or(&[], Vec::as_slice),
+            proxies: self
+                .first(|settings| settings.trusted_proxies.as_deref())
+                .map(Vec::as_slice),
+        }
     }
 
     /// The handler script of that name.

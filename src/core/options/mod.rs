@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::alias::{Alias, ScriptOptions};
 use crate::environ::HeadMapping;
 use crate::group::{Callable, GroupName};
+use crate::proxy::{Network, TrustedHeader};
 
 mod effective;
 mod global;
@@ -58,6 +59,10 @@ pub struct Settings {
     pub error_override: Option<bool>,
     /// `RSGIRequestBuffer`
     pub request_buffer: Option<u64>,
+    /// `WSGITrustedProxyHeaders`
+    pub trusted_headers: Option<Arc<Vec<TrustedHeader>>>,
+    /// `WSGITrustedProxies`
+    pub trusted_proxies: Option<Arc<Vec<Network>>>,
     /// `WSGIHandlerScript`
     pub handler_scripts: Option<Arc<HandlerScripts>>,
 }
@@ -89,6 +94,10 @@ pub enum Setting {
     MapHeadToGet(HeadMapping),
     /// `WSGIEnableSendfile`
     EnableSendfile(bool),
+    /// `WSGITrustedProxyHeaders`: those that mean something
+    TrustedHeaders(Vec<TrustedHeader>),
+    /// `WSGITrustedProxies`
+    TrustedProxies(Vec<Network>),
     /// `WSGIHandlerScript`
     HandlerScript(HandlerScript),
 }
@@ -108,10 +117,12 @@ impl Settings {
         ignore_activity: None,
         error_override: None,
         request_buffer: None,
+        trusted_headers: None,
+        trusted_proxies: None,
         handler_scripts: None,
     };
 
-    /// Takes one value in; a later one replaces an earlier one.
+    /// Takes one value in; a later one replaces an earlier one, but lists of proxies and of their headers add up.
     pub fn apply(&mut self, setting: Setting) {
         match setting {
             Setting::ProcessGroup(value) => self.process_group = Some(value),
@@ -126,6 +137,8 @@ impl Settings {
             Setting::ChunkedRequest(value) => self.chunked_request = Some(value),
             Setting::MapHeadToGet(value) => self.map_head_to_get = Some(value),
             Setting::EnableSendfile(value) => self.enable_sendfile = Some(value),
+            Setting::TrustedHeaders(value) => append(&mut self.trusted_headers, value),
+            Setting::TrustedProxies(value) => append(&mut self.trusted_proxies, value),
             Setting::HandlerScript(value) => {
                 let scripts = self.handler_scripts.get_or_insert_default();
                 Arc::make_mut(scripts).insert(value.name.clone(), Arc::new(value));
@@ -149,6 +162,8 @@ impl Settings {
             ignore_activity: over.ignore_activity.or(base.ignore_activity),
             error_override: over.error_override.or(base.error_override),
             request_buffer: over.request_buffer.or(base.request_buffer),
+            trusted_headers: inner(&base.trusted_headers, &over.trusted_headers),
+            trusted_proxies: inner(&base.trusted_proxies, &over.trusted_proxies),
             handler_scripts: overlay(&base.handler_scripts, &over.handler_scripts),
         }
     }
@@ -215,6 +230,10 @@ impl<R: Clone> ServerOptions<R> {
             sections_choose: main.sections_choose || host.sections_choose,
         }
     }
+}
+
+fn append<T: Clone>(list: &mut Option<Arc<Vec<T>>>, more: Vec<T>) {
+    Arc::make_mut(list.get_or_insert_default()).extend(more);
 }
 
 fn inner<T: Clone>(base: &Option<T>, over: &Option<T>) -> Option<T> {

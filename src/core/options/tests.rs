@@ -144,6 +144,41 @@ fn settings_of_process_groups_come_from_the_innermost_section_too() {
     assert!(!effective.allows_process_group(b"server") && !effective.allows_process_group(b""));
 }
 
+#[test]
+fn trusted_proxies_add_up_in_a_section_and_replace_those_of_outer_ones() {
+    let network = |word: &str| crate::proxy::Network::parse(word.as_bytes()).expect("a network");
+    let server = settings(&[
+        (Kind::TrustedProxies, "10.0.0.1 10.0.0.2"),
+        (Kind::TrustedProxies, "10.0.0.3"),
+        (Kind::TrustedProxyHeaders, "X-Real-IP"),
+        (Kind::TrustedProxyHeaders, "X-Host X-Scheme"),
+    ]);
+    let section = settings(&[
+        (Kind::TrustedProxies, "::1"),
+        (Kind::TrustedProxyHeaders, "X-Other"),
+    ]);
+    let none = Settings::default();
+    assert!(Effective::new(&none, &none).trust().headers.is_empty());
+    assert!(Effective::new(&none, &none).trust().proxies.is_none());
+    for effective in [
+        Effective::new(&none, &server),
+        Effective::new(&Settings::merge(&server, &none), &none),
+    ] {
+        let trust = effective.trust();
+        let expected = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(network);
+        assert_eq!(trust.proxies, Some(&expected[..]));
+        assert_eq!(trust.headers.len(), 3);
+    }
+    for effective in [
+        Effective::new(&section, &server),
+        Effective::new(&Settings::merge(&server, &section), &none),
+    ] {
+        let trust = effective.trust();
+        assert_eq!(trust.proxies, Some(&[network("::1")][..]));
+        assert!(trust.headers.is_empty());
+    }
+}
+
 fn alias(options: &str) -> Alias {
     let line = format!("/app /srv/app.wsgi {options}");
     match parse(Kind::ScriptAlias, line.as_bytes()) {

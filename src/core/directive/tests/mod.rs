@@ -8,6 +8,7 @@ use crate::environ::HeadMapping;
 use crate::group::{Callable, GroupName};
 use crate::options::{HandlerScript, HashSeed};
 
+mod access;
 mod groups;
 
 fn accept(kind: Kind, arguments: &str) -> Directive {
@@ -34,7 +35,7 @@ fn the_table_is_in_the_order_of_the_kinds() {
         assert_eq!(spec.kind as usize, place);
         assert_eq!(spec.kind.spec().name, spec.name);
         assert!(spec.kind.name().starts_with(
-            if spec.kind as usize >= Kind::RequestBuffer as usize {
+            if matches!(spec.kind, Kind::RequestBuffer | Kind::Overlap) {
                 "RSGI"
             } else {
                 "WSGI"
@@ -54,7 +55,7 @@ fn directives_stand_where_those_of_mod_wsgi_stand() {
     };
     assert_eq!(count(Context::Global), 16);
     assert_eq!(count(Context::Server), 4);
-    assert_eq!(count(Context::FileInfo), 9);
+    assert_eq!(count(Context::FileInfo), 11);
     assert_eq!(count(Context::ServerDirectory), 4);
     assert_eq!(
         Kind::ApplicationGroup.spec().context,

@@ -4,29 +4,29 @@ use std::cell::Cell;
 
 use super::super::{Previous, Source};
 
-pub(super) type Text = &'static str;
+pub(crate) type Text = &'static str;
 
 /// A request.
-pub(super) struct Fake {
-    pub(super) method: Text,
-    pub(super) is_head: bool,
-    pub(super) has_content_filter: bool,
-    pub(super) request_line: Text,
-    pub(super) uri: Text,
-    pub(super) path_info: Text,
-    pub(super) query: Option<Text>,
-    pub(super) protocol: Text,
-    pub(super) is_https: bool,
-    pub(super) server_name: Text,
-    pub(super) server_port: u16,
-    pub(super) user: Option<Text>,
-    pub(super) previous: Option<Previous<'static>>,
-    pub(super) headers: Vec<(Text, Text)>,
-    pub(super) variables: Vec<(Text, Text)>,
-    pub(super) copies: Cell<usize>,
+pub(crate) struct Fake {
+    pub(crate) method: Text,
+    pub(crate) is_head: bool,
+    pub(crate) has_content_filter: bool,
+    pub(crate) request_line: Text,
+    pub(crate) uri: Text,
+    pub(crate) path_info: Text,
+    pub(crate) query: Option<Text>,
+    pub(crate) protocol: Text,
+    pub(crate) is_https: bool,
+    pub(crate) server_name: Text,
+    pub(crate) server_port: u16,
+    pub(crate) user: Option<Text>,
+    pub(crate) previous: Option<Previous<'static>>,
+    pub(crate) headers: Vec<(Text, Text)>,
+    pub(crate) variables: Vec<(Text, Text)>,
+    pub(crate) copies: Cell<usize>,
 }
 
-pub(super) fn fake() -> Fake {
+pub(crate) fn fake() -> Fake {
     Fake {
         method: "GET",
         is_head: false,
