@@ -17,11 +17,13 @@ mod expand;
 mod locale;
 mod message;
 mod module;
+mod notify;
 mod port;
 mod privileges;
 mod process;
 mod python;
 mod reach;
+mod ready;
 mod render;
 mod server;
 mod settings;
@@ -29,6 +31,7 @@ mod sources;
 mod summary;
 mod survey;
 mod tree;
+mod unit;
 mod watch;
 
 use std::env;
@@ -87,6 +90,11 @@ fn obey(command: Command, given: &sources::Given) -> Result<u8, Error> {
         Command::StartServer(args) => return server::start(*args),
         Command::SetupServer(args) => return server::setup(*args),
         Command::Check(args) => return survey::check(*args, given),
+        Command::SystemdUnit(args) => {
+            // What makes no sense is refused here rather than when the unit starts.
+            settings::Settings::resolve(*args)?;
+            unit::print(given)?;
+        }
         Command::ModuleConfig(args) => commands::module_config(&args)?,
         Command::ModuleLocation => commands::module_location()?,
         Command::Completions(args) => cli::paper::completions(CommandLine::command(), &args)?,

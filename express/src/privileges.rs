@@ -83,6 +83,11 @@ pub(crate) fn current_user() -> String {
     }
 }
 
+/// The name of the user to serve as where none is named and root starts it.
+pub(crate) fn serving_user() -> String {
+    web_user().map_or_else(|_| WEB_USERS[0].to_owned(), |user| user.name)
+}
+
 /// Accepts `--user` and `--group` without root only when they change nothing.
 fn unchanged(user: Option<&str>, group: Option<&str>) -> Result<(), Error> {
     let same_user = user

@@ -19,6 +19,7 @@ use signal_hook::iterator::Signals;
 
 use crate::error::Error;
 use crate::message;
+use crate::notify;
 
 /// The first argument of the program when it is about to become Apache.
 pub(crate) const TETHERED: &str = "__tethered";
@@ -39,8 +40,19 @@ pub(crate) struct Server {
     has_terminal: bool,
     /// How long Apache may take to stop.
     stop_limit: Duration,
-    /// When Apache was first told to stop.
-    stopping_since: Option<Instant>,
+    /// How long running requests may take after SIGTERM.
+    stop_timeout: Duration,
+    /// When Apache was last told to stop, and how.
+    stopping: Option<(Instant, Stop)>,
+}
+
+/// Ways to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// Running requests are finished.
+    Graceful,
+    /// They are cut off.
+    AtOnce,
 }
 
 impl Server {
@@ -66,6 +78,8 @@ impl Server {
             .arg("/bin/sh")
             .arg(apachectl)
             .args(["start", "-DFOREGROUND"])
+            // Only the launcher speaks for the unit.
+            .env_remove(notify::SOCKET)
             .process_group(0)
             .spawn()
             .map_err(Error::file("run", apachectl))?;
@@ -74,8 +88,17 @@ impl Server {
             signals,
             has_terminal: fs::File::open("/dev/tty").is_ok(),
             stop_limit: STOP_LIMIT + Duration::from_secs(shutdown_timeout.into()),
-            stopping_since: None,
+            stop_timeout: Duration::ZERO,
+            stopping: None,
         })
+    }
+
+    /// Gives running requests this many seconds after SIGTERM.
+    pub(crate) fn finishing_within(self, seconds: u32) -> Self {
+        Self {
+            stop_timeout: Duration::from_secs(seconds.into()),
+            ..self
+        }
     }
 
     /// Passes signals on until Apache has ended, then clears away what it left; `None` when it was told to end.
@@ -102,7 +125,7 @@ impl Server {
     /// Apache exits with 0 when it is stopped; before it has set itself up, the signal ends it.
     fn was_told_to_end(&self, status: ExitStatus) -> bool {
         status.success()
-            || self.stopping_since.is_some() && status.signal() == Some(Signal::SIGTERM as i32)
+            || self.stopping.is_some() && status.signal() == Some(Signal::SIGTERM as i32)
     }
 
     fn pid(&self) -> Pid {
@@ -111,8 +134,13 @@ impl Server {
 
     fn handle(&mut self, signal: i32, pid_file: &Path) {
         match signal {
-            SIGINT | SIGTERM => self.stop(),
-            SIGHUP if self.has_terminal && fs::File::open("/dev/tty").is_err() => self.stop(),
+            SIGTERM if pid_file.exists() && !self.stop_timeout.is_zero() => {
+                self.stop(Stop::Graceful);
+            }
+            SIGINT | SIGTERM => self.stop(Stop::AtOnce),
+            SIGHUP if self.has_terminal && fs::File::open("/dev/tty").is_err() => {
+                self.stop(Stop::AtOnce);
+            }
             // An Apache that is still setting itself up would be ended by these.
             SIGHUP if pid_file.exists() => self.send(Signal::SIGHUP),
             SIGUSR1 if pid_file.exists() => self.send(Signal::SIGUSR1),
@@ -120,24 +148,45 @@ impl Server {
         }
     }
 
-    /// Stops Apache in order, and at once when asked again a while later: `timeout` and some terminals send the
-    /// same signal twice.
-    fn stop(&mut self) {
-        if let Some(since) = self.stopping_since {
-            if since.elapsed() > IMPATIENCE {
-                end(killpg(self.pid(), Signal::SIGKILL));
+    /// Stops Apache in order, and with less patience each time it is asked again a while later: `timeout` and some
+    /// terminals send the same signal twice.
+    fn stop(&mut self, how: Stop) {
+        match self.stopping {
+            None => {
+                notify::tell("STOPPING=1");
+                self.limit(how);
+                self.tell_to_stop(how);
             }
-            return;
+            Some((since, before)) if since.elapsed() > IMPATIENCE => match before {
+                Stop::Graceful => self.tell_to_stop(Stop::AtOnce),
+                Stop::AtOnce => end(killpg(self.pid(), Signal::SIGKILL)),
+            },
+            Some((_, Stop::Graceful)) if how == Stop::AtOnce => self.tell_to_stop(how),
+            Some(_) => {}
         }
-        self.stopping_since = Some(Instant::now());
-        self.send(Signal::SIGTERM);
-        let group = self.pid();
-        let limit = self.stop_limit;
-        // The thread ends with the process, which ends as soon as Apache has.
+    }
+
+    fn tell_to_stop(&mut self, how: Stop) {
+        self.stopping = Some((Instant::now(), how));
+        self.send(match how {
+            Stop::Graceful => Signal::SIGWINCH,
+            Stop::AtOnce => Signal::SIGTERM,
+        });
+    }
+
+    /// Sees to it that Apache ends, on a thread that ends with the process, which does as soon as Apache has.
+    fn limit(&self, how: Stop) {
+        let apache = self.pid();
+        let (grace, limit) = (self.stop_timeout, self.stop_limit);
         std::thread::spawn(move || {
+            if how == Stop::Graceful {
+                std::thread::sleep(grace);
+                message::note("requests still run after `--stop-timeout`: they are cut off");
+                end(kill(apache, Signal::SIGTERM));
+            }
             std::thread::sleep(limit);
             message::warning("Apache does not stop: killing it");
-            end(killpg(group, Signal::SIGKILL));
+            end(killpg(apache, Signal::SIGKILL));
         });
     }
 

@@ -18,6 +18,7 @@ use crate::port;
 use crate::privileges::Identity;
 use crate::process::{self, Server};
 use crate::python::Python;
+use crate::ready::Ready;
 use crate::render::Context;
 use crate::settings::Settings;
 use crate::summary;
@@ -29,6 +30,7 @@ use crate::watch::Watch;
 /// # Errors
 /// Something is in the way, told before Apache starts where it can be known.
 pub(crate) fn start(args: ServerArgs) -> Result<u8, Error> {
+    let stop_timeout = args.life.stop_timeout;
     let settings = Settings::resolve(args)?;
     let is_serving = !settings.setup_only;
     let (root, findings) = set_up(&settings, is_serving)?;
@@ -37,7 +39,15 @@ pub(crate) fn start(args: ServerArgs) -> Result<u8, Error> {
         return Ok(0);
     }
     let watch = settings.reload_on_changes.then(|| watch(&settings));
-    let server = Server::start(&root.file("apachectl"), settings.processes.shutdown_timeout)?;
+    let server = Server::start(&root.file("apachectl"), settings.processes.shutdown_timeout)?
+        .finishing_within(stop_timeout);
+    Ready {
+        host: settings.host.clone(),
+        port: settings.port,
+        pid_file: root.file("httpd.pid"),
+        url: settings.url(),
+    }
+    .announce();
     if let Some(watch) = watch {
         restart_on_changes(watch);
     }

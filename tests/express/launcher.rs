@@ -28,6 +28,8 @@ pub(crate) struct Launcher {
     /// Nobody else's for as long as this lives.
     _claim: Port,
     user: Option<u32>,
+    /// What runs the program, such as `unshare` with its options.
+    wrapper: Vec<String>,
     arguments: Vec<OsString>,
     environment: Vec<(&'static str, OsString)>,
 }
@@ -53,6 +55,7 @@ impl Launcher {
             port: claim.number(),
             _claim: claim,
             user: None,
+            wrapper: vec![],
             arguments: vec![],
             environment: vec![],
         };
@@ -101,6 +104,12 @@ impl Launcher {
         self
     }
 
+    /// Has another program run the launcher.
+    pub(crate) fn under(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -116,7 +125,14 @@ impl Launcher {
 
     /// The command with the options that every test needs.
     pub(crate) fn command(&self, name: &str) -> Command {
-        let mut command = Command::new(program());
+        let mut command = match self.wrapper.split_first() {
+            None => Command::new(program()),
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program());
+                command
+            }
+        };
         if let Some(id) = self.user {
             command.uid(id).gid(id);
         }
@@ -300,7 +316,8 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         if !self.has_ended() {
-            signal(self.pid(), libc::SIGTERM);
+            // At once, without the grace that SIGTERM gives.
+            signal(self.pid(), libc::SIGINT);
             self.child.wait().ok();
         }
         if std::thread::panicking() {

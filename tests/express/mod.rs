@@ -3,6 +3,7 @@
 //! The snippets of apache-conf/ are checked here too.
 
 mod check;
+mod containers;
 mod launcher;
 mod life;
 mod messages;

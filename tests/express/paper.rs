@@ -70,7 +70,7 @@ fn bash_completes_an_option_of_a_command() {
     only_rsgi!("the launcher is ours");
     let script = said(&["completions", "bash"])
         + "\nCOMP_WORDS=(rsgi-express check --queue-t); COMP_CWORD=2\n\
-           \"$(complete -p rsgi-express | sed 's/.*-F *\\([^ ]*\\).*/\\1/')\" rsgi-express --queue-t check; echo \"${COMPREPLY[@]}\"\n";
+           _rsgi__express rsgi-express --queue-t check; echo \"${COMPREPLY[@]}\"\n";
     let Some((_, told)) = judged("bash", &[], &script) else {
         return;
     };

@@ -4,6 +4,7 @@
 //! Names and defaults are mod_wsgi-express's, so that a command line for the one works with the other.
 
 mod check;
+mod life;
 pub(crate) mod paper;
 mod processes;
 mod sources;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use check::CheckArgs;
+pub(crate) use life::LifeArgs;
 pub(crate) use paper::{CompletionsArgs, ManArgs};
 pub(crate) use processes::ProcessArgs;
 pub(crate) use sources::{LogFormat, SourceArgs};
@@ -41,6 +43,8 @@ pub(crate) enum Command {
     SetupServer(Box<ServerArgs>),
     /// Says what would fail, and how to mend it, and starts nothing
     Check(Box<CheckArgs>),
+    /// Prints a hardened systemd unit that serves with the same options
+    SystemdUnit(Box<ServerArgs>),
     /// Prints the lines that load the module into an existing Apache
     ModuleConfig(ModuleArgs),
     /// Prints where the module is
@@ -57,7 +61,9 @@ impl Command {
     /// Where its options come from and how it speaks, where it has options of a server.
     pub(crate) fn sources(&self) -> Option<&SourceArgs> {
         match self {
-            Self::StartServer(args) | Self::SetupServer(args) => Some(&args.sources),
+            Self::StartServer(args) | Self::SetupServer(args) | Self::SystemdUnit(args) => {
+                Some(&args.sources)
+            }
             Self::Check(args) => Some(&args.server.sources),
             _ => None,
         }
@@ -235,6 +241,9 @@ pub(crate) struct ServerArgs {
 
     #[command(flatten)]
     pub(crate) processes: ProcessArgs,
+
+    #[command(flatten)]
+    pub(crate) life: LifeArgs,
 
     #[command(flatten)]
     pub(crate) sources: SourceArgs,

@@ -77,7 +77,9 @@ pub(crate) fn completions(mut grammar: clap::Command, args: &CompletionsArgs) ->
         Shell::Zsh => clap_complete::generate(shells::Zsh, &mut grammar, name, &mut text),
         Shell::Fish => clap_complete::generate(shells::Fish, &mut grammar, name, &mut text),
     }
-    write(&text)
+    // clap_complete 4.6 takes the dash of a program's name for the start of a command, in one of two places.
+    let text = String::from_utf8_lossy(&text).replace("rsgi__subcmd__express", "rsgi__express");
+    write(text.as_bytes())
 }
 
 /// Prints the man page of the program or of one command.

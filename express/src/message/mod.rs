@@ -126,6 +126,21 @@ pub(crate) fn facts(text: &str) {
     output(&lines.join("\n"));
 }
 
+/// An event of the server's life: a line for a person, an object with its facts for a program.
+pub(crate) fn event(name: &str, text: &str, facts: &[(&str, String)]) {
+    if !IS_JSON.load(Ordering::Relaxed) {
+        output(text);
+        return;
+    }
+    let mut line = Map::new();
+    line.insert("level".into(), "info".into());
+    line.insert("message".into(), name.into());
+    for (key, value) in facts {
+        line.insert((*key).into(), json!(value));
+    }
+    write_json(line);
+}
+
 fn write_json(mut line: Map<String, Value>) {
     line.insert("time".into(), time::now().into());
     drop(writeln!(io::stderr(), "{}", Value::Object(line)));

@@ -56,9 +56,21 @@ pub(crate) struct Given {
     /// Clap's view of everything together.
     pub(crate) matches: ArgMatches,
     origins: BTreeMap<String, Origin>,
+    /// What was typed behind the command.
+    typed: Vec<OsString>,
 }
 
 impl Given {
+    /// What was typed behind the command.
+    pub(crate) fn typed(&self) -> &[OsString] {
+        &self.typed
+    }
+
+    /// Where all options come from that come from elsewhere.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &Origin> {
+        self.origins.values()
+    }
+
     /// Where the option comes from, when not from the command line and not from us.
     pub(crate) fn origin(&self, id: &str) -> Option<&Origin> {
         self.origins.get(id)
@@ -111,13 +123,14 @@ impl Given {
 ///
 /// # Errors
 /// A source cannot be read, or names an option that does not exist or a value that it cannot have.
-pub(crate) fn read(mut grammar: clap::Command, typed: Vec<OsString>) -> Result<Given, Error> {
+pub(crate) fn read(mut grammar: clap::Command, mut typed: Vec<OsString>) -> Result<Given, Error> {
     let matches = grammar.clone().get_matches_from(&typed);
     let has_sources = |given: &ArgMatches| given.try_get_raw("config").is_ok();
     let Some((name, given)) = matches.subcommand().filter(|(_, given)| has_sources(given)) else {
         return Ok(Given {
             matches,
             origins: BTreeMap::new(),
+            typed: vec![],
         });
     };
     grammar.build();
@@ -132,10 +145,12 @@ pub(crate) fn read(mut grammar: clap::Command, typed: Vec<OsString>) -> Result<G
         words.extend(saying.words().into_iter().map(OsString::from));
         origins.insert(saying.id, saying.origin);
     }
-    words.extend(typed.into_iter().skip(2));
+    let typed = typed.split_off(2.min(typed.len()));
+    words.extend_from_slice(&typed);
     Ok(Given {
         matches: grammar.clone().get_matches_from(words),
         origins,
+        typed,
     })
 }
 
