@@ -76,6 +76,9 @@ fn ends_the_process(code: &str, options: &str, causes: &[&str]) {
         for cause in causes {
             server.allow_log(cause);
         }
+        // Where Python was.
+        server.allow_log("Fatal Python error");
+        server.allow_stacks();
     } else {
         for text in ["exit signal", "died", "WSGI0127"] {
             server.allow_log(text);
@@ -92,6 +95,58 @@ fn a_segmentation_fault_is_a_502_and_the_signal_is_in_the_log() {
 #[test]
 fn an_abort_is_a_502_and_the_signal_is_in_the_log() {
     ends_the_process("os.abort()", "processes=1 threads=3", &["SIGABRT"]);
+}
+
+/// A crash in C code, deep in an application.
+const CRASH: &str = "
+import ctypes, sys, threading, time
+def waits_here():
+    time.sleep(60)
+threading.Thread(target=waits_here, daemon=True).start()
+def crashes_here():
+    ctypes.string_at(1)
+def application(environ, start_response):
+    if environ['PATH_INFO'] == '/crash':
+        crashes_here()
+    start_response('200 OK', [])
+    return [b'%d' % sys.version_info[1]]
+";
+
+#[test]
+fn a_crash_leaves_in_the_log_where_all_threads_of_python_were() {
+    only_rsgi!("it logs the signal only");
+    for python in crate::kit::pythons() {
+        let home = python.home.to_str().filter(|&home| home != "/usr");
+        for group in ["%{GLOBAL}", "named"] {
+            let server = Server::builder()
+                .python_home(home)
+                .daemon("app", "processes=1 threads=3")
+                .serve(CRASH)
+                .conf(&format!("WSGIApplicationGroup {group}"))
+                .start();
+            let minor = server.text("/");
+            assert_eq!(server.get("/crash").status, 502, "{minor} {group}");
+            for text in [
+                "RSGI0146",
+                "RSGI045",
+                "Extension modules",
+                "C stack",
+                "  Binary file",
+            ] {
+                server.allow_log(text);
+            }
+            server.allow_stacks();
+            server.expect_log("Fatal Python error: Segmentation fault");
+            // CPython 3.10 tells of the main interpreter only.
+            if minor != "10" || group != "named" {
+                for function in ["crashes_here", "waits_here", "application"] {
+                    server.expect_log(&format!(" in {function}"));
+                }
+            }
+            assert_eq!(server.text("/"), minor);
+            server.finish();
+        }
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! - before: PyO3 attaches to the main interpreter, then the state is swapped in. Restoring another state than the
 //!   PyGILState one there and attaching inside waits for a lock that the thread holds itself.
 
+mod crash;
 mod end;
 mod last;
 
