@@ -126,9 +126,16 @@ impl Resolved {
 /// The groups of the whole of httpd, by name.
 pub(super) type KnownGroups = BTreeMap<Vec<u8>, Arc<Group>>;
 
+/// The configurations, each with the server it is of.
+///
+/// httpd: a virtual host without any directive of ours has the main server's, which is not to be looked at again.
 fn configs<'s>(main: Server<'s>) -> impl Iterator<Item = (Server<'s>, &'s ServerConfig)> {
+    let shared = main.config::<Rsgi>().map(std::ptr::from_ref);
     main.all()
         .filter_map(|server| server.config::<Rsgi>().map(|config| (server, config)))
+        .filter(move |(server, config)| {
+            !server.is_virtual() || shared != Some(std::ptr::from_ref(*config))
+        })
 }
 
 fn host(server: Server<'_>) -> Host<'_> {

@@ -334,3 +334,19 @@ fn a_group_is_used_before_the_directive_that_defines_it_is_read() {
     assert_eq!(server.text("/"), "late");
     server.finish();
 }
+
+#[test]
+fn a_virtual_host_that_says_nothing_of_ours_has_the_main_servers_groups() {
+    let server = named()
+        .conf(
+            "WSGIScriptAlias / @APPS@/app.wsgi process-group=two\n\
+             <VirtualHost *:@PORT@>\nServerName a.example\n</VirtualHost>\n\
+             <VirtualHost *:@PORT@>\nServerName b.example\nServerAdmin x@example.com\n</VirtualHost>",
+        )
+        .start();
+    for name in ["a.example", "b.example"] {
+        let reply = server.ask(&Request::get("/").header("Host", name));
+        assert_eq!(reply.ok().text(), "two", "{name}");
+    }
+    server.finish();
+}
