@@ -6,8 +6,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::context::Module;
 use crate::error::Error;
-use crate::render::Module;
+use crate::settings::Settings;
 
 /// Names of Apache's program.
 const PROGRAMS: [&str; 2] = ["apache2", "httpd"];
@@ -40,7 +41,7 @@ const MIME_TYPES: [&str; 6] = [
     "/usr/local/apache2/conf/mime.types",
     "/opt/homebrew/etc/httpd/mime.types",
 ];
-/// The modules that the generated configuration uses; the last is only there for included files.
+/// The modules that every generated configuration uses, and those that it uses or offers where there are any.
 const NEEDED: [&str; 12] = [
     "unixd",
     "log_config",
@@ -56,6 +57,8 @@ const NEEDED: [&str; 12] = [
     "rewrite",
 ];
 const OPTIONAL: [&str; 2] = ["headers", "access_compat"];
+/// Where Apache's program for rotating logs is, beside PATH and Apache's own directory.
+const TOOL_DIRECTORIES: [&str; 3] = ["/usr/bin", "/usr/sbin", "/usr/local/apache2/bin"];
 
 /// An installed Apache.
 #[derive(Debug)]
@@ -120,32 +123,61 @@ impl Apache {
     ///
     /// # Errors
     /// Some that are needed are not installed.
-    pub(crate) fn modules(&self, mpm: &str) -> Result<Vec<Module>, Error> {
+    pub(crate) fn modules(&self, mpm: &str, settings: &Settings) -> Result<Vec<Module>, Error> {
         let mut modules = vec![];
         let mut missing = vec![];
         if !self.has_built_in(mpm) {
             modules.push(self.module(&format!("mpm_{mpm}")));
         }
-        let needed = NEEDED.iter().map(|name| (name, true));
-        let optional = OPTIONAL.iter().map(|name| (name, false));
-        for (name, is_needed) in needed.chain(optional) {
+        let asked = asked_for(mpm, settings);
+        let usual = NEEDED.iter().map(|name| (*name, ""));
+        for (name, option) in usual.chain(asked.iter().copied()) {
             if self.has_built_in(&format!("mod_{name}")) {
                 continue;
             }
             if self.file(name).is_file() {
                 modules.push(self.module(name));
-            } else if is_needed {
+            } else if option.is_empty() {
                 missing.push(format!("`mod_{name}.so`"));
+            } else {
+                missing.push(format!("`mod_{name}.so` (`{option}`)"));
+            }
+        }
+        for name in OPTIONAL {
+            let is_there = asked.iter().any(|(asked, _)| *asked == name)
+                || self.has_built_in(&format!("mod_{name}"));
+            if !is_there && self.file(name).is_file() {
+                modules.push(self.module(name));
             }
         }
         if missing.is_empty() {
             return Ok(modules);
         }
         Err(Error::Installation(format!(
-            "Apache's modules {} are not in `{}`: name the right directory with `--modules-directory`",
+            "Apache's modules {} are not in `{}`: install them or name the right directory with `--modules-directory`",
             missing.join(", "),
             self.modules_directory.display()
         )))
+    }
+
+    /// The program that rotates logs.
+    ///
+    /// # Errors
+    /// It is nowhere.
+    pub(crate) fn rotatelogs(&self, asked: Option<&Path>) -> Result<PathBuf, Error> {
+        if let Some(path) = asked {
+            return existing("--rotatelogs-executable", path);
+        }
+        let beside = self.program.with_file_name("rotatelogs");
+        if beside.is_file() {
+            return Ok(beside);
+        }
+        find_in_path(&["rotatelogs"], &TOOL_DIRECTORIES).ok_or_else(|| {
+            Error::Installation(
+                "`--rotate-logs`: `rotatelogs` is not installed with Apache: name it with `--rotatelogs-executable`"
+                    .into(),
+            )
+        })
     }
 
     fn has_built_in(&self, name: &str) -> bool {
@@ -164,6 +196,34 @@ impl Apache {
     fn file(&self, name: &str) -> PathBuf {
         self.modules_directory.join(format!("mod_{name}.so"))
     }
+}
+
+/// What the settings need beyond the usual modules, each with the option that does.
+fn asked_for(mpm: &str, settings: &Settings) -> Vec<(&'static str, &'static str)> {
+    let files = &settings.files;
+    let proxies = &settings.proxies;
+    let cgi = if mpm == "prefork" { "cgi" } else { "cgid" };
+    let has_proxy = !proxies.is_empty();
+    let has_tls = settings.tls.is_some() || proxies.has_tls;
+    let has_hsts = settings.tls.as_ref().is_some_and(|tls| tls.hsts.is_some());
+    let table = [
+        (has_tls, "socache_shmcb", "--https-port"),
+        (has_tls, "ssl", "--https-port"),
+        (settings.listening.http2, "http2", "--http2"),
+        (has_proxy, "proxy", "--proxy-mount-point"),
+        (has_proxy, "proxy_http", "--proxy-mount-point"),
+        (has_proxy || has_hsts, "headers", "--proxy-mount-point"),
+        (
+            settings.clients.compresses,
+            "deflate",
+            "--compress-responses",
+        ),
+        (files.directory_listing, "autoindex", "--directory-listing"),
+        (files.has_cgi, cgi, "--with-cgi"),
+        (settings.tree.has_status, "status", "--server-status"),
+    ];
+    let needed = table.into_iter().filter(|(is_needed, ..)| *is_needed);
+    needed.map(|(_, name, option)| (name, option)).collect()
 }
 
 /// The list of media types, or an empty file.
@@ -208,7 +268,11 @@ fn find_program(asked: Option<&Path>) -> Result<PathBuf, Error> {
     }
 }
 
-fn existing(origin: &str, path: &Path) -> Result<PathBuf, Error> {
+/// A program by its path, or by its name on PATH.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn existing(origin: &str, path: &Path) -> Result<PathBuf, Error> {
     let found = if path.components().count() == 1 {
         path.to_str()
             .and_then(|name| find_in_path(&[name], &PROGRAM_DIRECTORIES))

@@ -29,18 +29,21 @@ const LOAD_LIMIT: Duration = Duration::from_secs(10);
 /// # Errors
 /// The first thing that is not.
 pub(crate) fn files(settings: &Settings, identity: Option<&Identity>) -> Result<(), Error> {
-    if settings.application.kind == ApplicationType::Script {
-        script(Path::new(&settings.application.entry), identity)?;
+    let application = &settings.application;
+    let is_file = matches!(
+        application.kind,
+        ApplicationType::Script | ApplicationType::Paste
+    );
+    if is_file && !application.is_welcome {
+        script(Path::new(&application.entry), identity)?;
     }
     let user = identity.map_or_else(privileges::current_user, |identity| identity.user.clone());
-    let directories = [
-        ("--working-directory", Some(&settings.working_directory)),
-        ("--document-root", settings.document_root.as_ref()),
-    ];
-    for (option, path) in directories {
-        let Some(path) = path.map(Path::new) else {
-            continue;
-        };
+    let roots = settings.files.document_root.iter();
+    let roots = roots.chain(&settings.files.more_roots);
+    let working = ("--working-directory", &settings.python.working_directory);
+    let directories = roots.map(|root| ("--document-root", root));
+    for (option, path) in std::iter::once(working).chain(directories) {
+        let path = Path::new(path);
         if let Some(obstacle) = reach::first_obstacle(identity, &[path])? {
             return Err(Error::Application(format!(
                 "`{option}`: {}",
@@ -54,17 +57,68 @@ pub(crate) fn files(settings: &Settings, identity: Option<&Identity>) -> Result<
             )));
         }
     }
-    for path in &settings.python_path {
+    for handler in &settings.files.handlers {
+        let path = Path::new(&handler.script);
+        if let Some(obstacle) = reach::first_obstacle(identity, &[path])? {
+            return Err(Error::Application(format!(
+                "`--add-handler`: {}",
+                obstacle.sentence(&user)
+            )));
+        }
+    }
+    for path in &settings.python.path {
         if let Some(obstacle) = reach::first_obstacle(identity, &[Path::new(path)])? {
             message::warning(&format!("`--python-path`: {}", obstacle.sentence(&user)));
         }
     }
-    let missing = |path: &&String| !Path::new(path).is_file();
-    match settings.include_files.iter().find(missing) {
-        Some(path) => Err(Error::Usage(format!(
-            "`--include-file`: there is no file `{path}`"
-        ))),
-        None => Ok(()),
+    named(settings)
+}
+
+/// Checks what Apache or the launcher reads, as whoever starts it.
+fn named(settings: &Settings) -> Result<(), Error> {
+    let files = &settings.files;
+    let mut wanted: Vec<(&str, &String)> = vec![];
+    wanted.extend(
+        files
+            .include_files
+            .iter()
+            .map(|path| ("--include-file", path)),
+    );
+    wanted.extend(files.mime_types.iter().map(|path| ("--mime-types", path)));
+    if !files.has_own_rules {
+        wanted.push(("--rewrite-rules", &files.rewrite_rules));
+    }
+    let envvars = settings.tree.envvars_script.iter();
+    wanted.extend(envvars.map(|path| ("--envvars-script", path)));
+    if let Some(tls) = &settings.tls {
+        wanted.push(("--ssl-certificate-file", &tls.certificate));
+        wanted.push(("--ssl-certificate-key-file", &tls.key));
+        let chain = tls.chain.iter();
+        wanted.extend(chain.map(|path| ("--ssl-certificate-chain-file", path)));
+        let authority = tls.client_authority.iter();
+        wanted.extend(authority.map(|path| ("--ssl-ca-certificate-file", path)));
+    }
+    let services = settings.services.iter();
+    wanted.extend(services.map(|service| ("--service-script", &service.script)));
+    let missing = |(_, path): &&(&str, &String)| !Path::new(path).is_file();
+    if let Some((option, path)) = wanted.iter().find(missing) {
+        return Err(Error::Usage(format!(
+            "`{option}`: there is no file `{path}`"
+        )));
+    }
+    let logs = Path::new(&settings.logs.error.place).parent();
+    match logs {
+        Some(directory)
+            if !settings.logs.error.is_terminal
+                && directory != Path::new(&settings.server_root)
+                && !directory.is_dir() =>
+        {
+            Err(Error::Usage(format!(
+                "`--log-directory`: there is no directory `{}`",
+                directory.display()
+            )))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -116,10 +170,10 @@ pub(crate) fn loads(
     let child = command
         .args(["-c", PROGRAM])
         .arg(handler)
-        .arg(&settings.working_directory)
-        .args(&settings.python_path)
-        .env("LC_ALL", crate::locale::of_environment())
-        .current_dir(&settings.working_directory)
+        .arg(&settings.python.working_directory)
+        .args(&settings.python.path)
+        .env("LC_ALL", &settings.python.locale)
+        .current_dir(&settings.python.working_directory)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -172,7 +226,7 @@ fn judge(settings: &Settings, python: &Python, answer: &str) -> Result<(), Error
             )))
         }
         ["raises", exception, file, line, traceback @ ..] => {
-            if settings.log_level >= LogLevel::Info {
+            if settings.logs.level_number >= LogLevel::Info {
                 message::note(&traceback.join("\n"));
             }
             let hint = if exception.starts_with("ModuleNotFoundError") {

@@ -1,33 +1,90 @@
 //! Brings settings and findings together into what the templates know.
 
-use std::fs;
 use std::path::Path;
+
+use serde::Serialize;
 
 use crate::apache::{Apache, mime_types};
 use crate::capacity::Capacity;
-use crate::cli::{ApplicationType, LogLevel};
 use crate::error::Error;
-use crate::locale;
 use crate::module::ModuleFiles;
 use crate::privileges::Identity;
 use crate::python::Python;
-use crate::render::{Alias, Context, RunAs};
-use crate::settings::{Settings, UrlAlias, printable};
-
-/// Logs that a child process passes on to the streams the launcher was started with.
-const TO_STDERR: &str = "|$exec cat >&2";
-const TO_STDOUT: &str = "|$exec cat";
+use crate::render::sh;
+use crate::settings::{Log, Settings, UrlAlias, printable};
 
 /// What was found on this machine.
 #[derive(Debug)]
 pub(crate) struct Findings {
     pub(crate) apache: Apache,
     pub(crate) mpm: String,
-    pub(crate) module: ModuleFiles,
-    pub(crate) python: Python,
+    /// The program that rotates logs, where they are.
+    pub(crate) rotatelogs: Option<String>,
+    pub(crate) shell: String,
+    pub(crate) gdb: Option<String>,
+    /// The module and its Python, where anything runs Python.
+    pub(crate) python: Option<(ModuleFiles, Python)>,
     pub(crate) identity: Option<Identity>,
     /// `--document-root`, or the empty directory that stands in for it.
     pub(crate) document_root: String,
+}
+
+/// Everything the templates know: the settings by their own names, and this.
+#[derive(Debug, Serialize)]
+pub(crate) struct Context<'a> {
+    #[serde(flatten)]
+    settings: &'a Settings,
+    version: &'static str,
+    server_name: &'a str,
+    run_as: Option<RunAs<'a>>,
+    modules: Vec<Module>,
+    modules_directory: String,
+    mime_types: String,
+    capacity: Capacity,
+    has_python: bool,
+    has_application: bool,
+    has_group: bool,
+    /// The module, where there is Python.
+    module: Option<String>,
+    python_home: Option<String>,
+    python_executable: Option<String>,
+    python_path: String,
+    /// The process group that the application runs in: its name, or `%{GLOBAL}`.
+    process_group: &'a str,
+    document_root: &'a str,
+    aliases: Vec<Alias>,
+    error_log: String,
+    access_log: Option<String>,
+    httpd: String,
+    shell: &'a str,
+    gdb: Option<&'a str>,
+}
+
+/// A module to load.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Module {
+    /// Its symbol, such as `rewrite_module`.
+    pub(crate) name: String,
+    /// Its file.
+    pub(crate) path: String,
+}
+
+/// A URL and the file or directory behind it.
+#[derive(Debug, Serialize)]
+struct Alias {
+    url: String,
+    path: String,
+    /// The directory to grant access to.
+    directory: String,
+    /// The file's name where the alias is for a single one.
+    file: Option<String>,
+}
+
+/// The user and group to serve as.
+#[derive(Debug, Serialize)]
+struct RunAs<'a> {
+    user: &'a str,
+    group: &'a str,
 }
 
 impl<'a> Context<'a> {
@@ -35,67 +92,57 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// A path found cannot be written into a configuration, or a module is missing.
-    pub(crate) fn new(settings: &'a Settings, findings: &Findings) -> Result<Self, Error> {
-        let root = &settings.server_root;
+    pub(crate) fn new(settings: &'a Settings, findings: &'a Findings) -> Result<Self, Error> {
+        let python = findings.python.as_ref();
+        let of_python = |path: fn(&Python) -> &Path| {
+            let path = python.map(|(_, python)| text("--python", path(python)));
+            path.transpose()
+        };
         Ok(Self {
+            settings,
             version: env!("CARGO_PKG_VERSION"),
-            server_root: root.clone(),
-            server_name: server_name(settings),
-            host: settings.host.clone().unwrap_or_default(),
-            port: settings.port,
-            listen: settings.listen(),
+            server_name: settings.listening.server_name(),
             run_as: findings.identity.as_ref().map(|identity| RunAs {
-                user: identity.user.clone(),
-                group: identity.group.clone(),
+                user: &identity.user,
+                group: &identity.group,
             }),
-            modules: findings.apache.modules(&findings.mpm)?,
-            module: text("mod_rsgi.so", &findings.module.module)?,
+            modules: findings.apache.modules(&findings.mpm, settings)?,
             modules_directory: text("--modules-directory", &findings.apache.modules_directory)?,
-            mime_types: mime_types().to_owned(),
+            mime_types: match &settings.files.mime_types {
+                Some(path) => path.clone(),
+                None => mime_types().to_owned(),
+            },
             capacity: Capacity::new(&settings.processes, &findings.mpm),
-            process_group: settings.process_group(),
-            application_group: &settings.application.group,
-            has_import: !settings
-                .application
-                .group
-                .replace("%{GLOBAL}", "")
-                .contains("%{"),
-            processes: &settings.processes,
-            python_home: text("--python", &findings.python.home)?,
+            has_python: settings.has_python(),
+            has_application: settings.has_application(),
+            has_group: settings.has_group(),
+            module: python
+                .map(|(files, _)| text("mod_rsgi.so", &files.module))
+                .transpose()?,
+            python_home: of_python(|python| &python.home)?,
+            python_executable: of_python(|python| &python.executable)?,
             python_path: python_path(settings),
-            is_module: settings.application.kind == ApplicationType::Module,
-            entry: settings.application.entry.clone(),
-            callable: settings.application.callable.clone(),
-            mount: settings.application.mount.clone(),
-            working_directory: settings.working_directory.clone(),
-            document_root: findings.document_root.clone(),
-            aliases: settings.aliases.iter().map(alias).collect(),
-            include_files: settings.include_files.clone(),
-            reloads_script: settings.reloads_script,
-            reload_on_changes: settings.reload_on_changes,
-            python_eggs: format!("{root}/python-eggs"),
-            error_log: error_log(settings),
-            access_log: access_log(settings),
-            log_level: log_level(settings.log_level),
+            process_group: settings.process_group(),
+            document_root: &findings.document_root,
+            aliases: settings.files.aliases.iter().map(alias).collect(),
+            error_log: log(settings, findings, &settings.logs.error),
+            access_log: settings
+                .logs
+                .access
+                .as_ref()
+                .map(|access| log(settings, findings, access)),
             httpd: text("--httpd-executable", &findings.apache.program)?,
-            locale: locale::of_environment(),
+            shell: &findings.shell,
+            gdb: findings.gdb.as_deref(),
         })
     }
 }
 
-/// The name of the server where the address is one: all addresses have none, and httpd's ServerName takes no IPv6.
-fn server_name(settings: &Settings) -> String {
-    let name = settings.server_name();
-    let is_name = name != "0.0.0.0" && !name.contains(':');
-    if is_name { name } else { "localhost" }.to_owned()
-}
-
-/// Apache's name of a level.
-pub(crate) fn log_level(level: LogLevel) -> String {
-    format!("{level:?}").to_lowercase()
-}
-
-fn text(option: &str, path: &Path) -> Result<String, Error> {
+/// A path that was found, for a generated file.
+///
+/// # Errors
+/// It cannot be written there.
+pub(crate) fn text(option: &str, path: &Path) -> Result<String, Error> {
     match path.to_str() {
         Some(text) => printable(option, text.to_owned()),
         None => Err(Error::Usage(format!(
@@ -109,9 +156,9 @@ fn text(option: &str, path: &Path) -> Result<String, Error> {
 fn python_path(settings: &Settings) -> String {
     let mut path = vec![];
     if settings.processes.is_embedded {
-        path.push(settings.working_directory.as_str());
+        path.push(settings.python.working_directory.as_str());
     }
-    for directory in &settings.python_path {
+    for directory in &settings.python.path {
         if !path.contains(&directory.as_str()) {
             path.push(directory);
         }
@@ -138,35 +185,18 @@ fn alias(alias: &UrlAlias) -> Alias {
     }
 }
 
-/// Where errors are logged.
-pub(crate) fn error_log(settings: &Settings) -> String {
-    if settings.log_to_terminal {
-        terminal("/dev/stderr", TO_STDERR)
+/// The argument of ErrorLog and CustomLog: a file, a device, or a program that is piped to.
+fn log(settings: &Settings, findings: &Findings, log: &Log) -> String {
+    let (Some(rotation), Some(program)) = (&settings.logs.rotation, &findings.rotatelogs) else {
+        return log.place.clone();
+    };
+    // Everything that is not the date stands for itself.
+    let file = log.place.replace('%', "%%") + ".%Y-%m-%d-%H_%M_%S";
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/%".contains(c);
+    let megabytes = rotation.megabytes;
+    if file.chars().all(is_plain) && program.chars().all(is_plain) {
+        format!("|{program} {file} {megabytes}M")
     } else {
-        format!("{}/error_log", settings.server_root)
+        format!("|$exec {} {} {megabytes}M", sh(program), sh(&file))
     }
-}
-
-/// Where accesses are logged, if they are.
-pub(crate) fn access_log(settings: &Settings) -> Option<String> {
-    settings.access_log.then(|| {
-        if settings.log_to_terminal {
-            terminal("/dev/stdout", TO_STDOUT)
-        } else {
-            format!("{}/access_log", settings.server_root)
-        }
-    })
-}
-
-/// The stream's file, or a pipe to it where that does not do: a socket cannot be opened, nor can a terminal after
-/// `su`, and what is appended to a regular file is overwritten by whoever else writes to it.
-fn terminal(device: &str, pipe: &str) -> String {
-    let can_append = fs::OpenOptions::new().append(true).open(device).is_ok();
-    let is_regular = fs::metadata(device).is_ok_and(|metadata| metadata.is_file());
-    if can_append && !is_regular {
-        device
-    } else {
-        pipe
-    }
-    .to_owned()
 }

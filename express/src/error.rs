@@ -52,7 +52,7 @@ pub(crate) enum Error {
         text: String,
     },
     /// A template does not render: a mistake of ours.
-    #[error("cannot generate `{name}`: {source}")]
+    #[error("cannot generate `{name}`: {source:#}")]
     Template {
         /// The template's name.
         name: &'static str,

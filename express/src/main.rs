@@ -18,6 +18,7 @@ mod locale;
 mod message;
 mod module;
 mod notify;
+mod options;
 mod port;
 mod privileges;
 mod process;
@@ -38,9 +39,9 @@ use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode as ProcessExit;
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::FromArgMatches as _;
 
-use crate::cli::{Command, CommandLine, LogFormat};
+use crate::cli::{Command, CommandLine, LogFormat, later};
 use crate::error::{Error, ExitCode};
 
 fn main() -> ProcessExit {
@@ -66,18 +67,19 @@ fn run(args: Vec<OsString>) -> Result<u8, Error> {
         0 | 1 => arg,
         _ => expand::expand_from_environment(arg),
     });
-    let given = sources::read(CommandLine::command(), expanded.collect())?;
+    let given = sources::read(CommandLine::grammar(), expanded.collect())?;
     let line = CommandLine::from_arg_matches(&given.matches).unwrap_or_else(|error| error.exit());
     if let Some(sources) = line.command.sources() {
         if sources.log_format == LogFormat::Json {
             message::speak_json();
         }
         if sources.print_config {
-            message::output(&sources::print(CommandLine::command(), &given));
+            message::output(&sources::print(CommandLine::grammar(), &given));
             return Ok(ExitCode::Success as u8);
         }
     }
-    obey(line.command, &given).map_err(|error| {
+    let done = later::refuse(&given.matches).and_then(|()| obey(line.command, &given));
+    done.map_err(|error| {
         let origins = given.origins_in(&error.to_string());
         origins.iter().fold(error, |error, (long, origin)| {
             error.with_note(&format!("`--{long}` comes from {origin}"))
@@ -87,19 +89,20 @@ fn run(args: Vec<OsString>) -> Result<u8, Error> {
 
 fn obey(command: Command, given: &sources::Given) -> Result<u8, Error> {
     match command {
-        Command::StartServer(args) => return server::start(*args),
-        Command::SetupServer(args) => return server::setup(*args),
+        Command::StartServer(args) => return server::start(&args),
+        Command::SetupServer(args) => return server::setup(&args),
         Command::Check(args) => return survey::check(*args, given),
         Command::SystemdUnit(args) => {
             // What makes no sense is refused here rather than when the unit starts.
-            settings::Settings::resolve(*args)?;
+            settings::Settings::resolve(&args)?;
             unit::print(given)?;
         }
         Command::ModuleConfig(args) => commands::module_config(&args)?,
         Command::ModuleLocation => commands::module_location()?,
-        Command::Completions(args) => cli::paper::completions(CommandLine::command(), &args)?,
-        Command::Man(args) => cli::paper::man(CommandLine::command(), &args)?,
+        Command::Completions(args) => cli::paper::completions(CommandLine::grammar(), &args)?,
+        Command::Man(args) => cli::paper::man(CommandLine::grammar(), &args)?,
         Command::InstallModule(args) => commands::install_module(&args)?,
+        Command::Options { .. } => message::output(&options::markdown()),
     }
     Ok(ExitCode::Success as u8)
 }

@@ -7,12 +7,18 @@ use std::net::{TcpListener, ToSocketAddrs as _};
 use crate::error::Error;
 use crate::settings::{Settings, bracketed};
 
-/// Listens on the port for a moment.
+/// Listens on the ports for a moment.
 ///
 /// # Errors
-/// It is taken, needs root, or the host is not this machine.
+/// One is taken, needs root, or the host is not this machine.
 pub(crate) fn check(settings: &Settings) -> Result<(), Error> {
-    check_one("--port", settings.host.as_deref(), settings.port)
+    let listening = &settings.listening;
+    let host = listening.host.as_deref();
+    check_one("--port", host, listening.port)?;
+    match &settings.tls {
+        Some(tls) => check_one("--https-port", host, tls.port),
+        None => Ok(()),
+    }
 }
 
 /// The same for the port of one option.

@@ -42,25 +42,38 @@ impl Identity {
     /// # Errors
     /// The user or group does not exist, is root, or cannot be changed to.
     pub(crate) fn resolve(user: Option<&str>, group: Option<&str>) -> Result<Option<Self>, Error> {
+        Self::named(["--user", "--group"], user, group)
+    }
+
+    /// The same for other options than `--user` and `--group`.
+    ///
+    /// # Errors
+    /// As [`Identity::resolve`].
+    pub(crate) fn named(
+        options: [&str; 2],
+        user: Option<&str>,
+        group: Option<&str>,
+    ) -> Result<Option<Self>, Error> {
+        let [user_option, group_option] = options;
         if !Uid::effective().is_root() {
-            return unchanged(user, group).map(|()| None);
+            return unchanged(options, user, group).map(|()| None);
         }
         let account = match user {
-            Some(name) => find_user(name)?,
+            Some(name) => find_user(user_option, name)?,
             None => web_user()?,
         };
         if account.uid.is_root() {
-            return Err(Error::Usage(
-                "`--user`: the application must not run as root: name another user".into(),
-            ));
+            return Err(Error::Usage(format!(
+                "`{user_option}`: the application must not run as root: name another user"
+            )));
         }
         let gid = match group {
-            Some(name) => find_group(name)?,
+            Some(name) => find_group(group_option, name)?,
             None => account.gid,
         };
         if gid.as_raw() == 0 {
             return Err(Error::Usage(format!(
-                "the application must not run with root's group: `--group` names another one for `{}`",
+                "the application must not run with root's group: `{group_option}` names another one for `{}`",
                 account.name
             )));
         }
@@ -88,20 +101,20 @@ pub(crate) fn serving_user() -> String {
     web_user().map_or_else(|_| WEB_USERS[0].to_owned(), |user| user.name)
 }
 
-/// Accepts `--user` and `--group` without root only when they change nothing.
-fn unchanged(user: Option<&str>, group: Option<&str>) -> Result<(), Error> {
+/// Accepts a user and a group without root only when they change nothing.
+fn unchanged(options: [&str; 2], user: Option<&str>, group: Option<&str>) -> Result<(), Error> {
     let same_user = user
-        .map(find_user)
+        .map(|name| find_user(options[0], name))
         .transpose()?
         .is_none_or(|user| user.uid == Uid::effective());
     let same_group = group
-        .map(find_group)
+        .map(|name| find_group(options[1], name))
         .transpose()?
         .is_none_or(|gid| gid == Gid::effective());
     let (option, value) = match (same_user, same_group) {
         (true, true) => return Ok(()),
-        (false, _) => ("--user", user),
-        (true, false) => ("--group", group),
+        (false, _) => (options[0], user),
+        (true, false) => (options[1], group),
     };
     Err(Error::Usage(format!(
         "`{option} {}` needs root: this is `{}`",
@@ -110,24 +123,24 @@ fn unchanged(user: Option<&str>, group: Option<&str>) -> Result<(), Error> {
     )))
 }
 
-fn find_user(name: &str) -> Result<User, Error> {
+fn find_user(option: &str, name: &str) -> Result<User, Error> {
     let found = match name.strip_prefix('#').map(str::parse) {
         Some(Ok(number)) => User::from_uid(Uid::from_raw(number)),
         _ => User::from_name(name),
     };
     found
         .map_err(Error::system("look up users"))?
-        .ok_or_else(|| Error::Usage(format!("`--user`: there is no user `{name}`")))
+        .ok_or_else(|| Error::Usage(format!("`{option}`: there is no user `{name}`")))
 }
 
-fn find_group(name: &str) -> Result<Gid, Error> {
+fn find_group(option: &str, name: &str) -> Result<Gid, Error> {
     if let Some(Ok(number)) = name.strip_prefix('#').map(str::parse) {
         return Ok(Gid::from_raw(number));
     }
     Group::from_name(name)
         .map_err(Error::system("look up groups"))?
         .map(|group| group.gid)
-        .ok_or_else(|| Error::Usage(format!("`--group`: there is no group `{name}`")))
+        .ok_or_else(|| Error::Usage(format!("`{option}`: there is no group `{name}`")))
 }
 
 fn web_user() -> Result<User, Error> {

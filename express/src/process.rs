@@ -62,7 +62,11 @@ impl Server {
     /// The script cannot be executed, or signals cannot be received.
     ///
     /// `shutdown_timeout` is what the processes of the application have, in seconds.
-    pub(crate) fn start(apachectl: &Path, shutdown_timeout: u32) -> Result<Self, Error> {
+    pub(crate) fn start(
+        shell: &str,
+        apachectl: &Path,
+        shutdown_timeout: u32,
+    ) -> Result<Self, Error> {
         adopt_orphans()?;
         let mut wanted = vec![SIGINT, SIGTERM, SIGUSR1, SIGCHLD];
         // nohup: hang-ups stay ignored.
@@ -75,7 +79,7 @@ impl Server {
             .arg(TETHERED)
             .arg(std::process::id().to_string())
             // Not executed by itself: /tmp may be mounted so that nothing in it can be.
-            .arg("/bin/sh")
+            .arg(shell)
             .arg(apachectl)
             .args(["start", "-DFOREGROUND"])
             // Only the launcher speaks for the unit.
@@ -194,6 +198,17 @@ impl Server {
     fn send(&self, signal: Signal) {
         end(kill(self.pid(), signal));
     }
+}
+
+/// Becomes Apache, with this process's terminal, group and number.
+///
+/// Always returns an error: on success the process is another program.
+pub(crate) fn become_apache(shell: &str, apachectl: &Path) -> Error {
+    let failure = Command::new(shell)
+        .arg(apachectl)
+        .args(["start", "-DFOREGROUND"])
+        .exec();
+    Error::file("execute", Path::new(shell))(failure)
 }
 
 /// Something that has ended already needs no signal.

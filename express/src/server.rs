@@ -7,10 +7,10 @@ use std::process::{Command, ExitStatus};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::apache::Apache;
+use crate::apache::{Apache, existing, find_in_path};
 use crate::check;
 use crate::cli::{ApplicationType, ServerArgs};
-use crate::context::{self, Findings};
+use crate::context::{self, Context, Findings};
 use crate::error::Error;
 use crate::message;
 use crate::module::ModuleFiles;
@@ -19,7 +19,6 @@ use crate::privileges::Identity;
 use crate::process::{self, Server};
 use crate::python::Python;
 use crate::ready::Ready;
-use crate::render::Context;
 use crate::settings::Settings;
 use crate::summary;
 use crate::tree::ServerRoot;
@@ -29,29 +28,38 @@ use crate::watch::Watch;
 ///
 /// # Errors
 /// Something is in the way, told before Apache starts where it can be known.
-pub(crate) fn start(args: ServerArgs) -> Result<u8, Error> {
+pub(crate) fn start(args: &ServerArgs) -> Result<u8, Error> {
     let stop_timeout = args.life.stop_timeout;
     let settings = Settings::resolve(args)?;
-    let is_serving = !settings.setup_only;
+    let is_serving = !settings.tree.setup_only;
     let (root, findings) = set_up(&settings, is_serving)?;
     message::facts(&summary::text(&settings, &findings, &root));
     if !is_serving {
         return Ok(0);
     }
-    let watch = settings.reload_on_changes.then(|| watch(&settings));
-    let server = Server::start(&root.file("apachectl"), settings.processes.shutdown_timeout)?
-        .finishing_within(stop_timeout);
+    let apachectl = root.file("apachectl");
+    if settings.debug.is_on {
+        // The terminal is the debugger's, so Apache takes this process's place.
+        return Err(process::become_apache(&findings.shell, &apachectl));
+    }
+    let watch = settings.reloading.on_changes.then(|| watch(&settings));
+    let server = Server::start(
+        &findings.shell,
+        &apachectl,
+        settings.processes.shutdown_timeout,
+    )?
+    .finishing_within(stop_timeout);
     Ready {
-        host: settings.host.clone(),
-        port: settings.port,
-        pid_file: root.file("httpd.pid"),
+        host: settings.listening.host.clone(),
+        port: settings.listening.port,
+        pid_file: root.pid_file.clone(),
         url: settings.url(),
     }
     .announce();
     if let Some(watch) = watch {
         restart_on_changes(watch);
     }
-    let Some(status) = server.supervise(&root.file("httpd.pid"))? else {
+    let Some(status) = server.supervise(&root.pid_file)? else {
         return Ok(0);
     };
     report_end(&settings, &findings, status);
@@ -62,7 +70,7 @@ pub(crate) fn start(args: ServerArgs) -> Result<u8, Error> {
 ///
 /// # Errors
 /// As [`start`].
-pub(crate) fn setup(args: ServerArgs) -> Result<u8, Error> {
+pub(crate) fn setup(args: &ServerArgs) -> Result<u8, Error> {
     let settings = Settings::resolve(args)?;
     let (root, findings) = set_up(&settings, false)?;
     message::facts(&summary::text(&settings, &findings, &root));
@@ -77,42 +85,124 @@ pub(crate) fn rehearse(settings: &Settings) -> Result<Findings, Error> {
     let (root, findings) = set_up(settings, false)?;
     let handler = root.file("handler.wsgi");
     let identity = findings.identity.as_ref();
-    check::loads(settings, &handler, &findings.python, identity)?;
+    if let (Some((_, python)), true) = (&findings.python, settings.has_application()) {
+        check::loads(settings, &handler, python, identity)?;
+    }
     Ok(findings)
 }
 
 fn set_up(settings: &Settings, is_serving: bool) -> Result<(ServerRoot, Findings), Error> {
-    let identity = Identity::resolve(settings.user.as_deref(), settings.group.as_deref())?;
+    let tree = &settings.tree;
+    let identity = Identity::resolve(tree.user.as_deref(), tree.group.as_deref())?;
+    for service in &settings.services {
+        let options = ["--service-user", "--service-group"];
+        let user = service.user.as_deref().or(tree.user.as_deref());
+        Identity::named(options, user, service.user_group.as_deref())?;
+    }
     check::files(settings, identity.as_ref())?;
-    let apache = Apache::find(
-        settings.httpd_executable.as_deref(),
-        settings.modules_directory.as_deref(),
-    )?;
+    let apache = Apache::find(tree.httpd.as_deref(), tree.modules_directory.as_deref())?;
     let mpm = apache.choose_mpm(&settings.processes.mpms)?;
-    let module = ModuleFiles::find()?;
-    let python = Python::choose(settings.python.as_deref(), identity.as_ref())?;
+    if settings.listening.http2 && mpm == "prefork" {
+        return Err(Error::Usage(
+            "`--http2` needs threads, which the MPM prefork does not have: `--server-mpm event`"
+                .into(),
+        ));
+    }
+    let python = if settings.has_python() {
+        let module = ModuleFiles::find()?;
+        let python = Python::choose(settings.python.asked.as_deref(), identity.as_ref())?;
+        Some((module, python))
+    } else {
+        None
+    };
+    let tools = Tools::find(settings, &apache)?;
     if is_serving {
         port::check(settings)?;
     }
-    let root = ServerRoot::prepare(&settings.server_root)?;
-    let empty = root.directory("htdocs")?;
-    if !settings.processes.is_embedded {
-        root.directory_of("python-eggs", identity.as_ref())?;
-    }
+    let root = ServerRoot::prepare(&settings.server_root, &tree.pid_file)?;
     let findings = Findings {
+        document_root: make_directories(settings, &root, identity.as_ref())?,
+        python: match python {
+            Some((module, python)) => Some((reachable(module, &root, identity.as_ref())?, python)),
+            None => None,
+        },
         apache,
         mpm,
-        module: reachable(module, &root, identity.as_ref())?,
-        python,
+        rotatelogs: tools.rotatelogs,
+        shell: tools.shell,
+        gdb: tools.gdb,
         identity,
-        document_root: settings
-            .document_root
-            .clone()
-            .unwrap_or_else(|| empty.to_string_lossy().into_owned()),
     };
-    root.write(&Context::new(settings, &findings)?)?;
+    root.write(settings, &Context::new(settings, &findings)?)?;
     verify(settings, &findings, &root, is_serving)?;
     Ok((root, findings))
+}
+
+/// Programs beside Apache's.
+struct Tools {
+    rotatelogs: Option<String>,
+    shell: String,
+    gdb: Option<String>,
+}
+
+impl Tools {
+    fn find(settings: &Settings, apache: &Apache) -> Result<Self, Error> {
+        let rotatelogs = match &settings.logs.rotation {
+            Some(rotation) => {
+                let program = apache.rotatelogs(rotation.program.as_deref())?;
+                Some(context::text("--rotatelogs-executable", &program)?)
+            }
+            None => None,
+        };
+        let gdb = match &settings.debug.gdb {
+            Some(program) => {
+                let program = existing("--gdb-executable", program)?;
+                Some(context::text("--gdb-executable", &program)?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            rotatelogs,
+            shell: shell(settings)?,
+            gdb,
+        })
+    }
+}
+
+/// The shell for the control script: giving a program another name is not for every shell.
+fn shell(settings: &Settings) -> Result<String, Error> {
+    let option = "--shell-executable";
+    if let Some(asked) = &settings.tree.shell {
+        return context::text(option, &existing(option, asked)?);
+    }
+    if settings.tree.process_name.is_none() {
+        return Ok("/bin/sh".to_owned());
+    }
+    let found = find_in_path(&["bash"], &["/bin", "/usr/bin"]).ok_or_else(|| {
+        Error::Installation(
+            "`--process-name` needs bash: install it or name a shell that knows `exec -a` with `--shell-executable`"
+                .into(),
+        )
+    })?;
+    context::text(option, &found)
+}
+
+/// Makes the directories that the settings need; returns the document root.
+fn make_directories(
+    settings: &Settings,
+    root: &ServerRoot,
+    identity: Option<&Identity>,
+) -> Result<String, Error> {
+    if settings.has_python() && settings.python.has_own_eggs {
+        root.directory_of(&settings.python.eggs, identity)?;
+    }
+    for directory in settings.debug.directories() {
+        root.directory_of(directory, identity)?;
+    }
+    match &settings.files.document_root {
+        Some(path) => Ok(path.clone()),
+        None => Ok(root.directory("htdocs")?.to_string_lossy().into_owned()),
+    }
 }
 
 /// Checks that need the generated files: the serving user reaches them, the application loads, Apache agrees.
@@ -123,24 +213,22 @@ fn verify(
     is_serving: bool,
 ) -> Result<(), Error> {
     let handler = root.file("handler.wsgi");
-    if !check::is_reachable(findings.identity.as_ref(), &handler)? {
-        return Err(Error::ServerRoot {
-            path: settings.server_root.clone().into(),
-            problem:
-                "cannot be entered by the user who serves: choose another one with `--server-root`"
-                    .into(),
-        });
-    }
-    if is_serving {
-        check::loads(
-            settings,
-            &handler,
-            &findings.python,
-            findings.identity.as_ref(),
-        )?;
+    if let (Some((_, python)), true) = (&findings.python, settings.has_application()) {
+        if !check::is_reachable(findings.identity.as_ref(), &handler)? {
+            return Err(Error::ServerRoot {
+                path: settings.server_root.clone().into(),
+                problem:
+                    "cannot be entered by the user who serves: choose another one with `--server-root`"
+                        .into(),
+            });
+        }
+        // A debugger wants to see the application fail by itself.
+        if is_serving && !settings.debug.is_on {
+            check::loads(settings, &handler, python, findings.identity.as_ref())?;
+        }
     }
     let apachectl = root.file("apachectl");
-    let output = Command::new("/bin/sh")
+    let output = Command::new(&findings.shell)
         .arg(&apachectl)
         .arg("configtest")
         .output()
@@ -171,17 +259,19 @@ fn reachable(
 
 /// What `--reload-on-changes` watches, as it is now.
 fn watch(settings: &Settings) -> Watch {
-    let mut directories = vec![PathBuf::from(&settings.working_directory)];
-    directories.extend(settings.python_path.iter().map(PathBuf::from));
+    let mut directories = vec![PathBuf::from(&settings.python.working_directory)];
+    directories.extend(settings.python.path.iter().map(PathBuf::from));
     let mut files = vec![];
-    if settings.application.kind == ApplicationType::Script {
+    if settings.has_application() && settings.application.kind != ApplicationType::Module {
         files.push(PathBuf::from(&settings.application.entry));
     }
-    let watch = Watch::new(directories, files);
+    let handlers = settings.files.handlers.iter();
+    files.extend(handlers.map(|handler| PathBuf::from(&handler.script)));
+    let watch = Watch::new(directories, files, &settings.reloading);
     if watch.is_truncated() {
         message::warning(&format!(
             "`--reload-on-changes`: too many files below `{}`, not all of them are watched",
-            settings.working_directory
+            settings.python.working_directory
         ));
     }
     watch
@@ -201,11 +291,11 @@ fn restart_on_changes(watch: Watch) {
 /// Says how Apache ended, and why as far as its log tells.
 fn report_end(settings: &Settings, findings: &Findings, status: ExitStatus) {
     let program = findings.apache.program.display();
-    let log = context::error_log(settings);
-    let text = if settings.log_to_terminal {
+    let log = &settings.logs.error.place;
+    let text = if settings.logs.error.is_terminal {
         String::new()
     } else {
-        fs::read(&log).map_or_else(|_| String::new(), |bytes| last_lines(&bytes))
+        fs::read(log).map_or_else(|_| String::new(), |bytes| last_lines(&bytes))
     };
     let text = if text.is_empty() {
         format!("`{program}` ended with {status}")

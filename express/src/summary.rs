@@ -1,65 +1,97 @@
 //! What the user is told once everything is set up: what will run, where it answers, where its files are.
 
 use crate::capacity::Capacity;
-use crate::context::{self, Findings};
+use crate::cli::ApplicationType;
+use crate::context::Findings;
 use crate::privileges;
-use crate::settings::Settings;
+use crate::settings::{Log, Settings};
 use crate::tree::ServerRoot;
 
 /// The summary, one line for each fact.
 pub(crate) fn text(settings: &Settings, findings: &Findings, root: &ServerRoot) -> String {
-    let application = &settings.application;
-    let python = &findings.python;
-    let level = context::log_level(settings.log_level);
-    let mut rows = vec![
-        ("Server URL", settings.url()),
-        (
-            "Application",
-            format!("{} ({})", application.entry, application.callable),
-        ),
-        ("Operating Mode", mode(settings, findings)),
-        ("Request Capacity", capacity(settings, findings)),
-        (
-            "Python",
-            format!("{} ({})", python.version, python.executable.display()),
-        ),
-        ("Server Root", settings.server_root.clone()),
-        ("Server Conf", file(root, "httpd.conf")),
-        (
-            "Error Log File",
-            format!("{} ({level})", readable(context::error_log(settings))),
-        ),
-    ];
-    rows.splice(4..4, limits(settings));
+    let mut rows = vec![("Server URL", settings.url())];
+    if let Some(url) = settings.https_url() {
+        rows.push(("Server URL (HTTPS)", url));
+    }
+    if settings.tree.has_status {
+        let url = settings.url();
+        let url = url.trim_end_matches(&settings.application.mount);
+        let url = format!("{}/server-status", url.trim_end_matches('/'));
+        rows.push(("Server Status", url));
+    }
+    rows.push(("Application", application(settings)));
+    rows.push(("Operating Mode", mode(settings, findings)));
+    if settings.has_python() {
+        rows.push(("Request Capacity", capacity(settings, findings)));
+        rows.extend(limits(settings));
+    }
     if !settings.processes.is_embedded {
         let connections = Capacity::new(&settings.processes, &findings.mpm).total;
-        rows.insert(
-            4,
-            (
-                "Server Capacity",
-                counted(connections, "connection", "connections"),
-            ),
-        );
+        let connections = counted(connections, "connection", "connections");
+        rows.push(("Server Capacity", connections));
     }
-    if let Some(log) = context::access_log(settings) {
-        rows.push(("Access Log File", readable(log)));
+    rows.push(("Server Backlog", settings.listening.backlog.to_string()));
+    if let Some((_, python)) = &findings.python {
+        let interpreter = python.executable.display();
+        rows.push(("Python", format!("{} ({interpreter})", python.version)));
+        rows.push(("Locale Setting", settings.python.locale.clone()));
     }
-    rows.push(("Rewrite Rules", file(root, "rewrite.conf")));
-    rows.push(("Environ Variables", file(root, "envvars")));
-    rows.push(("Control Script", file(root, "apachectl")));
+    rows.extend(files(settings, root));
     let lines: Vec<_> = rows
         .iter()
-        .map(|(label, value)| format!("{label:<17} : {value}"))
+        .map(|(label, value)| format!("{label:<18} : {value}"))
         .collect();
     lines.join("\n")
 }
 
+fn application(settings: &Settings) -> String {
+    let application = &settings.application;
+    let entry = &application.entry;
+    match application.kind {
+        _ if application.is_welcome => "none: a page of welcome".to_owned(),
+        ApplicationType::Script | ApplicationType::Module => {
+            format!("{entry} ({})", application.callable)
+        }
+        ApplicationType::Paste => format!("{entry} (paste)"),
+        ApplicationType::Static => "none: files only".to_owned(),
+    }
+}
+
+/// Where everything is.
+fn files(settings: &Settings, root: &ServerRoot) -> Vec<(&'static str, String)> {
+    let logs = &settings.logs;
+    let mut rows = vec![
+        ("Server Root", settings.server_root.clone()),
+        ("Server Conf", file(root, "httpd.conf")),
+        (
+            "Error Log File",
+            format!("{} ({})", readable(&logs.error), logs.level),
+        ),
+    ];
+    if let Some(log) = &logs.access {
+        rows.push(("Access Log File", readable(log)));
+    }
+    let outputs = [
+        ("Startup Log File", &logs.startup),
+        ("Coverage Output", &settings.debug.coverage),
+        ("Profiler Output", &settings.debug.profiler),
+        ("Recorder Output", &settings.debug.recorder),
+    ];
+    for (label, path) in outputs {
+        rows.extend(path.clone().map(|path| (label, path)));
+    }
+    rows.push(("Rewrite Rules", settings.files.rewrite_rules.clone()));
+    rows.push(("Environ Variables", file(root, "envvars")));
+    rows.push(("Control Script", file(root, "apachectl")));
+    rows
+}
+
 /// Where a log goes; a log to the launcher's own output is written through a pipe, which says nothing to a user.
-fn readable(log: String) -> String {
-    if log.starts_with('|') {
+fn readable(log: &Log) -> String {
+    if log.is_terminal {
         "this terminal".to_owned()
     } else {
-        log
+        log.place.clone()
     }
 }
 
@@ -72,10 +104,14 @@ fn mode(settings: &Settings, findings: &Findings) -> String {
         Some(identity) => identity.user.clone(),
         None => privileges::current_user(),
     };
-    let mode = if settings.processes.is_embedded {
+    let mode = if settings.debug.is_on {
+        "debug".to_owned()
+    } else if settings.has_group() {
+        format!("daemon, process group {}", settings.processes.group)
+    } else if settings.has_python() {
         "embedded".to_owned()
     } else {
-        format!("daemon, process group {}", settings.processes.group)
+        "static".to_owned()
     };
     format!("{mode}, {} MPM, as user {user}", findings.mpm)
 }
@@ -89,6 +125,7 @@ fn limits(settings: &Settings) -> Vec<(&'static str, String)> {
             ("Request Timeout", seconds(told.request_timeout)),
             ("Startup Timeout", seconds(told.startup_timeout)),
             ("Queue Timeout", seconds(told.queue_timeout)),
+            ("Queue Backlog", told.backlog.to_string()),
         ]);
         if told.interrupt_timeout > 0 {
             rows.insert(1, ("Interrupt Timeout", seconds(told.interrupt_timeout)));

@@ -12,14 +12,18 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Pid, Uid};
 
+use crate::context::Context;
 use crate::error::Error;
 use crate::privileges::Identity;
-use crate::render::{Context, TEMPLATES, Template};
+use crate::render::{TEMPLATES, Template};
+use crate::settings::Settings;
 
 /// A server root that can be trusted.
 #[derive(Debug)]
 pub(crate) struct ServerRoot {
     path: PathBuf,
+    /// Where Apache writes its number.
+    pub(crate) pid_file: PathBuf,
 }
 
 impl ServerRoot {
@@ -27,8 +31,11 @@ impl ServerRoot {
     ///
     /// # Errors
     /// It cannot be made or trusted, or a server runs in it.
-    pub(crate) fn prepare(path: &str) -> Result<Self, Error> {
-        let root = Self { path: path.into() };
+    pub(crate) fn prepare(path: &str, pid_file: &str) -> Result<Self, Error> {
+        let root = Self {
+            path: path.into(),
+            pid_file: pid_file.into(),
+        };
         let mut builder = fs::DirBuilder::new();
         match builder.mode(0o755).create(&root.path) {
             Ok(()) => root.set_mode(&root.path, 0o755)?,
@@ -45,8 +52,11 @@ impl ServerRoot {
     ///
     /// # Errors
     /// It cannot be made or trusted, or a server runs in it.
-    pub(crate) fn examine(path: &str) -> Result<(), Error> {
-        let root = Self { path: path.into() };
+    pub(crate) fn examine(path: &str, pid_file: &str) -> Result<(), Error> {
+        let root = Self {
+            path: path.into(),
+            pid_file: pid_file.into(),
+        };
         if root.path.symlink_metadata().is_ok() {
             root.trust()?;
             return root.refuse_running();
@@ -76,30 +86,38 @@ impl ServerRoot {
         Ok(path)
     }
 
-    /// Makes a directory in it that belongs to whoever serves.
+    /// Makes a directory, in it or elsewhere, that belongs to whoever serves.
     ///
     /// # Errors
     /// It cannot be made or given away.
     pub(crate) fn directory_of(
         &self,
-        name: &str,
+        path: &str,
         identity: Option<&Identity>,
-    ) -> Result<PathBuf, Error> {
-        let path = self.directory(name)?;
+    ) -> Result<(), Error> {
+        let path = Path::new(path);
+        let is_ours = path.parent() == Some(&self.path);
+        match fs::create_dir(path) {
+            Ok(()) => self.set_mode(path, 0o755)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_ours => {}
+            // Somebody's own directory stays as it is.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+            Err(error) => return Err(Error::file("make the directory", path)(error)),
+        }
         if let Some(identity) = identity {
-            // The server root is root's alone, so nobody has put a link here.
-            nix::unistd::chown(&path, Some(identity.uid), Some(identity.gid))
+            // It is new, or in the server root, which is root's alone: nobody has put a link here.
+            nix::unistd::chown(path, Some(identity.uid), Some(identity.gid))
                 .map_err(Error::system("give a directory to the serving user"))?;
         }
-        Ok(path)
+        Ok(())
     }
 
     /// Writes all generated files, leaving the user's own ones alone.
     ///
     /// # Errors
     /// A file cannot be generated or written.
-    pub(crate) fn write(&self, context: &Context<'_>) -> Result<(), Error> {
-        for template in &TEMPLATES {
+    pub(crate) fn write(&self, settings: &Settings, context: &Context<'_>) -> Result<(), Error> {
+        for template in TEMPLATES.iter().filter(|one| (one.is_needed)(settings)) {
             let path = self.file(template.name);
             if template.is_users && path.exists() {
                 continue;
@@ -113,7 +131,7 @@ impl ServerRoot {
 
     /// The process that the pid file names, if it is alive.
     pub(crate) fn running(&self) -> Option<Pid> {
-        let text = fs::read_to_string(self.file("httpd.pid")).ok()?;
+        let text = fs::read_to_string(&self.pid_file).ok()?;
         let pid = Pid::from_raw(text.trim().parse().ok().filter(|pid| *pid > 1)?);
         // A signal that may not be sent was still addressed to somebody.
         let is_alive = nix::sys::signal::kill(pid, None) != Err(nix::errno::Errno::ESRCH);
@@ -189,7 +207,7 @@ mod tests {
     use super::*;
 
     fn problem(path: &Path) -> String {
-        ServerRoot::prepare(path.to_str().unwrap())
+        ServerRoot::prepare(path.to_str().unwrap(), "/nowhere/httpd.pid")
             .unwrap_err()
             .to_string()
     }
@@ -216,7 +234,7 @@ mod tests {
         let here = tempfile::tempdir().unwrap();
         let path = here.path().join("root");
         for _ in 0..2 {
-            assert!(ServerRoot::prepare(path.to_str().unwrap()).is_ok());
+            assert!(ServerRoot::prepare(path.to_str().unwrap(), "/nowhere/httpd.pid").is_ok());
         }
     }
 }

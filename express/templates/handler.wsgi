@@ -1,82 +1,79 @@
 # Written by rsgi-express {{ version }}: loads the application and hands Apache's requests to it.
 
-{% if is_module %}
+{% if application.type_name == "module" %}
 import importlib
 {% endif %}
 import os
 import sys
-{% if not is_module %}
+{% if application.type_name == "script" %}
 import types
 {% endif %}
 
-ENTRY = {{ entry | py }}
-CALLABLE = {{ callable | py }}
-{% if mount %}
+ENTRY = {{ application.entry | py }}
+{% if application.type_name != "paste" %}
+CALLABLE = {{ application.callable | py }}
+{% endif %}
+{% if application.mount %}
 # As the environ spells it: its bytes, each as a character.
-MOUNT = {{ mount | py }}.encode().decode("latin-1")
+MOUNT = {{ application.mount | py }}.encode().decode("latin-1")
 {% endif %}
 
 os.environ.update(
     MOD_WSGI_EXPRESS="true",
     RSGI_EXPRESS="true",
     MOD_WSGI_SERVER_NAME={{ server_name | py }},
-{% if reload_on_changes %}
+{% if listening.aliases %}
+    MOD_WSGI_SERVER_ALIASES={{ listening.aliases | join(" ") | py }},
+{% endif %}
+{% if reloading.on_changes %}
     MOD_WSGI_RELOADER_ENABLED="true",
 {% endif %}
+{% if debug.is_on %}
+    MOD_WSGI_DEBUG_MODE="true",
+{% endif %}
+{% if debug.debugger %}
+    MOD_WSGI_DEBUGGER_ENABLED="true",
+{% endif %}
+{% if debug.coverage %}
+    MOD_WSGI_COVERAGE_ENABLED="true",
+{% endif %}
+{% if debug.profiler %}
+    MOD_WSGI_PROFILER_ENABLED="true",
+{% endif %}
+{% if debug.recorder %}
+    MOD_WSGI_RECORDER_ENABLED="true",
+{% endif %}
+{% if gdb %}
+    MOD_WSGI_GDB_ENABLED="true",
+{% endif %}
+{% if processes.is_embedded %}
+    PYTHON_EGG_CACHE={{ python.eggs | py }},
+{% endif %}
 )
-os.chdir({{ working_directory | py }})
+os.chdir({{ python.working_directory | py }})
 
+{% if debug.coverage %}
+{% include "handler/coverage.py" %}
 
-class CallableMissing(Exception):
-    pass
-
-
-def load():
-{% if is_module %}
-    # What an earlier run of this file imported is out of date by now.
-    sys.modules.pop(ENTRY, None)
-    module = importlib.import_module(ENTRY)
-{% else %}
-    with open(ENTRY, "rb") as file:
-        code = compile(file.read(), ENTRY, "exec", dont_inherit=True)
-    module = types.ModuleType("__wsgi__")
-    module.__file__ = ENTRY
-    sys.modules["__wsgi__"] = module
-    try:
-        exec(code, module.__dict__)
-    except BaseException:
-        sys.modules.pop("__wsgi__", None)
-        raise
 {% endif %}
-    if not hasattr(module, CALLABLE):
-        raise CallableMissing(ENTRY + " defines no " + CALLABLE, module)
-    return module
+{% if debug.debugger_startup %}
+import pdb
 
+pdb.set_trace()
 
-{% if reloads_script %}
-def modified(path):
-    try:
-        return os.stat(path).st_mtime_ns
-    except OSError:
-        return None
-
-
-{% if is_module %}
-module = load()
-PATH = module.__file__
-MTIME = modified(PATH)
-{% else %}
-PATH = ENTRY
-MTIME = modified(PATH)
-module = load()
 {% endif %}
-application = getattr(module, CALLABLE)
+{% include "handler/load.py" %}
+{% if debug.debugger %}
 
+{% include "handler/debugger.py" %}
+{% endif %}
+{% if debug.profiler %}
 
-def reload_required(resource):
-    return modified(PATH) != MTIME
-{% else %}
-application = getattr(load(), CALLABLE)
+{% include "handler/profiler.py" %}
+{% endif %}
+{% if debug.recorder %}
+
+{% include "handler/recorder.py" %}
 {% endif %}
 
 
@@ -85,13 +82,13 @@ def handle_request(environ, start_response):
     # A trusted proxy's header may have said where the application is mounted: that stays.
     if "mod_wsgi.mount_point" in environ:
         path = environ["mod_wsgi.script_name"] + environ["PATH_INFO"]
-{% if mount %}
+{% if application.mount %}
         if path == MOUNT or path.startswith(MOUNT + "/"):
             path = path[len(MOUNT):]
 {% endif %}
         environ["PATH_INFO"] = path
     else:
-{% if mount %}
+{% if application.mount %}
         path = environ["SCRIPT_NAME"] + environ["PATH_INFO"]
         if path == MOUNT or path.startswith(MOUNT + "/"):
             environ["SCRIPT_NAME"] = MOUNT

@@ -20,12 +20,12 @@ fn a_missing_script_is_named() {
 }
 
 #[test]
-fn no_application_at_all_says_how_to_name_one() {
+fn a_module_or_a_paste_configuration_has_to_be_named() {
     only_rsgi!("the launcher is ours");
-    Launcher::new().refused(
-        USAGE,
-        &["no application given", "--application-type module"],
-    );
+    for kind in ["module", "paste"] {
+        let launcher = Launcher::new().args(&["--application-type", kind]);
+        launcher.refused(USAGE, &[&format!("`--application-type {kind}` needs")]);
+    }
 }
 
 #[test]

@@ -51,7 +51,9 @@ fn hide_paths(line: &str) -> String {
         ("LoadModule wsgi_module ", "LoadModule wsgi_module [MODULE]"),
         ("LoadModule mpm_", "LoadModule [MPM]"),
         ("LoadModule ", "LoadModule [APACHE'S]"),
-        ("TypesConfig ", "TypesConfig [MIME]"),
+        ("TypesConfig \"/etc", "TypesConfig [MIME]"),
+        ("MOD_WSGI_USER=", "MOD_WSGI_USER=[USER]"),
+        ("MOD_WSGI_GROUP=", "MOD_WSGI_GROUP=[GROUP]"),
         ("WSGIPythonHome ", "WSGIPythonHome [PYTHON]"),
         ("HTTPD=", "HTTPD=[HTTPD]"),
         (
@@ -194,6 +196,101 @@ fn listening_on_one_address_and_an_included_file_are_written_down() {
     }
 }
 
+/// A certificate for `www.example.com` and its key, called `site.crt` and `site.key`.
+pub(super) fn with_certificate(launcher: Launcher) -> Launcher {
+    let status = std::process::Command::new("openssl")
+        .args([
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30",
+        ])
+        .args([
+            "-subj",
+            "/CN=www.example.com",
+            "-keyout",
+            "site.key",
+            "-out",
+            "site.crt",
+        ])
+        .current_dir(launcher.directory())
+        .stderr(std::process::Stdio::null())
+        .status();
+    assert!(status.unwrap().success(), "openssl makes a certificate");
+    launcher
+}
+
+/// Many options at once, each with a block of its own.
+const MANY: &str = "hello.py --https-port 8443 --ssl-certificate site --server-name www.example.com \
+     --server-alias *.example.org --allow-localhost --https-only --hsts-policy max-age=31536000 --ssl-environment \
+     --ssl-ca-certificate-file site.crt --http2 --document-root one --document-root two --directory-listing \
+     --directory-index index.html --with-cgi --allow-override FileInfo --allow-override Options=Indexes \
+     --error-document 404 /missing.html --error-override --add-handler .md h.py --add-handler htm h.py \
+     --proxy-mount-point /p http://127.0.0.1:9000/ --proxy-mount-point /p/q/ https://127.0.0.1:9001/z \
+     --proxy-virtual-host other.example.com http://127.0.0.1:9002 --proxy-timeout 9 --compress-responses \
+     --enable-sendfile --server-status --service-script tick h.py --service-script tock h.py \
+     --service-log-file tock tock_log --rotate-logs --max-log-size 7 --access-log --access-log-format combined \
+     --error-log-format [%t]%M --startup-log --maintenance-file down.html --setenv A b --passenv HOME \
+     --switch-interval 0.01 --python-warnings ignore --orphan-interpreter --chunked-request --map-head-to-get off \
+     --rewrite-rules rules.conf --envvars-script env.sh --locale C.UTF-8 --keep-alive-timeout 0 \
+     --header-max-timeout 0 --body-timeout 0 --limit-request-body 7 --server-backlog 8 --mime-types rules.conf \
+     --pid-file run.pid --process-name web --url-alias /favicon.ico hello.py";
+
+#[test]
+fn every_option_that_writes_something_has_its_block_under_a_comment_that_names_it() {
+    only_rsgi!("the launcher is ours");
+    let words: Vec<_> = MANY.split_whitespace().collect();
+    let launcher = Launcher::new()
+        .file("one/x", "")
+        .file("two/x", "")
+        .file("h.py", "")
+        .file("rules.conf", "")
+        .file("env.sh", "")
+        .args(&words);
+    let launcher = with_certificate(launcher);
+    insta::assert_snapshot!("many_httpd_conf", generated(&launcher, "httpd.conf"));
+    insta::assert_snapshot!("many_apachectl", filtered(&launcher, "apachectl"));
+    insta::assert_snapshot!("many_resource", filtered(&launcher, "resource.wsgi"));
+    assert_eq!(
+        filtered(&launcher, "envvars"),
+        format!(". '{}'", "[DIR]/env.sh")
+    );
+}
+
+#[test]
+fn each_way_of_debugging_adds_its_part_to_the_handler() {
+    only_rsgi!("the launcher is ours");
+    for option in ["coverage", "profiler", "recorder", "debugger"] {
+        let launcher = Launcher::new().args(&["hello.py", &format!("--enable-{option}")]);
+        insta::assert_snapshot!(
+            format!("debug_{option}"),
+            generated(&launcher, "handler.wsgi")
+        );
+    }
+    let launcher = Launcher::new().args(&["hello.py", "--enable-gdb", "--gdb-executable", "true"]);
+    let conf = generated(&launcher, "httpd.conf");
+    insta::assert_snapshot!("debug_conf", section(&conf, "# Capacity", "# Files"));
+    let control = filtered(&launcher, "apachectl");
+    insta::assert_snapshot!("debug_apachectl", &control[control.find("case").unwrap()..]);
+    insta::assert_snapshot!("debug_gdb", filtered(&launcher, "gdb.cmds"));
+}
+
+#[test]
+fn paste_static_files_and_the_page_of_welcome_have_trees_of_their_own() {
+    only_rsgi!("the launcher is ours");
+    let paste =
+        Launcher::new()
+            .file("shop.ini", "")
+            .args(&["--application-type", "paste", "shop.ini"]);
+    insta::assert_snapshot!("paste_handler", generated(&paste, "handler.wsgi"));
+    let files = Launcher::new()
+        .file("site/index.html", "")
+        .args(&["--application-type", "static", "site"])
+        .args(&["--directory-index", "index.html", "--server-mpm", "worker"]);
+    insta::assert_snapshot!("static_httpd_conf", generated(&files, "httpd.conf"));
+    assert!(!files.root().join("handler.wsgi").exists());
+    let welcome = Launcher::new();
+    assert!(welcome.setup().contains("a page of welcome"));
+    insta::assert_snapshot!("welcome", filtered(&welcome, "default.wsgi"));
+}
+
 #[test]
 fn odd_names_are_quoted_for_each_language() {
     only_rsgi!("the launcher is ours");
@@ -251,15 +348,15 @@ fn the_summary_says_where_everything_is() {
     let summary = launcher.setup();
     let root = launcher.root().display().to_string();
     for expected in [
-        format!("Server URL        : http://localhost:{}/", launcher.port()),
+        format!("Server URL         : http://localhost:{}/", launcher.port()),
         format!(
-            "Application       : {}/hello.py (application)",
+            "Application        : {}/hello.py (application)",
             launcher.directory().display()
         ),
-        "Request Capacity  : 1 process × 5 threads".to_owned(),
-        format!("Server Conf       : {root}/httpd.conf"),
-        format!("Error Log File    : {root}/error_log (warn)"),
-        format!("Control Script    : {root}/apachectl"),
+        "Request Capacity   : 1 process × 5 threads".to_owned(),
+        format!("Server Conf        : {root}/httpd.conf"),
+        format!("Error Log File     : {root}/error_log (warn)"),
+        format!("Control Script     : {root}/apachectl"),
     ] {
         assert!(
             summary.contains(&expected),

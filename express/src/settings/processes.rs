@@ -1,7 +1,10 @@
 //! Processes and capacity: the process group, and what Apache needs to feed it.
 
+use std::path::Path;
+
 use serde::Serialize;
 
+use super::Listening;
 use super::text::{each, printable, url_path, usable};
 use crate::cli::ProcessArgs;
 use crate::error::Error;
@@ -59,19 +62,19 @@ pub(crate) struct Told {
 }
 
 impl Processes {
-    /// Resolves the options; `host` and `port` name the group where nobody did.
+    /// Resolves the options; the address names the group where nobody did.
     ///
     /// # Errors
     /// A name, URL or path cannot be written down.
     pub(super) fn resolve(
         args: &ProcessArgs,
-        host: &str,
-        port: u16,
-        here: &std::path::Path,
+        listening: &Listening,
+        is_debugged: bool,
+        here: &Path,
     ) -> Result<Self, Error> {
         let group = match &args.process_group {
             Some(name) => group_name(name)?,
-            None => format!("{host}:{port}"),
+            None => format!("{}:{}", listening.address(), listening.port),
         };
         let socket_prefix = match &args.socket_prefix {
             Some(path) => Some(usable("--socket-prefix", &here.join(path))? + "/wsgi"),
@@ -79,18 +82,22 @@ impl Processes {
         };
         let times = &args.times;
         Ok(Self {
-            is_embedded: args.embedded_mode,
+            is_embedded: args.embedded_mode || is_debugged,
             group,
             options: options(args),
-            processes: args.processes.unwrap_or(1),
-            threads: args.threads,
+            processes: if is_debugged {
+                1
+            } else {
+                args.processes.unwrap_or(1)
+            },
+            threads: if is_debugged { 1 } else { args.threads },
             max_clients: args.max_clients,
             workers: Workers {
                 initial: args.initial_workers,
                 minimum_spare: args.minimum_spare_workers,
                 maximum_spare: args.maximum_spare_workers,
             },
-            mpms: mpms(&args.server_mpm)?,
+            mpms: mpms(&args.server_mpm, is_debugged)?,
             maximum_requests: args.maximum_requests,
             socket_timeout: times.socket_timeout,
             shutdown_timeout: times.shutdown_timeout,
@@ -163,12 +170,14 @@ pub(super) fn group_name(name: &str) -> Result<String, Error> {
     printable("--process-group", name.to_owned())
 }
 
-fn mpms(asked: &[String]) -> Result<Vec<String>, Error> {
+/// mod_wsgi: debugging takes an MPM that can do with one process and one thread, whatever was asked for.
+fn mpms(asked: &[String], is_debugged: bool) -> Result<Vec<String>, Error> {
     let known = ["event", "worker", "prefork"];
     match asked.iter().find(|name| !known.contains(&name.as_str())) {
         Some(name) => Err(Error::Usage(format!(
             "`--server-mpm`: `{name}` is none of event, worker and prefork"
         ))),
+        None if is_debugged => Ok(vec!["worker".to_owned(), "prefork".to_owned()]),
         None if asked.is_empty() => Ok(known.map(str::to_owned).to_vec()),
         None => Ok(asked.to_vec()),
     }

@@ -11,7 +11,7 @@ pub(crate) fn settings(arguments: &[&str]) -> Settings {
         .iter()
         .chain(arguments);
     match CommandLine::parse_from(words).command {
-        Command::StartServer(args) => Settings::resolve(*args).unwrap(),
+        Command::StartServer(args) => Settings::resolve(&args).unwrap(),
         other => panic!("{other:?}"),
     }
 }

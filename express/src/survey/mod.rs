@@ -33,9 +33,11 @@ use finding::{Findings, Level};
 /// The options make no sense, so that there is nothing to look at.
 pub(crate) fn check(args: CheckArgs, given: &Given) -> Result<u8, Error> {
     let is_json = args.json;
-    let settings = Settings::resolve(args.server)?;
+    let settings = Settings::resolve(&args.server)?;
     let mut findings = Findings::default();
-    survey(settings, given, &mut findings);
+    if survey(&settings, given, &mut findings) {
+        rehearsal::run(args.server, &settings.server_root, &mut findings);
+    }
     let text = if is_json {
         format!("{:#}", findings.json())
     } else {
@@ -48,21 +50,22 @@ pub(crate) fn check(args: CheckArgs, given: &Given) -> Result<u8, Error> {
     })
 }
 
-fn survey(settings: Settings, given: &Given, findings: &mut Findings) {
+/// Looks at each piece; whether it is worth the while to put them together.
+fn survey(settings: &Settings, given: &Given, findings: &mut Findings) -> bool {
     let identity = findings.take("user", identity(given));
     if let Some(identity) = &identity {
         findings.ok("user", served_by(identity.as_ref()));
     }
     let user = identity.clone().flatten();
-    let apache = apache(&settings, given, findings);
+    let apache = apache(settings, given, findings);
     let module = module(user.as_ref(), findings);
     let python = python(given, user.as_ref(), findings);
     if identity.is_some() {
         paths::survey(given, user.as_ref(), findings);
     }
-    ports(&settings, given, findings);
+    ports(settings, given, findings);
     certificates::survey(given, findings);
-    match ServerRoot::examine(&settings.server_root) {
+    match ServerRoot::examine(&settings.server_root, &settings.tree.pid_file) {
         Ok(()) => findings.ok("server root", format!("`{}`", settings.server_root)),
         Err(error) => findings.failure("server root", &error),
     }
@@ -71,11 +74,9 @@ fn survey(settings: Settings, given: &Given, findings: &mut Findings) {
         let (processes, threads) = (settings.processes.processes, settings.processes.threads);
         system::limits(&capacity, processes, threads, findings);
     }
-    let port = settings.port;
+    let port = settings.listening.port;
     system::security(apache.as_ref().map(|(apache, _)| apache), port, findings);
-    if apache.is_some() && module && python && identity.is_some() {
-        rehearsal::run(settings, findings);
-    }
+    apache.is_some() && module && python && identity.is_some()
 }
 
 fn identity(given: &Given) -> Result<Option<Identity>, Error> {
@@ -103,7 +104,7 @@ fn apache(settings: &Settings, given: &Given, findings: &mut Findings) -> Option
     findings.ok("apache", format!("`{}`", apache.program.display()));
     let mpm = findings.take("mpm", apache.choose_mpm(&settings.processes.mpms))?;
     findings.ok("mpm", format!("`{mpm}`"));
-    let modules = findings.take("modules", apache.modules(&mpm))?;
+    let modules = findings.take("modules", apache.modules(&mpm, settings))?;
     findings.ok(
         "modules",
         format!(
@@ -194,7 +195,7 @@ fn ports(settings: &Settings, given: &Given, findings: &mut Findings) {
     let host = host.as_deref().map(|host| host.trim_matches(['[', ']']));
     let https = given.value("https-port").and_then(|port| port.parse().ok());
     let https = https.map(|port: u16| ("--https-port", port));
-    for (option, port) in std::iter::once(("--port", settings.port)).chain(https) {
+    for (option, port) in std::iter::once(("--port", settings.listening.port)).chain(https) {
         match port::check_one(option, host, port) {
             Ok(()) => findings.ok("port", format!("{port} is free")),
             Err(error) => findings.failure("port", &error),

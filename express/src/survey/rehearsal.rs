@@ -5,11 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use super::finding::Findings;
+use crate::cli::ServerArgs;
 use crate::server;
 use crate::settings::Settings;
 
 /// Sets up, loads, and removes everything again.
-pub(super) fn run(mut settings: Settings, findings: &mut Findings) {
+pub(super) fn run(mut args: ServerArgs, real: &str, findings: &mut Findings) {
     let root = match Temporary::new() {
         Ok(root) => root,
         Err(error) => {
@@ -21,16 +22,20 @@ pub(super) fn run(mut settings: Settings, findings: &mut Findings) {
         }
     };
     // What is said of a file in the temporary root is meant of the one to come.
-    let real = std::mem::replace(&mut settings.server_root, root.text());
-    match server::rehearse(&settings) {
-        Ok(_) => {
+    args.tree.server_root = Some(root.0.clone());
+    let rehearsed = Settings::resolve(&args).and_then(|settings| {
+        server::rehearse(&settings)?;
+        Ok(settings)
+    });
+    match rehearsed {
+        Ok(settings) => {
             findings.ok("configuration", "Apache accepts what would be written");
-            findings.ok(
-                "application",
-                format!("`{}` loads", settings.application.entry),
-            );
+            if settings.has_application() {
+                let entry = &settings.application.entry;
+                findings.ok("application", format!("`{entry}` loads"));
+            }
         }
-        Err(error) => findings.failure("rehearsal", &error.in_place_of(&root.text(), &real)),
+        Err(error) => findings.failure("rehearsal", &error.in_place_of(&root.text(), real)),
     }
 }
 

@@ -1,0 +1,82 @@
+//! The Python: which, with what on its path, in which locale.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::text::{each, importable, printable, usable};
+use crate::cli::PythonArgs;
+use crate::error::Error;
+
+/// What the interpreter is told.
+#[derive(Debug, Serialize)]
+pub(crate) struct PythonSettings {
+    /// The one asked for.
+    #[serde(skip)]
+    pub(crate) asked: Option<PathBuf>,
+    pub(crate) working_directory: String,
+    /// The directories of `--python-path`, without the working directory.
+    pub(crate) path: Vec<String>,
+    pub(crate) eggs: String,
+    /// Whether the eggs have the place that is made for them.
+    pub(crate) has_own_eggs: bool,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) locale: String,
+    pub(crate) switch_interval: Option<f64>,
+    pub(crate) orphan_interpreter: bool,
+}
+
+impl PythonSettings {
+    /// Resolves the options.
+    ///
+    /// # Errors
+    /// A path or value cannot be used.
+    pub(super) fn resolve(
+        args: &PythonArgs,
+        working_directory: Option<&Path>,
+        here: &Path,
+        root: &str,
+    ) -> Result<Self, Error> {
+        let interval = args.switch_interval;
+        if interval.is_some_and(|seconds| !seconds.is_finite() || seconds <= 0.0) {
+            return Err(Error::Usage(
+                "`--switch-interval`: an interval is more than 0 seconds".into(),
+            ));
+        }
+        let locale = match args.locale.as_ref().or(args.lang.as_ref()) {
+            Some(name) => checked_locale(name)?,
+            None => crate::locale::of_environment(),
+        };
+        Ok(Self {
+            asked: args.python.as_deref().map(|path| here.join(path)),
+            working_directory: importable(
+                "--working-directory",
+                &here.join(working_directory.unwrap_or(here)),
+            )?,
+            path: each(&args.python_path, |path| {
+                importable("--python-path", &here.join(path))
+            })?,
+            eggs: match &args.python_eggs {
+                Some(path) => usable("--python-eggs", &here.join(path))?,
+                None => format!("{root}/python-eggs"),
+            },
+            has_own_eggs: args.python_eggs.is_none(),
+            warnings: each(&args.python_warnings, |spec| {
+                printable("--python-warnings", spec.clone())
+            })?,
+            locale,
+            switch_interval: interval,
+            orphan_interpreter: args.orphan_interpreter,
+        })
+    }
+}
+
+fn checked_locale(name: &str) -> Result<String, Error> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
+    if name.is_empty() || !name.chars().all(allowed) {
+        return Err(Error::Usage(format!(
+            "`--locale`: `{name}` is not the name of a locale, such as `en_US.UTF-8`"
+        )));
+    }
+    Ok(name.to_owned())
+}
