@@ -188,6 +188,7 @@ fn a_script_that_imports_such_an_extension_at_its_top_is_told_the_same() {
     only_rsgi!("it logs the traceback only");
     let home = venv(&kit::system_python(), "pydantic-core", &["pydantic-core"]);
     let server = Server::builder()
+        .one_process()
         .python_home(home.to_str())
         .app(
             "x.wsgi",

@@ -59,7 +59,7 @@ fn serving() -> Server {
         .threads(24)
         .daemon(
             "bad",
-            "processes=2 threads=4 shutdown-timeout=1 socket-timeout=3 connect-timeout=2",
+            "processes=2 threads=4 shutdown-timeout=1 socket-timeout=3 connect-timeout=2 queue-timeout=5",
         )
         .daemon("good", "processes=2 threads=4")
         .app("vandal.wsgi", VANDAL)
