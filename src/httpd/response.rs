@@ -1,6 +1,7 @@
 //! The response, through httpd's output filters (util_filter.h): they encrypt, compress, chunk, count and log.
 
 use std::ffi::CStr;
+use std::time::Duration;
 
 use super::request::Request;
 use crate::apr::{Brigade, FilePart, Status};
@@ -119,6 +120,34 @@ impl<'r> Response<'r> {
         // SAFETY: the connection of a live request.
         let space = unsafe { ffi::rsgi_connection_space(self.request.record().connection) };
         usize::try_from(space).ok()
+    }
+
+    /// Lets no write of this response wait for its client for longer than that, also not those that httpd makes after
+    /// the handler; then `Timeout` holds again. Writes of HTTP/2 are its own.
+    pub(crate) fn limit_waits(&mut self, patience: Duration) {
+        let connection = self.request.record().connection;
+        // SAFETY: the live connection of the request.
+        if unsafe { !(*connection).master.is_null() } {
+            return;
+        }
+        // SAFETY: as above.
+        let socket = unsafe { ffi::ap_get_conn_socket(connection) };
+        let Some(pool) = self.request.pool().filter(|_| !socket.is_null()) else {
+            return;
+        };
+        let mut before = 0;
+        // SAFETY: the live socket of the connection.
+        let known = unsafe { ffi::apr_socket_timeout_get(socket, &raw mut before) };
+        if Status::check(known).is_err() {
+            return;
+        }
+        let micros = i64::try_from(patience.as_micros()).unwrap_or(i64::MAX);
+        // SAFETY: as above.
+        unsafe { ffi::apr_socket_timeout_set(socket, micros) };
+        pool.on_cleanup(move || {
+            // SAFETY: the connection, and its socket, outlive the requests on it and their pools.
+            unsafe { ffi::apr_socket_timeout_set(socket, before) };
+        });
     }
 
     /// Brings what was sent to the network.

@@ -3,6 +3,7 @@
 
 use std::ffi::CString;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use rsgi_bridge::abi::level;
 use rsgi_core::wire::{BodyOutcome, HeadFrame};
@@ -73,6 +74,11 @@ impl<'r> ApacheFront<'r> {
             replaced: None,
             head_room: 0,
         })
+    }
+
+    /// Lets no write wait for the client for longer than that.
+    pub(super) fn limit_waits(&mut self, patience: Duration) {
+        self.response.limit_waits(patience);
     }
 
     /// Whether status and headers went out.

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::OnceLock;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rsgi_bridge::abi::level;
 use rsgi_core::directive::Shown;
@@ -75,6 +75,11 @@ fn send(asked: &Asked<'_>, group: &Chosen<'_>, desk: &mut Desk) -> Result<Verdic
     let taken = take_in(asked, &mut front, &mut desk.body)?;
     let plan = taken.plan();
     encode(asked, group, plan, &mut desk.frame)?;
+    let patience = group.options.response_socket_timeout;
+    // What is left of a streamed body is read with the same patience as the response is written.
+    if patience > 0 && plan != BodyPlan::Stream {
+        front.limit_waits(Duration::from_secs(patience.into()));
+    }
     let outgoing = Outgoing {
         frame: &desk.frame,
         inline: match plan {

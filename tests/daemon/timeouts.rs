@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{answering, group, grouped, millis, sleeping};
 use crate::harness::{
-    Connection, Request, Server, UnderTest, comes_true, has_ended, id, only_rsgi, signal,
+    Connection, Mpm, Request, Server, UnderTest, comes_true, has_ended, id, only_rsgi, signal,
     under_test, wait_until,
 };
 
@@ -394,6 +394,30 @@ fn response_socket_timeout_gives_up_a_client_that_reads_nothing() {
         server.allow_log(text);
     }
     server.finish();
+}
+
+#[test]
+fn response_socket_timeout_holds_for_what_the_process_is_done_with() {
+    only_rsgi!("a process is never done before its client");
+    // event keeps such an answer without a thread, for as long as Timeout says.
+    for mpm in [Mpm::Worker, Mpm::Prefork] {
+        let server =
+            group("processes=1 threads=1 response-socket-timeout=1 response-buffer-size=90000000")
+                .mpm(mpm)
+                .start();
+        let mut silent = server.connect();
+        silent.send(Request::get("/size?80000000").to_bytes());
+        assert_eq!(server.text("/?a"), "a".repeat(50));
+        std::thread::sleep(millis(4000));
+        let got = silent.rest();
+        assert!(got.len() < 80_000_000, "{mpm:?}: all of it came");
+        // The next response of a connection has all its time again.
+        let mut slow = server.connect();
+        assert_eq!(slow.ask(&Request::get("/?a")).ok().text(), "a".repeat(50));
+        std::thread::sleep(millis(1500));
+        assert_eq!(slow.ask(&Request::get("/?a")).ok().text(), "a".repeat(50));
+        server.finish();
+    }
 }
 
 #[test]
