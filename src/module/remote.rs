@@ -80,15 +80,16 @@ fn send(asked: &Asked<'_>, group: &Chosen<'_>, desk: &mut Desk) -> Result<Verdic
     if patience > 0 && plan != BodyPlan::Stream {
         front.limit_waits(Duration::from_secs(patience.into()));
     }
-    let outgoing = Outgoing {
-        frame: &desk.frame,
-        inline: match plan {
-            BodyPlan::Inline(length) => &desk.body[..length],
-            _ => &[],
-        },
-        file: taken.file(),
+    let inline = match plan {
+        BodyPlan::Inline(length) => &desk.body[..length],
+        _ => &[],
     };
     let mut exchange = |group: &GroupHandle| {
+        let outgoing = Outgoing {
+            frame: &mut desk.frame,
+            inline,
+            file: taken.file(),
+        };
         let mut exchange = Exchange::start(group, outgoing)?;
         let how = group.relay(plan == BodyPlan::Stream);
         relay(how, &mut exchange, &mut desk.inbox, &mut front)
@@ -219,6 +220,11 @@ fn conclude(
 ) -> Verdict {
     let status = match result {
         Ok(Ending::ClientGone) => {
+            let group = group.name.escape_ascii();
+            let line = format!(
+                "the client went away before it had the response of the process group `{group}`"
+            );
+            log(request, level::DEBUG, &line);
             request.abandon();
             return Verdict::Ok;
         }

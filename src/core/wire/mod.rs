@@ -14,9 +14,12 @@
 //! 1. The child passes one end of a new stream socket through the slot's intake with a [`Hello`], or takes a connection
 //!    that it has.
 //! 2. child: [`ToDaemon::Request`]. An inline body is the rest of its payload. The descriptor of a
-//!    [`BodyForm::File`] is sent with the frame's first bytes, so it is there no later than the whole frame.
-//! 3. [`BodyForm::Stream`]: daemon: [`ToChild::Taken`] and [`ToChild::NeedBody`] (once each) when the application reads
-//!    for the first time, which may be behind the head. Only then child:
+//!    [`BodyForm::File`] is sent with the frame's first bytes, so it is there no later than the whole frame. The daemon
+//!    takes its [`Claim`] in the memory that both share before anything else is done for it; where the child has
+//!    retracted that, the daemon closes the connection without a word. Whatever happens to the connection, the child
+//!    knows from there whether the request can be sent to another process.
+//! 3. [`BodyForm::Stream`]: daemon: [`ToChild::NeedBody`] (once) when the application reads for the first time, which
+//!    may be behind the head. Only then child:
 //!    [`ToDaemon::Body`]..., and exactly one [`ToDaemon::BodyEnd`], also when the answer ended before the body:
 //!    then the daemon drops, between two requests, what still comes of the body up to its end.
 //! 4. daemon: [`ToChild::Head`], then any number of [`ToChild::Data`] and [`ToChild::File`] (whose descriptor is sent no
@@ -31,6 +34,7 @@
 //!
 //! RequestEncoder::new(&mut Vec<u8>, &RequestHead<'_>) -> RequestEncoder<'_>
 //!     .entry(NameId, value) .named(name, value) .finish(BodyPlan) -> Result<(), WireError>
+//! set_claim(&mut [u8], Claim)                               // into an encoded request, before it is sent
 //! push_entry(&mut Vec<u8>, NameId, value)   push_named(&mut Vec<u8>, name, value)   // for `RequestHead::constants`
 //! body_header(usize) -> Result<[u8; 8], WireError>          // the payload goes out behind it, uncopied
 //! push_body_end(&mut Vec<u8>, BodyOutcome)
@@ -39,7 +43,7 @@
 //! data_header(usize) -> Result<[u8; 8], WireError>          // up to MAX_DATA
 //! push_data(&mut Vec<u8>, &[u8])                            // copies, in as many frames as it needs
 //! push_file(&mut Vec<u8>, offset, length)   push_log(&mut Vec<u8>, level, text)      // text is cut to MAX_LOG
-//! push_taken / push_need_body / push_end / push_stale(&mut Vec<u8>)
+//! push_need_body / push_end / push_stale(&mut Vec<u8>)
 //! push_abort(&mut Vec<u8>, AbortReason)     push_status(&mut Vec<u8>, u16)
 //!
 //! Hello { row, incarnation, pid }.encode() -> [u8; HELLO]   Hello::decode(&[u8]) -> Result<Hello, WireError>
@@ -61,11 +65,14 @@ pub use entries::{Entries, EntryIter, push_entry, push_named};
 pub use error::WireError;
 pub use frame::{Decoded, HEADER};
 pub use hello::{HELLO, Hello, VERSION};
-pub use request::{BodyForm, BodyPlan, IGNORE_ACTIVITY, RequestEncoder, RequestFrame, RequestHead};
+pub use request::{
+    BodyForm, BodyPlan, Claim, IGNORE_ACTIVITY, RequestEncoder, RequestFrame, RequestHead,
+    set_claim,
+};
 pub use to_child::{
     AbortReason, HeadFrame, HeaderIter, MAX_DATA, MAX_HEAD, MAX_LOG, ToChild, data_header,
     decode_to_child, push_abort, push_data, push_end, push_file, push_head, push_log,
-    push_need_body, push_stale, push_status, push_taken,
+    push_need_body, push_stale, push_status,
 };
 pub use to_daemon::{
     BodyOutcome, MAX_BODY, MAX_REQUEST, ToDaemon, body_header, decode_to_daemon, push_body_end,

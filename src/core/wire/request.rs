@@ -9,10 +9,11 @@ use crate::name::NameId;
 /// Stands for "not known" in the place of a modification time.
 const NO_TIME: i64 = i64::MIN;
 /// Bytes of a payload before the first text.
-const FIXED: usize = 68;
-/// Where in those bytes the body's form is, and the length of the entries.
+const FIXED: usize = 80;
+/// Where in those bytes the body's form is, the length of the entries, and the claim.
 const BODY_AT: usize = 32;
 const ENTRIES_AT: usize = 64;
+const CLAIM_AT: usize = 68;
 
 /// A bit of `request_flags` beside the bridge's: the request does not count as activity (`WSGIIgnoreActivity`).
 pub const IGNORE_ACTIVITY: u32 = 1 << 16;
@@ -21,6 +22,23 @@ const NONE: u8 = 0;
 const INLINE: u8 = 1;
 const FILE: u8 = 2;
 const STREAM: u8 = 3;
+
+/// Where in the shared memory of the group it is said who has a request. Only the bytes of it are known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Which cell of the child's row; [`Claim::NONE`] has none.
+    pub cell: u32,
+    /// Which of all offers that were ever made in this cell.
+    pub sequence: u64,
+}
+
+impl Claim {
+    /// The request can be taken without asking: whoever is sent it may have run it.
+    pub const NONE: Self = Self {
+        cell: u32::MAX,
+        sequence: 0,
+    };
+}
 
 /// Where the body of a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +79,8 @@ pub struct RequestFrame<'a> {
     pub queue_start: i64,
     /// The most talkative level that is logged for this request, 0 to 15: other lines need not be sent.
     pub log_level: u8,
+    /// What the process has to take before it runs the request.
+    pub claim: Claim,
     /// Entries that all requests of a server share: the same bytes come again and again.
     pub constants: Entries<'a>,
     /// The entries of this request; a later one wins.
@@ -88,6 +108,10 @@ pub(super) fn decode(payload: &[u8]) -> Result<RequestFrame<'_>, WireError> {
         *length = fields.u32("a request")? as usize;
     }
     let [group, script, callable, resource, constants, entries] = lengths;
+    let claim = Claim {
+        cell: fields.u32("a request")?,
+        sequence: fields.u64("a request")?,
+    };
     Ok(RequestFrame {
         application_group: fields.bytes(group, "the application group")?,
         script: fields.bytes(script, "the script")?,
@@ -99,6 +123,7 @@ pub(super) fn decode(payload: &[u8]) -> Result<RequestFrame<'_>, WireError> {
         request_start,
         queue_start,
         log_level,
+        claim,
         constants: Entries::new(fields.bytes(constants, "the constants")?)?,
         entries: Entries::new(fields.bytes(entries, "the entries")?)?,
         body: body(form, body_length, fields.0)?,
@@ -197,6 +222,9 @@ impl<'v> RequestEncoder<'v> {
             // Texts of 4 GiB make the frame too long whatever their length fields say.
             put(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
         }
+        // The length of the entries is known at the end.
+        put(&[0; 4]);
+        put(&encode_claim(Claim::NONE));
         out.extend_from_slice(&fixed);
         for text in texts {
             out.extend_from_slice(text);
@@ -239,4 +267,19 @@ impl<'v> RequestEncoder<'v> {
         fixed[ENTRIES_AT..ENTRIES_AT + 4].copy_from_slice(&(entries as u32).to_le_bytes());
         Ok(())
     }
+}
+
+/// Writes a claim into the request that was encoded at the beginning of `frame`, in place of the one that it had.
+pub fn set_claim(frame: &mut [u8], claim: Claim) {
+    let place = HEADER + CLAIM_AT..HEADER + FIXED;
+    if let Some(bytes) = frame.get_mut(place) {
+        bytes.copy_from_slice(&encode_claim(claim));
+    }
+}
+
+fn encode_claim(claim: Claim) -> [u8; FIXED - CLAIM_AT] {
+    let mut bytes = [0; FIXED - CLAIM_AT];
+    bytes[..4].copy_from_slice(&claim.cell.to_le_bytes());
+    bytes[4..].copy_from_slice(&claim.sequence.to_le_bytes());
+    bytes
 }

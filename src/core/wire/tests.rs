@@ -69,7 +69,7 @@ fn a_request_comes_back_as_it_was() {
         assert_eq!((got.target_flags, got.request_flags), (1, 6));
         assert_eq!(got.request_start, 1_700_000_000_000_000);
         assert_eq!(got.queue_start, 1_700_000_000_000_001);
-        assert_eq!(got.log_level, 7);
+        assert_eq!((got.log_level, got.claim), (7, Claim::NONE));
         let constants: Vec<_> = got.constants.iter().collect();
         assert_eq!(constants, [(id::SERVER_SOFTWARE, &b""[..], &b"Apache"[..])]);
         let entries: Vec<_> = got.entries.iter().collect();
@@ -80,6 +80,25 @@ fn a_request_comes_back_as_it_was() {
         assert_eq!(entries, expected);
         assert_eq!(got.body, form);
     }
+}
+
+#[test]
+fn a_claim_is_written_into_a_request_and_nothing_else_changes() {
+    let claim = Claim {
+        cell: 7,
+        sequence: 1 << 40,
+    };
+    let mut bytes = request(BodyPlan::Inline(3), b"abc");
+    let before = bytes.clone();
+    set_claim(&mut bytes, claim);
+    let (ToDaemon::Request(mut got), _) = frame(decode_to_daemon(&bytes).unwrap()) else {
+        panic!("no request")
+    };
+    assert_eq!(std::mem::replace(&mut got.claim, Claim::NONE), claim);
+    let whole = decode_to_daemon(&before).unwrap();
+    assert_eq!(frame(whole).0, ToDaemon::Request(got));
+    set_claim(&mut bytes[..20], Claim::NONE);
+    set_claim(&mut [], Claim::NONE);
 }
 
 #[test]
@@ -150,7 +169,6 @@ fn an_answer_comes_back_frame_by_frame() {
         (&b"Content-Type"[..], &b"text/plain"[..]),
         (b"X-Empty", b""),
     ];
-    push_taken(&mut out);
     push_need_body(&mut out);
     push_log(&mut out, 3, b"a line");
     push_head(
@@ -176,7 +194,7 @@ fn an_answer_comes_back_frame_by_frame() {
         rest = &rest[used..];
         seen.push(got);
     }
-    let ToChild::Head(head) = seen.remove(3) else {
+    let ToChild::Head(head) = seen.remove(2) else {
         panic!("{seen:?}")
     };
     assert_eq!(
@@ -185,7 +203,6 @@ fn an_answer_comes_back_frame_by_frame() {
     );
     assert_eq!(head.headers().collect::<Vec<_>>(), headers);
     let expected = [
-        ToChild::Taken,
         ToChild::NeedBody,
         ToChild::Log {
             level: 3,
@@ -269,7 +286,7 @@ fn frames_that_break_a_rule_are_refused() {
         raw(2, b""),
         raw(3, b""),
         raw(3, &[6]),
-        raw(1, &[0; 67]),
+        raw(1, &[0; 79]),
     ] {
         assert!(decode_to_daemon(&bytes).is_err(), "{bytes:?}");
     }

@@ -16,7 +16,6 @@ pub const MAX_LOG: usize = 16 * 1024;
 const NO_LENGTH: u64 = u64::MAX;
 
 mod kind {
-    pub(super) const TAKEN: u8 = 65;
     pub(super) const NEED_BODY: u8 = 66;
     pub(super) const HEAD: u8 = 67;
     pub(super) const DATA: u8 = 68;
@@ -79,8 +78,6 @@ impl<'a> Iterator for HeaderIter<'a> {
 /// One frame to an Apache child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToChild<'a> {
-    /// The application is about to be entered: the request must not be given to another process.
-    Taken,
     /// The application reads the body that was to be streamed.
     NeedBody,
     /// Status and headers.
@@ -119,7 +116,7 @@ fn limit(of: u8) -> Option<usize> {
         kind::LOG => Some(MAX_LOG + 1),
         kind::STATUS => Some(2),
         kind::ABORT => Some(1),
-        kind::TAKEN | kind::NEED_BODY | kind::END | kind::STALE => Some(0),
+        kind::NEED_BODY | kind::END | kind::STALE => Some(0),
         _ => None,
     }
 }
@@ -134,7 +131,6 @@ pub fn decode_to_child(bytes: &[u8]) -> Result<Decoded<ToChild<'_>>, WireError> 
         Decoded::Need(total) => return Ok(Decoded::Need(total)),
     };
     let frame = match raw.kind {
-        kind::TAKEN => ToChild::Taken,
         kind::NEED_BODY => ToChild::NeedBody,
         kind::HEAD => ToChild::Head(head(raw.payload)?),
         kind::DATA if raw.payload.is_empty() => {
@@ -303,11 +299,6 @@ pub fn push_log(out: &mut Vec<u8>, level: u8, text: &[u8]) {
         out.push(level.min(15));
         out.extend_from_slice(text);
     }
-}
-
-/// Appends "the application is about to be entered".
-pub fn push_taken(out: &mut Vec<u8>) {
-    push_fixed(out, kind::TAKEN, []);
 }
 
 /// Appends "the application reads the body".

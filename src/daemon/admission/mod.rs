@@ -9,12 +9,15 @@
 //! - Else the request queues. There is one queue for the whole group, first come first served over all children and
 //!   threads: newcomers go behind those who wait, even if a place is free at that moment. A place that becomes free
 //!   wakes the one whose turn it is, no other.
+//! - The place comes with a claim: whether the process has begun with the request. As long as it has not, the request
+//!   can be taken back for certain, whatever the process does, and be given to another one.
 //! - A child that is killed leaves nothing: its row is cleared by whoever waits, or by the supervisor. A child that is
 //!   stopped keeps its places but does not hold up those behind it.
 //! - Whoever waits looks at its tick as well (100 ms, those far behind half a second), so that no single wake-up matters
 //!   that a killed process did not get to, or a hostile one left out.
 #![forbid(unsafe_code)]
 
+mod claim;
 mod patience;
 #[cfg(test)]
 mod tests;
@@ -24,8 +27,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use claim::{Claim, ClaimCells};
 use parking_lot::{Condvar, Mutex};
 use patience::Patience;
+use rsgi_core::wire;
 use waiter::Waiter;
 
 use crate::scoreboard::{Avoid, Owner, Scoreboard, SlotRef, clock};
@@ -73,6 +78,7 @@ pub struct Admission {
     cells: Mutex<Vec<u32>>,
     /// For those who find none.
     freed: Condvar,
+    claims: ClaimCells,
 }
 
 impl Admission {
@@ -84,13 +90,15 @@ impl Admission {
         let owner = Owner::own();
         let row = board.claim_row(owner).ok_or(io::ErrorKind::QuotaExceeded)?;
         // The last is taken first: what is used is at the beginning.
-        let cells = (0..board.layout().waiters).rev().collect();
+        let waiters = board.layout().waiters;
+        let cells = (0..waiters).rev().collect();
         Ok(Self {
             board,
             owner,
             row,
             cells: Mutex::new(cells),
             freed: Condvar::new(),
+            claims: ClaimCells::new(waiters),
         })
     }
 
@@ -205,6 +213,7 @@ impl Admission {
             admission: self,
             process,
             waited,
+            claim: Claim::new(self),
         }
     }
 }
@@ -222,6 +231,7 @@ pub struct Assignment<'a> {
     admission: &'a Admission,
     process: SlotRef,
     waited: Duration,
+    claim: Claim<'a>,
 }
 
 impl Assignment<'_> {
@@ -248,10 +258,34 @@ impl Assignment<'_> {
     pub fn waited(&self) -> Duration {
         self.waited
     }
+
+    /// Offers the request to the process, each time before it is sent: what was sent before counts no longer.
+    pub fn offer(&mut self) -> wire::Claim {
+        self.claim.offer()
+    }
+
+    /// Takes the request back. True where the process has not begun with it: then it never will.
+    #[must_use]
+    pub fn retract(&mut self) -> bool {
+        self.claim.retract()
+    }
+
+    /// The process has answered: it has begun with the request.
+    pub fn set_taken(&mut self) {
+        self.claim.set_taken();
+    }
+
+    /// Whether the process is known to have begun with it.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        self.claim.is_taken()
+    }
 }
 
 impl Drop for Assignment<'_> {
     fn drop(&mut self) {
+        // What was not taken is not to be run for nobody; else there is nothing to be done.
+        let _ = self.claim.retract();
         let admission = self.admission;
         admission.board.vacate(admission.row, self.process);
     }

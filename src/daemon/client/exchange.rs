@@ -1,31 +1,31 @@
 //! One request and its answer: finds a process, gives it the request, and tells how it ended when it did not go well.
 //!
-//! A process that ends before it took the request costs the client nothing: the request goes to another one. The
-//! kernel tells the two apart: an end that is closed with unread bytes is a reset here, one that has read everything is
-//! an end of file. Where bytes are sent behind the request (a streamed body), the process says `Taken`.
+//! A process that ends or is stopped before it took the request costs the client nothing: the request goes to another
+//! one. What tells is the claim (see [`Assignment::offer`]), not the socket: where it can be retracted, the process has
+//! not begun with the request and never will, however it got lost.
 
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use rsgi_core::wire::Hello;
+use rsgi_core::wire::{Claim, Hello, set_claim};
 
 use super::connection::{Connection, SendError, TICK};
 use super::failure::{Failure, Garbage};
 use super::group::{GroupHandle, Member};
 use super::inbox::{Inbox, Receipt};
 use crate::admission::{Assignment, Refused, Wait};
-use crate::scoreboard::SlotRef;
-use crate::sys::socket::{Waiting, has_unread};
+use crate::scoreboard::{Slot, SlotRef, clock};
+use crate::sys::socket::Waiting;
 
 /// How long the supervisor may take to say how a process ended.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// What goes to the process.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Outgoing<'o> {
-    /// The request frame, without its inline body.
-    pub frame: &'o [u8],
+    /// The request frame, without its inline body. Its claim is written where it is sent.
+    pub frame: &'o mut [u8],
     /// The inline body.
     pub inline: &'o [u8],
     /// The file with the body.
@@ -42,8 +42,8 @@ pub struct Exchange<'c, 'o> {
     slot: SlotRef,
     pid: u32,
     attempts: u32,
-    /// Whether the process may have begun with it.
-    is_taken: bool,
+    /// It was taken back once from a process that did not look at it for as long as it may say nothing.
+    is_late: bool,
 }
 
 /// What came of one attempt.
@@ -73,7 +73,7 @@ impl<'c, 'o> Exchange<'c, 'o> {
             },
             pid: 0,
             attempts: 0,
-            is_taken: false,
+            is_late: false,
         };
         exchange.dispatch(None)?;
         Ok(exchange)
@@ -116,7 +116,6 @@ impl<'c, 'o> Exchange<'c, 'o> {
         loop {
             self.connection = None;
             self.place = None;
-            self.is_taken = false;
             if self.attempts > most.saturating_mul(2) {
                 return Err(Failure::Unstable {
                     attempts: self.attempts,
@@ -161,25 +160,41 @@ impl<'c, 'o> Exchange<'c, 'o> {
     }
 
     /// Sends the request to the process that was chosen, over a connection that waits for it or a new one.
-    fn send(&self) -> Result<Connection, Attempt> {
+    fn send(&mut self) -> Result<Connection, Attempt> {
         loop {
             let connection = match self.member.pool.take(self.slot.slot, self.slot.incarnation) {
                 Some(connection) => connection,
                 None => self.connect()?,
             };
+            let claim = self.place.as_mut().map_or(Claim::NONE, Assignment::offer);
+            set_claim(self.outgoing.frame, claim);
             let Outgoing {
                 frame,
                 inline,
                 file,
-            } = self.outgoing;
-            let sent = connection.send(frame, inline, file, self.patience(), || self.is_alive());
-            match sent {
-                Ok(()) => return Ok(connection),
-                Err(SendError::Io(error)) if is_closed(&error) && !connection.is_new => {}
-                Err(SendError::Io(error)) if is_closed(&error) => return Err(Attempt::Elsewhere),
-                Err(SendError::Gone) => return Err(Attempt::Elsewhere),
-                Err(SendError::Timeout) => return Err(Attempt::Failed(self.timeout())),
-                Err(SendError::Io(error)) => {
+            } = &self.outgoing;
+            let sent = connection.send(frame, inline, *file, self.patience(), || self.is_well());
+            let Err(error) = sent else {
+                return Ok(connection);
+            };
+            // Without a claim: a part that is missing was not taken either.
+            if !self.retract() && claim != Claim::NONE {
+                return Err(Attempt::Failed(match error {
+                    SendError::Gone => self.lost(None),
+                    SendError::Timeout => self.timeout(),
+                    SendError::Io(error) => self.lost(Some(error)),
+                }));
+            }
+            match error {
+                SendError::Io(error) if is_closed(&error) && !connection.is_new => {}
+                SendError::Io(error) if is_closed(&error) => return Err(Attempt::Elsewhere),
+                SendError::Gone => return Err(Attempt::Elsewhere),
+                SendError::Timeout if !self.is_late => {
+                    self.is_late = true;
+                    return Err(Attempt::Elsewhere);
+                }
+                SendError::Timeout => return Err(Attempt::Failed(self.timeout())),
+                SendError::Io(error) => {
                     return Err(Attempt::Failed(Failure::Lost {
                         pid: self.pid,
                         error,
@@ -222,58 +237,81 @@ impl<'c, 'o> Exchange<'c, 'o> {
         inbox: &mut Inbox,
         waiting: Waiting,
     ) -> Result<Receipt, Failure> {
-        let mut since = None;
+        let mut since = (self.attempts, None);
         loop {
             let Some(connection) = &self.connection else {
                 return Err(self.lost(None));
             };
             match inbox.receive(connection.socket(), waiting) {
                 Ok(Receipt::Some) => {
-                    self.is_taken = true;
+                    if let Some(place) = &mut self.place {
+                        place.set_taken();
+                    }
                     return Ok(Receipt::Some);
                 }
                 Ok(Receipt::Nothing) if waiting == Waiting::Never => return Ok(Receipt::Nothing),
                 Ok(Receipt::Nothing) => {
                     self.look_after(inbox)?;
-                    let since = since.get_or_insert_with(Instant::now);
-                    if since.elapsed() + TICK >= self.patience() {
-                        return Err(self.timeout());
+                    if since.0 != self.attempts {
+                        since = (self.attempts, None);
+                    }
+                    let silent = since.1.get_or_insert_with(Instant::now).elapsed();
+                    if silent + TICK >= self.patience() {
+                        self.is_too_late(inbox)?;
                     }
                 }
-                Ok(Receipt::End) => return Err(self.lost(None)),
+                Ok(Receipt::End) => self.is_over(None, inbox)?,
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     return Err(self.garbage(Garbage::File));
                 }
-                Err(error) if !self.is_taken && is_closed(&error) => self.was_not_taken(inbox)?,
-                Err(error) => return Err(self.lost(Some(error))),
+                Err(error) => self.is_over(Some(error), inbox)?,
             }
         }
     }
 
-    /// Looks whether the process is still there although its socket says nothing.
+    /// Looks whether the process is still there although its socket says nothing. One that is stopped keeps what it has
+    /// begun with, and loses what it has not.
     ///
     /// # Errors
-    /// It is gone, and may have begun with the request; or no other takes it.
+    /// It is gone, and has begun with the request; or no other takes it.
     pub(super) fn look_after(&mut self, inbox: &mut Inbox) -> Result<(), Failure> {
+        let is_taken = self.place.as_ref().is_none_or(Assignment::is_taken);
+        if self.is_well() || (is_taken && self.is_alive()) {
+            return Ok(());
+        }
+        if self.retract() {
+            return self.send_elsewhere(inbox);
+        }
         if self.is_alive() {
             return Ok(());
         }
-        // What it has not read when it is gone, it will not read.
-        let is_unread = self
-            .socket()
-            .is_some_and(|socket| has_unread(socket).unwrap_or(false));
-        if is_unread && !self.is_taken {
-            self.was_not_taken(inbox)
-        } else {
-            Err(self.lost(None))
-        }
+        Err(self.lost(None))
     }
 
-    fn was_not_taken(&mut self, inbox: &mut Inbox) -> Result<(), Failure> {
+    /// The connection is at its end.
+    fn is_over(&mut self, error: Option<io::Error>, inbox: &mut Inbox) -> Result<(), Failure> {
+        if !self.retract() {
+            return Err(self.lost(error));
+        }
+        inbox.clear();
         // An old connection may have been closed by a process that still takes requests.
         let is_new = self.connection.as_ref().is_some_and(|it| it.is_new);
-        inbox.clear();
         self.dispatch(is_new.then_some(self.slot))
+    }
+
+    /// The process has said nothing for as long as it may. Where it has not even begun, another one gets the request;
+    /// once, as a client does not wait for ever.
+    fn is_too_late(&mut self, inbox: &mut Inbox) -> Result<(), Failure> {
+        if self.is_late || !self.retract() {
+            return Err(self.timeout());
+        }
+        self.is_late = true;
+        self.send_elsewhere(inbox)
+    }
+
+    /// Takes the request back from the process: true where that has not begun with it, and never will.
+    fn retract(&mut self) -> bool {
+        self.place.as_mut().is_some_and(Assignment::retract)
     }
 
     /// Sends what is taken of bytes behind the request, without waiting. A process that takes no more is found by
@@ -297,12 +335,22 @@ impl<'c, 'o> Exchange<'c, 'o> {
         self.place = None;
     }
 
+    /// Whether the process has not ended.
     fn is_alive(&self) -> bool {
-        let slot = self.group.board.slot(self.slot.slot);
-        slot.is_some_and(|slot| {
-            slot.incarnation() == self.slot.incarnation
-                && slot.death(self.slot.incarnation).is_none()
-        })
+        self.process().is_some()
+    }
+
+    /// Whether its heart beats as well.
+    fn is_well(&self) -> bool {
+        self.process()
+            .is_some_and(|slot| slot.is_fresh(clock::millis()))
+    }
+
+    /// The slot, as long as the process has it.
+    fn process(&self) -> Option<Slot<'c>> {
+        let SlotRef { slot, incarnation } = self.slot;
+        let slot = self.group.board.slot(slot)?;
+        (slot.incarnation() == incarnation && slot.death(incarnation).is_none()).then_some(slot)
     }
 
     pub(super) fn timeout(&self) -> Failure {

@@ -23,7 +23,7 @@ pub enum Failure {
         /// How many others wait.
         waiting: u32,
     },
-    /// Process after process ended before it took the request.
+    /// Process after process ended or stopped before it took the request.
     Unstable {
         /// How many were asked.
         attempts: u32,
@@ -101,8 +101,8 @@ impl Failure {
                 Seconds(*waited)
             ),
             Self::Unstable { attempts } => format!(
-                "RSGI0124: {attempts} times a process of the daemon process group `{group}` ended before it took the \
-                 request: earlier lines of the error log say why they end"
+                "RSGI0124: {attempts} times a process of the daemon process group `{group}` ended or stopped before \
+                 it took the request: earlier lines of the error log say why they end"
             ),
             Self::Connection(error) => format!(
                 "RSGI0115: no connection to the daemon process group `{group}` could be made: {error}: look at the limits \

@@ -74,7 +74,7 @@ pub(crate) struct Work {
     pub(crate) requests: AtomicU64,
 }
 
-/// The beginning of the row of one Apache child; its assigned cells and its waiter cells follow.
+/// The beginning of the row of one Apache child; its assigned cells, its waiter cells and its claims follow.
 #[repr(C)]
 pub(crate) struct RowHead {
     /// Pid and start of the child, 0 for none. Whoever claims or clears the row.
@@ -102,6 +102,8 @@ pub(crate) struct Row<'b> {
     pub(crate) head: &'b RowHead,
     pub(crate) assigned: &'b [AtomicU64],
     pub(crate) waiters: &'b [WaiterCell],
+    /// Who has which request. The child and the process that it was sent to; see `claims`.
+    pub(crate) claims: &'b [AtomicU64],
 }
 
 /// A mapping seen as cells.
@@ -158,7 +160,20 @@ impl Cells {
             assigned: unsafe { self.slice(start + geometry.assigned_at, slots) },
             // SAFETY: as above.
             waiters: unsafe { self.slice(start + geometry.waiters_at, waiters) },
+            // SAFETY: as above.
+            claims: unsafe { self.slice(start + geometry.claims_at, waiters) },
         })
+    }
+
+    /// One claim of one row; none beyond the last of either.
+    pub(super) fn claim(&self, row: u32, index: u32) -> Option<&AtomicU64> {
+        let geometry = &self.geometry;
+        if row >= geometry.layout.rows || index >= geometry.layout.waiters {
+            return None;
+        }
+        let first = geometry.rows_at + row as usize * geometry.row_bytes + geometry.claims_at;
+        // SAFETY: both are within the layout (above), and each row has that many of these cells there.
+        Some(unsafe { self.cell(first + index as usize * size_of::<AtomicU64>()) })
     }
 
     /// What the first rows say of a slot: those cells alone, as each request looks at all of them.

@@ -21,8 +21,8 @@ pub struct Layout {
     pub slots: u32,
     /// Places for Apache children: as many as can live at the same time.
     pub rows: u32,
-    /// Places for waiting requests a child: its threads, with those of mod_http2. When there are more requests than
-    /// these, the rest waits in the child for one of them.
+    /// Places for waiting requests a child, and as many claims: its threads, with those of mod_http2. When more requests
+    /// wait, the rest waits in the child for one of them; when more run, the rest runs without a claim.
     pub waiters: u32,
 }
 
@@ -40,6 +40,8 @@ pub(super) struct Geometry {
     pub(super) assigned_at: usize,
     /// From the beginning of a row.
     pub(super) waiters_at: usize,
+    /// From the beginning of a row.
+    pub(super) claims_at: usize,
     pub(super) bytes: usize,
 }
 
@@ -63,7 +65,8 @@ impl Layout {
         let rows_at = slots_at + slots * to_line(size_of::<SlotCells>());
         let assigned_at = size_of::<RowHead>();
         let waiters_at = to_line(assigned_at + slots * size_of::<u64>());
-        let row_bytes = to_line(waiters_at + waiters * size_of::<WaiterCell>());
+        let claims_at = to_line(waiters_at + waiters * size_of::<WaiterCell>());
+        let row_bytes = to_line(claims_at + waiters * size_of::<u64>());
         let bytes = rows
             .checked_mul(row_bytes)
             .and_then(|bytes| bytes.checked_add(rows_at))
@@ -77,6 +80,7 @@ impl Layout {
             row_bytes,
             assigned_at,
             waiters_at,
+            claims_at,
             bytes,
         })
     }
@@ -105,7 +109,8 @@ mod tests {
             let geometry = layout(slots, 2, waiters).geometry().unwrap();
             assert!(geometry.assigned_at >= size_of::<RowHead>());
             assert!(geometry.waiters_at >= geometry.assigned_at + slots as usize * 8);
-            assert!(geometry.row_bytes >= geometry.waiters_at + waiters as usize * 16);
+            assert!(geometry.claims_at >= geometry.waiters_at + waiters as usize * 16);
+            assert!(geometry.row_bytes >= geometry.claims_at + waiters as usize * 8);
             assert_eq!(geometry.bytes, geometry.rows_at + 2 * geometry.row_bytes);
             for offset in [geometry.slots_at, geometry.rows_at, geometry.row_bytes] {
                 assert_eq!(offset % LINE, 0);

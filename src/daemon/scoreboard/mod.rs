@@ -4,16 +4,17 @@
 //! httpd's parent makes one a group and generation ([`Scoreboard::create`]) before it forks, so that the supervisor and
 //! the children inherit it; a daemon process gets its file ([`Scoreboard::open`]).
 //!
-//! Each cell has one writer at a time: a slot's the supervisor and the process that has the slot, a row's the child that
+//! Each cell but a claim has one writer at a time: a slot's the supervisor and the process that has the slot, a row's the child that
 //! has the row. So there is no lock that the dead can hold: whatever a child leaves behind is in its row and goes when
 //! the row is cleared, whatever a daemon leaves behind is in its slot and goes when the slot begins a new life. Those
 //! who write may be hostile: their words are bounded when read, nothing here loops over what they say, and each wait
 //! has an end.
 //!
 //! `cells` has the unsafe code, `slot` what is said of processes, `owner` who has a row, `places` how many requests each
-//! process has, `queue` who waits. What a child does with it is in [`crate::admission`].
+//! process has, `claims` whether it has begun with one, `queue` who waits. What a child does with it is in [`crate::admission`].
 
 mod cells;
+mod claims;
 pub(crate) mod clock;
 mod death;
 mod layout;
@@ -44,7 +45,7 @@ use crate::sys::memory::{self, Mapping};
 const MAGIC: u64 = u64::from_le_bytes(*b"RSGIboar");
 /// Of the cells and what they mean: supervisor, module and daemon come from one build, unless a package was updated
 /// under a running server.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Why there is no scoreboard.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, getpid, test_kill_process};
 
 use super::cells::Row;
-use super::{Scoreboard, clock};
+use super::{Scoreboard, claims, clock};
 
 /// Rows are looked through so often at most, in milliseconds.
 const SWEEP_EVERY: u64 = 200;
@@ -176,6 +176,9 @@ fn clear(row: &Row<'_>) {
     }
     for cell in row.assigned {
         cell.store(0, SeqCst);
+    }
+    for cell in row.claims {
+        claims::abandon(cell);
     }
     row.head.waiting.store(0, SeqCst);
     row.head.waiters_used.store(0, SeqCst);

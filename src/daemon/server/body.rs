@@ -52,7 +52,6 @@ impl Body {
         if let Self::Stream(stream) = self
             && !std::mem::replace(&mut stream.is_asked, true)
         {
-            wire::push_taken(frames);
             wire::push_need_body(frames);
         }
     }

@@ -6,7 +6,7 @@ use std::io;
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rsgi_core::wire::{BodyForm, Decoded, ToDaemon, WireError, decode_to_daemon};
+use rsgi_core::wire::{BodyForm, Decoded, Hello, ToDaemon, WireError, decode_to_daemon};
 
 use super::buffer::Buffer;
 use crate::sys::socket::{Received, Waiting, recv_with_fds};
@@ -57,6 +57,8 @@ pub(super) struct Connection {
     socket: OwnedFd,
     /// The child's process id, for the log.
     pid: u32,
+    /// Its row, where it makes its offers.
+    row: u32,
     /// What has come of the next request.
     partial: Buffer,
     /// The descriptor that came with it.
@@ -67,10 +69,11 @@ pub(super) struct Connection {
 
 impl Connection {
     /// A connection that was just made.
-    pub(super) fn new(socket: OwnedFd, pid: u32) -> Self {
+    pub(super) fn new(socket: OwnedFd, hello: &Hello) -> Self {
         Self {
             socket,
-            pid,
+            pid: hello.pid,
+            row: hello.row,
             partial: Buffer::default(),
             file: None,
             is_dropping_body: false,
@@ -85,6 +88,11 @@ impl Connection {
     /// The child's process id.
     pub(super) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// The child's row.
+    pub(super) fn row(&self) -> u32 {
+        self.row
     }
 
     /// The descriptor of the request's body.

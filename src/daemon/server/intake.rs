@@ -82,7 +82,7 @@ impl Server {
         // Armed later: an event could come before the connection is at its place.
         epoll::add(&self.epoll, &socket, data, epoll::EventFlags::ONESHOT)
             .map_err(io::Error::from)?;
-        seat.arm(Connection::new(socket, hello.pid));
+        seat.arm(Connection::new(socket, &hello));
         Ok(())
     }
 

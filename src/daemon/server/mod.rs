@@ -133,7 +133,7 @@ impl Server {
         &self.activity
     }
 
-    /// No thread takes another request. What has come and was not read goes back to the children when the process ends,
+    /// No thread takes another request. What has come and was not taken goes back to the children when the process ends,
     /// which give it to another one.
     pub fn stop(&self) {
         self.is_stopping.store(true, Ordering::SeqCst);

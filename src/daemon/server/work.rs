@@ -12,7 +12,9 @@ use rsgi_bridge::facts::{ConstantsBlock, FieldList, TargetFacts};
 use rsgi_bridge::host::Outcome;
 use rsgi_bridge::owned::{Description, OwnedRequest, Room};
 use rsgi_bridge::serve::{Job, Next, RequestSource};
-use rsgi_core::wire::{BodyForm, Decoded, RequestFrame, ToDaemon, WireError, decode_to_daemon};
+use rsgi_core::wire::{
+    BodyForm, Claim, Decoded, RequestFrame, ToDaemon, WireError, decode_to_daemon,
+};
 
 use super::body::{Body, Stream};
 use super::buffer::Buffer;
@@ -56,10 +58,16 @@ impl<'s> RequestSource for Worker<'s> {
     type Job = Work<'s>;
 
     fn next(&mut self, may_wait: bool) -> Next<Work<'s>> {
-        match self.server.next(&mut self.buffer, may_wait) {
-            Next::Ready((seat, connection)) => self.take(seat, connection),
-            Next::None => Next::None,
-            Next::End => Next::End,
+        loop {
+            match self.server.next(&mut self.buffer, may_wait) {
+                Next::Ready((seat, connection)) => {
+                    if let Some(job) = self.take(seat, connection) {
+                        return Next::Ready(job);
+                    }
+                }
+                Next::None => return Next::None,
+                Next::End => return Next::End,
+            }
         }
     }
 
@@ -107,13 +115,14 @@ impl<'s> Worker<'s> {
         }
     }
 
-    /// Makes a job of the request in the buffer.
-    fn take(&mut self, seat: Seat<'s>, mut connection: Connection) -> Next<Work<'s>> {
+    /// Makes a job of the request in the buffer. None where its child has taken it back: then another process runs it,
+    /// and the connection is closed without a word.
+    fn take(&mut self, seat: Seat<'s>, mut connection: Connection) -> Option<Work<'s>> {
         let daemon_start = micros();
         let (bytes, length) = mem::take(&mut self.buffer).into_memory();
         let Ok(summary) = self.summary(&bytes[..length]) else {
             // It was a request when it was read.
-            return Next::None;
+            return None;
         };
         let is_shared = summary.constants.is_some();
         let mut room = mem::take(&mut self.room);
@@ -125,9 +134,15 @@ impl<'s> Worker<'s> {
             Ok(request) => request,
             Err((_, room)) => {
                 self.keep(room);
-                return Next::None;
+                return None;
             }
         };
+        // From here on it is run and nowhere else.
+        let board = &self.server.board;
+        if !board.take_claim(connection.row(), summary.claim) {
+            self.keep(request.into_room());
+            return None;
+        }
         let body = match (summary.body, connection.take_file()) {
             (Form::File(length), Some(file)) => Body::File {
                 file,
@@ -146,13 +161,14 @@ impl<'s> Worker<'s> {
         };
         let host = FrameHost::new(seat, parts);
         self.server.activity.begin(self.number, daemon_start);
-        Next::Ready(Work { request, host })
+        Some(Work { request, host })
     }
 
     fn summary(&mut self, bytes: &[u8]) -> Result<Summary, WireError> {
         let request = request(bytes)?;
         let constants = &self.server.constants;
         Ok(Summary {
+            claim: request.claim,
             constants: constants.block(request.constants, &mut self.last_block),
             body: match request.body {
                 BodyForm::None | BodyForm::Inline(_) => Form::Given,
@@ -173,6 +189,7 @@ impl<'s> Worker<'s> {
 
 /// What the host must know of a request.
 struct Summary {
+    claim: Claim,
     constants: Option<Arc<ConstantsBlock>>,
     body: Form,
     log_level: u8,
@@ -191,6 +208,8 @@ impl Server {
     fn next(&self, buffer: &mut Buffer, may_wait: bool) -> Next<(Seat<'_>, Connection)> {
         while !self.is_stopping() {
             match self.wait(may_wait) {
+                // Goes back to the child when the process ends.
+                Ok(Wake::Connection(_)) if self.is_stopping() => {}
                 Ok(Wake::Connection(place)) => {
                     if let Some(ready) = self.receive(place, buffer) {
                         return Next::Ready(ready);

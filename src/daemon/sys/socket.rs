@@ -5,7 +5,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -181,20 +181,6 @@ pub fn wait_for(fd: BorrowedFd<'_>, interest: Interest, patience: Duration) -> i
     }
 }
 
-/// Whether the other end has not yet read everything that was sent.
-///
-/// # Errors
-/// It is no socket.
-pub fn has_unread(socket: BorrowedFd<'_>) -> io::Result<bool> {
-    let mut queued: libc::c_int = 0;
-    // SAFETY: a live descriptor, and a place for the number that TIOCOUTQ (SIOCOUTQ of sockets) writes.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut queued) };
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(queued > 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,18 +269,6 @@ mod tests {
         assert!(wait_for(ours.as_fd(), Interest::Writable, patience).unwrap());
         drop(theirs);
         assert!(wait_for(ours.as_fd(), Interest::Readable, patience).unwrap());
-    }
-
-    #[test]
-    fn what_the_other_end_has_not_read_is_known() {
-        let (ours, theirs) = stream_pair().unwrap();
-        assert!(!has_unread(ours.as_fd()).unwrap());
-        send_with_fds(ours.as_fd(), &[IoSlice::new(b"ab")], &[], Waiting::Never).unwrap();
-        assert!(has_unread(ours.as_fd()).unwrap());
-        receive(&theirs, &mut [0; 1]);
-        assert!(has_unread(ours.as_fd()).unwrap());
-        receive(&theirs, &mut [0; 1]);
-        assert!(!has_unread(ours.as_fd()).unwrap());
     }
 
     #[test]

@@ -25,7 +25,6 @@ fuzz_target!(|bytes: &[u8]| {
 fn encoded(frame: ToChild<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     match frame {
-        ToChild::Taken => push_taken(&mut out),
         ToChild::NeedBody => push_need_body(&mut out),
         ToChild::Head(head) => {
             for (name, value) in head.headers() {

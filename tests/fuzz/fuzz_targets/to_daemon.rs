@@ -56,6 +56,7 @@ fn push_request(out: &mut Vec<u8>, request: &RequestFrame<'_>) {
     for (id, name, _) in request.constants {
         assert!((id as usize) < NAMES.len() && (id == 0 || name.is_empty()));
     }
+    let start = out.len();
     let mut encoder = RequestEncoder::new(out, &head);
     for (id, name, value) in request.entries {
         match id {
@@ -70,5 +71,6 @@ fn push_request(out: &mut Vec<u8>, request: &RequestFrame<'_>) {
         BodyForm::Stream => (BodyPlan::Stream, &[][..]),
     };
     encoder.finish(plan).unwrap();
+    set_claim(&mut out[start..], request.claim);
     out.extend_from_slice(inline);
 }

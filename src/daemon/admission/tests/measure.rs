@@ -10,11 +10,16 @@ fn say(what: &str, each: Duration) {
     std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
 }
 
-/// Requests of one child, each with a look at both processes and all rows.
-fn run(board: &Scoreboard, child: &Admission) -> Duration {
+/// Requests of one child, each with a look at both processes and all rows; where they are claimed, by this thread.
+fn run(board: &Scoreboard, child: &Admission, is_claimed: bool) -> Duration {
     let begun = Instant::now();
     for round in 0..ROUNDS {
-        let assignment = child.assign(within(0), None).unwrap();
+        let mut assignment = child.assign(within(0), None).unwrap();
+        if is_claimed {
+            let claim = assignment.offer();
+            assert!(board.take_claim(child.row(), claim));
+            assignment.set_taken();
+        }
         std::hint::black_box(assignment.slot());
         drop(assignment);
         if round % 100_000 == 0 {
@@ -37,12 +42,19 @@ fn what_a_place_costs_while_nobody_waits() {
         .iter()
         .map(|child| child.assign(within(0), None).unwrap())
         .collect();
-    say("assign and release, alone", run(&board, &children[15]));
+    say(
+        "assign and release, alone",
+        run(&board, &children[15], false),
+    );
+    say(
+        "with a claim that is taken",
+        run(&board, &children[15], true),
+    );
     thread::scope(|scope| {
-        let other = scope.spawn(|| run(&board, &children[14]));
+        let other = scope.spawn(|| run(&board, &children[14], true));
         say(
-            "assign and release, two at a time",
-            run(&board, &children[15]),
+            "assign and release, two at a time, with a claim",
+            run(&board, &children[15], true),
         );
         other.join().unwrap();
     });

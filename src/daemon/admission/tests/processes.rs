@@ -110,6 +110,8 @@ fn a_process_of_its_own() {
         "queue" => queue(&board),
         "wait" => wait(&board),
         "daemon" => daemon(&board),
+        "take" => take(&board),
+        "offer" => offer(&board),
         other => panic!("no role {other}"),
     }
 }
@@ -178,6 +180,41 @@ fn daemon(board: &Arc<Scoreboard>) {
         board.sweep();
     }
     tell("idle");
+}
+
+/// Takes all offers of the first cells of the first row that it sees, and tells at the end which it got.
+fn take(board: &Scoreboard) {
+    let is_over = AtomicBool::new(false);
+    let row = board.row(0).unwrap();
+    tell("ready");
+    thread::scope(|scope| {
+        let taking = scope.spawn(|| {
+            let mut taken = Vec::new();
+            while !is_over.load(SeqCst) {
+                for (cell, word) in (0..2).zip(row.claims) {
+                    let sequence = word.load(SeqCst) >> 2;
+                    if board.take_claim(0, wire::Claim { cell, sequence }) {
+                        taken.push((cell, sequence));
+                    }
+                }
+            }
+            taken
+        });
+        until_told();
+        is_over.store(true, SeqCst);
+        for (cell, sequence) in taking.join().unwrap() {
+            tell(&format!("{cell} {sequence}"));
+        }
+    });
+}
+
+/// Offers a request to a process, and is killed.
+fn offer(board: &Arc<Scoreboard>) {
+    let child = join(board);
+    let mut place = child.assign(PATIENT, None).unwrap();
+    let claim = place.offer();
+    tell(&format!("{} {}", claim.cell, claim.sequence));
+    until_told();
 }
 
 /// Beats all hearts while something is done.
@@ -328,4 +365,66 @@ fn a_daemon_process_lets_waiting_requests_in_and_ends_when_the_last_is_done() {
         assert_eq!(daemon.line().as_deref(), Some("idle"));
         assert_eq!(slot.assigned(), 0);
     });
+}
+
+#[test]
+fn what_processes_take_and_a_child_retracts_is_each_offer_once() {
+    const OFFERS: u64 = 30_000;
+    let board = board(1, 1, 2);
+    let mut takers: Vec<_> = (0..2).map(|_| Process::start(&board, "take")).collect();
+    for taker in &mut takers {
+        assert_eq!(taker.line().as_deref(), Some("ready"));
+    }
+    let mut seen: Vec<(u32, u64)> = Vec::new();
+    for number in 0..OFFERS {
+        for cell in 0..2 {
+            let claim = wire::Claim {
+                cell,
+                sequence: board.offer(0, cell),
+            };
+            if number % 16 == 0 {
+                thread::sleep(Duration::from_micros(number % 7));
+            }
+            if board.retract(0, claim) {
+                seen.push((cell, claim.sequence));
+            }
+        }
+    }
+    let retracted = seen.len();
+    for taker in &mut takers {
+        taker.input.take();
+        while let Some(line) = taker.line() {
+            let (cell, sequence) = line.split_once(' ').unwrap();
+            seen.push((cell.parse().unwrap(), sequence.parse().unwrap()));
+        }
+    }
+    assert!(retracted > 0 && seen.len() > retracted, "{retracted}");
+    seen.sort_unstable();
+    let expected = (0..2).flat_map(|cell| (1..=OFFERS).map(move |sequence| (cell, sequence)));
+    assert!(seen.into_iter().eq(expected));
+}
+
+#[test]
+fn what_a_dead_child_offered_is_not_run_any_more() {
+    let board = board(1, 2, 2);
+    start(&board, 0, 1, 2);
+    let mut child = Process::start(&board, "offer");
+    let line = child.line().unwrap();
+    let (cell, sequence) = line.split_once(' ').unwrap();
+    let claim = wire::Claim {
+        cell: cell.parse().unwrap(),
+        sequence: sequence.parse().unwrap(),
+    };
+    child.signal(Signal::KILL);
+    let begun = Instant::now();
+    while board.sweep() == 0 {
+        assert!(begun.elapsed().as_secs() < 10);
+        thread::yield_now();
+    }
+    assert!(!board.take_claim(0, claim));
+    // The next owner of the row goes on where it ended.
+    let next = join(&board);
+    assert_eq!(next.row(), 0);
+    assert!(board.offer(0, claim.cell) > claim.sequence);
+    assert!(!board.take_claim(0, claim));
 }

@@ -250,7 +250,6 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
                     let file = fds.pop_front();
                     self.take_file(file, offset, length)?;
                 }
-                ToChild::Taken => self.check(self.how.is_streamed)?,
                 ToChild::NeedBody => {
                     let may = self.body.open();
                     self.check(may)?;

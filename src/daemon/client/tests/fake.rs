@@ -41,7 +41,7 @@ pub(super) fn group(options: DaemonOptions) -> FakeGroup {
 }
 
 impl FakeGroup {
-    /// Lets a process be ready in a slot, and runs it as `life` says; it never beats again.
+    /// Lets a process be ready in a slot, and runs it as `life` says; its heart beats when a request is asked.
     pub(super) fn start<R: Send + 'static>(
         &mut self,
         slot: u32,
@@ -56,6 +56,8 @@ impl FakeGroup {
                 board,
                 intake,
                 connection: None,
+                row: 0,
+                claim: Claim::NONE,
                 received: Vec::new(),
                 fds: Vec::new(),
             };
@@ -79,23 +81,9 @@ impl FakeGroup {
         body: BodyPlan,
         inline: &[u8],
     ) -> Result<Ending, Failure> {
-        let mut frame = Vec::new();
-        let head = RequestHead {
-            application_group: b"",
-            script: b"/app.wsgi",
-            callable: b"application",
-            resource: b"/app.wsgi",
-            mtime: None,
-            target_flags: 0,
-            request_flags: 0,
-            request_start: 1,
-            queue_start: 2,
-            log_level: 7,
-            constants: b"",
-        };
-        RequestEncoder::new(&mut frame, &head).finish(body).unwrap();
+        let mut frame = request(body);
         let outgoing = Outgoing {
-            frame: &frame,
+            frame: &mut frame,
             inline,
             file: None,
         };
@@ -105,13 +93,43 @@ impl FakeGroup {
             most_kept: 8 << 20,
             client_patience: Duration::from_secs(2),
         };
+        self.handle.board.slots().for_each(|slot| slot.beat());
         let mut exchange = Exchange::start(&self.handle, outgoing)?;
         relay(how, &mut exchange, &mut Inbox::new(), front)
+    }
+
+    /// Sends one request and does not wait for the answer.
+    pub(super) fn send_and_leave(&self) {
+        let outgoing = Outgoing {
+            frame: &mut request(BodyPlan::None),
+            inline: &[],
+            file: None,
+        };
+        drop(Exchange::start(&self.handle, outgoing).unwrap());
     }
 
     pub(super) fn assigned(&self, slot: u32) -> u32 {
         self.handle.board.slot(slot).unwrap().assigned()
     }
+}
+
+fn request(body: BodyPlan) -> Vec<u8> {
+    let mut frame = Vec::new();
+    let head = RequestHead {
+        application_group: b"",
+        script: b"/app.wsgi",
+        callable: b"application",
+        resource: b"/app.wsgi",
+        mtime: None,
+        target_flags: 0,
+        request_flags: 0,
+        request_start: 1,
+        queue_start: 2,
+        log_level: 7,
+        constants: b"",
+    };
+    RequestEncoder::new(&mut frame, &head).finish(body).unwrap();
+    frame
 }
 
 /// A process with one thread and one connection.
@@ -120,6 +138,9 @@ pub(super) struct FakeProcess {
     pub(super) board: Arc<Scoreboard>,
     pub(super) intake: OwnedFd,
     pub(super) connection: Option<OwnedFd>,
+    row: u32,
+    /// Of the last request.
+    pub(super) claim: Claim,
     received: Vec<u8>,
     fds: Vec<OwnedFd>,
 }
@@ -141,6 +162,7 @@ impl FakeProcess {
         let hello = Hello::decode(&message[..got.bytes]).unwrap();
         let slot = self.board.slot(self.slot).unwrap();
         assert_eq!(hello.incarnation, slot.incarnation());
+        self.row = hello.row;
         let socket = got.fds.pop().unwrap();
         assert_eq!(peer(socket.as_fd()).unwrap().pid.cast_unsigned(), hello.pid);
         self.received.clear();
@@ -151,15 +173,32 @@ impl FakeProcess {
         self.connection.as_ref().unwrap().as_fd()
     }
 
-    /// The next frame.
+    /// The next frame; a request is taken.
     pub(super) fn frame(&mut self) -> Got {
+        let got = self.look();
+        if matches!(got, Got::Request(_)) {
+            assert!(self.take());
+        }
+        got
+    }
+
+    /// Takes the last request; false where the child has it back.
+    pub(super) fn take(&self) -> bool {
+        self.board.take_claim(self.row, self.claim)
+    }
+
+    /// The next frame; a request is not taken.
+    pub(super) fn look(&mut self) -> Got {
         loop {
             if let Decoded::Frame { frame, used } = decode_to_daemon(&self.received).unwrap() {
                 let got = match frame {
-                    ToDaemon::Request(request) => Got::Request(match request.body {
-                        BodyForm::Inline(body) => body.to_vec(),
-                        _ => Vec::new(),
-                    }),
+                    ToDaemon::Request(request) => {
+                        self.claim = request.claim;
+                        Got::Request(match request.body {
+                            BodyForm::Inline(body) => body.to_vec(),
+                            _ => Vec::new(),
+                        })
+                    }
                     ToDaemon::Body(body) => Got::Body(body.to_vec()),
                     ToDaemon::BodyEnd(outcome) => Got::BodyEnd(outcome),
                 };

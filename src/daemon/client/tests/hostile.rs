@@ -58,7 +58,6 @@ fn what_a_process_cannot_say_is_a_502_that_names_it() {
             "a wish for a body that is not streamed",
             frames(push_need_body),
         ),
-        ("taken for one that is not streamed", frames(push_taken)),
         (
             "a file without a descriptor",
             [page(b""), frames(|out| push_file(out, 0, 1))].concat(),

@@ -1,5 +1,6 @@
 //! Requests to processes that behave in every way but the right one, over real sockets.
 
+mod claims;
 mod fake;
 mod hostile;
 mod streams;

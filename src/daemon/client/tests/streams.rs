@@ -23,7 +23,6 @@ fn a_streamed_body_is_read_only_when_it_is_asked_for() {
     let process = group.start(0, |process| {
         let request = process.request();
         let mut out = Vec::new();
-        push_taken(&mut out);
         push_need_body(&mut out);
         process.say(&out);
         let mut got = vec![request];
@@ -92,7 +91,6 @@ fn both_directions_move_at_the_same_time() {
         process.request();
         // The answer begins before the body is asked for.
         let mut out = page(b"");
-        push_taken(&mut out);
         push_need_body(&mut out);
         process.say(&out);
         loop {
@@ -153,7 +151,6 @@ fn a_process_that_answers_a_streamed_body_and_dies_is_still_heard() {
     let process = group.start(0, |process| {
         process.request();
         let mut out = Vec::new();
-        push_taken(&mut out);
         push_need_body(&mut out);
         out.extend(page(b"early"));
         push_end(&mut out);

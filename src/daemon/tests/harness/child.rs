@@ -260,7 +260,6 @@ impl Child {
 
 fn note(frame: ToChild<'_>, answer: &mut Answer, files: &mut Vec<OwnedFd>) {
     match frame {
-        ToChild::Taken => {}
         ToChild::NeedBody => answer.needs_body = true,
         ToChild::Head(head) => {
             answer.status = head.status;
