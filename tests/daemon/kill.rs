@@ -1,9 +1,9 @@
-//! Processes that are killed or stopped: only what ran in them fails, and no slot, thread or descriptor stays taken.
+//! Processes that are killed: only what ran in them fails, and no slot, thread or descriptor stays taken.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::{all_serve, answering, group, millis, mixed, sleeping};
+use super::{all_serve, answering, group, millis, sleeping};
 use crate::harness::{
     Ask, Builder, Connection, Failure, Load, Request, Server, comes_true, has_ended, only_rsgi,
     open_descriptors, say, signal, wait_until,
@@ -246,87 +246,6 @@ fn a_killed_supervisor_is_replaced_and_costs_no_request() {
         "the parent's {parent} descriptors became {now}"
     );
     server.finish();
-}
-
-#[test]
-fn a_stopped_process_gets_nothing_more_and_takes_part_again_when_it_goes_on() {
-    only_rsgi!("its socket is shared: what the stopped process took waits, what is left is served");
-    let server = quiet(group("processes=2 threads=5"));
-    server.allow_log("RSGI04");
-    all_serve(&server, "/sleep", 2);
-    let daemons = server.daemons();
-    let seen = |server: &Server| -> BTreeSet<i32> {
-        let load = Load::on(server.port()).clients(10).most(3);
-        let report = load.run(|client, turn| sleeping(0.05, client, turn));
-        report.lost_nothing();
-        (0..20).map(|_| answering(server)).collect()
-    };
-    let stopped = daemons[0];
-    let load = Load::on(server.port())
-        .clients(6)
-        .lasting(Duration::from_secs(30));
-    let began = Instant::now();
-    let mut quiet_from = Duration::ZERO;
-    let mut quiet_until = Duration::ZERO;
-    let report = load.during(mixed, |running| {
-        running.wait_for(50);
-        signal(stopped, libc::SIGSTOP);
-        // A heartbeat may be a second old.
-        std::thread::sleep(millis(1500));
-        quiet_from = began.elapsed();
-        running.wait_for(30);
-        std::thread::sleep(millis(1500));
-        quiet_until = began.elapsed();
-        signal(stopped, libc::SIGCONT);
-        running.wait_for(50);
-    });
-    signal(stopped, libc::SIGCONT);
-    report.say("SIGSTOP");
-    report.lost_nothing();
-    // Only what it had may have waited for it: no more than its threads.
-    let slow = report
-        .latencies
-        .iter()
-        .filter(|l| **l > millis(900))
-        .count();
-    assert!(
-        slow <= 5,
-        "{slow} requests waited ({quiet_from:?} to {quiet_until:?})"
-    );
-    assert_eq!(
-        server.daemons(),
-        daemons,
-        "the stopped process was replaced"
-    );
-    let both = comes_true(Duration::from_secs(5), || {
-        seen(&server).contains(&stopped) || {
-            let load = Load::on(server.port()).clients(10).most(1);
-            load.run(|client, turn| sleeping(0.1, client, turn))
-                .lost_nothing();
-            false
-        }
-    });
-    assert!(
-        both || takes_part(&server, stopped),
-        "it takes part no more"
-    );
-    server.finish();
-}
-
-/// Whether a process answers one of ten requests that run at the same time.
-fn takes_part(server: &Server, pid: i32) -> bool {
-    let name = pid.to_string();
-    let pids: Vec<String> = std::thread::scope(|scope| {
-        let ask = |number| {
-            move || {
-                let reply = server.ask(&sleeping(0.3, number, 0).request).ok();
-                reply.header("X-Pid").unwrap_or_default().to_owned()
-            }
-        };
-        let clients: Vec<_> = (0..10).map(|number| scope.spawn(ask(number))).collect();
-        clients.into_iter().map(|c| c.join().unwrap()).collect()
-    });
-    pids.contains(&name)
 }
 
 #[test]

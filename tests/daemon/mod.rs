@@ -15,6 +15,7 @@ mod reach;
 mod restart;
 mod secrets;
 mod slow;
+mod stopped;
 mod timeouts;
 mod truncated;
 
