@@ -29,6 +29,7 @@ mod render;
 mod server;
 mod settings;
 mod sources;
+mod status;
 mod summary;
 mod survey;
 mod tree;
@@ -92,6 +93,7 @@ fn obey(command: Command, given: &sources::Given) -> Result<u8, Error> {
         Command::StartServer(args) => return server::start(&args),
         Command::SetupServer(args) => return server::setup(&args),
         Command::Check(args) => return survey::check(*args, given),
+        Command::Status(args) => status::run(&args)?,
         Command::SystemdUnit(args) => {
             // What makes no sense is refused here rather than when the unit starts.
             settings::Settings::resolve(&args)?;

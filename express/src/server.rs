@@ -20,6 +20,7 @@ use crate::process::{self, Server};
 use crate::python::Python;
 use crate::ready::Ready;
 use crate::settings::Settings;
+use crate::status::Access;
 use crate::summary;
 use crate::tree::ServerRoot;
 use crate::watch::Watch;
@@ -133,6 +134,7 @@ fn set_up(settings: &Settings, is_serving: bool) -> Result<(ServerRoot, Findings
         gdb: tools.gdb,
         identity,
     };
+    Access::of(settings)?.write(&root)?;
     root.write(settings, &Context::new(settings, &findings)?)?;
     verify(settings, &findings, &root, is_serving)?;
     Ok((root, findings))

@@ -129,6 +129,25 @@ impl ServerRoot {
         Ok(())
     }
 
+    /// Writes a file that only its owner can read, whole or not at all.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn write_private(&self, name: &str, text: &str) -> Result<(), Error> {
+        let path = self.file(name);
+        let fresh = self.file(&format!(".{name}.new"));
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        options
+            .open(&fresh)
+            .and_then(|mut file| {
+                file.set_permissions(fs::Permissions::from_mode(0o600))?;
+                io::Write::write_all(&mut file, text.as_bytes())
+            })
+            .and_then(|()| fs::rename(&fresh, &path))
+            .map_err(Error::file("write", &path))
+    }
+
     /// The process that the pid file names, if it is alive.
     pub(crate) fn running(&self) -> Option<Pid> {
         let text = fs::read_to_string(&self.pid_file).ok()?;

@@ -9,6 +9,7 @@ pub mod environ;
 pub mod group;
 pub mod header;
 pub mod input;
+pub mod json;
 pub mod logline;
 pub mod name;
 pub mod options;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rsgi_bridge::layer::module_directory;
+use rsgi_daemon::client::GroupHandle;
 use rsgi_daemon::supervisor::{
     self, Chosen, GroupSpec, Membership, Retired, Supervisor, SupervisorLog,
 };
@@ -363,6 +364,14 @@ pub(super) fn join(phase: Phase<'_>) {
     } else {
         SUPERVISORS.lock().clear();
     }
+}
+
+/// All groups of this generation, in a child.
+pub(super) fn groups<'s>(main: Server<'s>) -> impl Iterator<Item = &'s GroupHandle> {
+    generation(Some(main))
+        .and_then(|generation| generation.membership.get())
+        .into_iter()
+        .flat_map(Membership::groups)
 }
 
 /// The group of that name for a request, in a child.

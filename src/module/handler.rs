@@ -11,7 +11,7 @@ use super::asked::{Asked, Script};
 use super::directives::ServerConfig;
 use super::environ::View;
 use super::groups::{self, Destination};
-use super::{NO_SETTINGS, Rsgi, local, mapping, remote};
+use super::{NO_SETTINGS, Rsgi, local, mapping, remote, status};
 use crate::httpd::{FileKind, Request, Server, Verdict};
 
 /// The handler's name by which aliases, AddHandler and SetHandler choose it.
@@ -40,6 +40,9 @@ pub(super) fn handle(request: Request<'_>) -> Verdict {
     let Some(name) = request.handler_name() else {
         return Verdict::Declined;
     };
+    if name == status::HANDLER {
+        return status::handle(request);
+    }
     let Some(config) = request.server().and_then(|server| server.config::<Rsgi>()) else {
         return Verdict::Declined;
     };

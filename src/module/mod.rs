@@ -21,6 +21,7 @@ mod local;
 mod mapping;
 mod ownership;
 mod remote;
+mod status;
 
 use rsgi_core::options::{ServerOptions, Settings};
 

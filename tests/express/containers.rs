@@ -185,7 +185,7 @@ fn the_unit_is_one_that_systemd_accepts() {
             "--document-root",
             "a b%",
             "--user",
-            "nobody",
+            "daemon",
         ])
         .env("RSGI_THREADS", "7");
     let output = launcher.output("systemd-unit");

@@ -13,6 +13,7 @@ mod refusals;
 mod serving;
 mod snippets;
 mod sources;
+mod status;
 mod trees;
 
 use launcher::Launcher;

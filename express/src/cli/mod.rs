@@ -16,6 +16,7 @@ mod processes;
 mod server;
 mod services;
 mod sources;
+mod status;
 
 use std::path::PathBuf;
 
@@ -33,6 +34,7 @@ pub(crate) use processes::ProcessArgs;
 pub(crate) use server::TreeArgs;
 pub(crate) use services::ServiceArgs;
 pub(crate) use sources::{LogFormat, SourceArgs};
+pub(crate) use status::StatusArgs;
 
 /// Serves a Python WSGI application through Apache httpd.
 #[derive(Debug, Parser)]
@@ -58,6 +60,8 @@ pub(crate) enum Command {
     SetupServer(Box<ServerArgs>),
     /// Says what would fail, and how to mend it, and starts nothing
     Check(Box<CheckArgs>),
+    /// Shows what a running server does
+    Status(StatusArgs),
     /// Prints a hardened systemd unit that serves with the same options
     SystemdUnit(Box<ServerArgs>),
     /// Prints the lines that load the module into an existing Apache

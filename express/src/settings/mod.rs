@@ -142,7 +142,8 @@ impl Settings {
     }
 }
 
-fn default_server_root(host: Option<&str>, port: u16) -> PathBuf {
+/// Where a server is that was not told where to be.
+pub(crate) fn default_server_root(host: Option<&str>, port: u16) -> PathBuf {
     let temporary = env::var_os("TMPDIR").filter(|dir| !dir.is_empty());
     let temporary = temporary.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
     let host = host.unwrap_or("localhost");

@@ -34,6 +34,7 @@ use cells::Cells;
 pub(crate) use cells::{Row, WaiterCell};
 pub use death::{Death, Limit};
 pub use layout::Layout;
+pub use owner::Child;
 pub(crate) use owner::Owner;
 pub(crate) use places::Avoid;
 pub(crate) use queue::{AWAKE, Key, SLEEPING};

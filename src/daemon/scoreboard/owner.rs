@@ -84,7 +84,31 @@ fn parse(stat: &[u8]) -> Option<Seen> {
     })
 }
 
+/// An Apache child that has sent requests, as it says itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Child {
+    /// Its process id.
+    pub pid: u32,
+    /// Its requests that wait for a place.
+    pub waiting: u32,
+    /// Its requests that have one.
+    pub assigned: u64,
+}
+
 impl Scoreboard {
+    /// The children that have a row.
+    pub fn children(&self) -> impl Iterator<Item = Child> {
+        let layout = self.layout();
+        self.rows().filter_map(move |row| {
+            let owner = row.head.owner.load(SeqCst);
+            (owner != 0).then(|| Child {
+                pid: Owner::unpack(owner).pid,
+                waiting: row.head.waiting.load(SeqCst).min(layout.waiters),
+                assigned: self.assigned_by(&row),
+            })
+        })
+    }
+
     /// Takes a row for the calling process: one that nobody has, else one of a dead owner.
     pub(crate) fn claim_row(&self, owner: Owner) -> Option<u32> {
         let rows = self.layout().rows;

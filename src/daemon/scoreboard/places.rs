@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 
 use super::slot::{Slot, SlotState};
-use super::{Scoreboard, SlotRef, clock};
+use super::{Row, Scoreboard, SlotRef, clock};
 
 /// How often the last place may be snatched away before one has to queue for it.
 const ATTEMPTS: usize = 4;
@@ -38,6 +38,14 @@ impl Scoreboard {
         self.cells
             .assigned(process.slot, self.rows_used())
             .map(|cell| count_for(cell.load(SeqCst), process.incarnation))
+            .sum()
+    }
+
+    /// Requests that a child has assigned to processes which are there.
+    pub(super) fn assigned_by(&self, row: &Row<'_>) -> u64 {
+        self.slots()
+            .zip(row.assigned)
+            .map(|(slot, cell)| count_for(cell.load(SeqCst), slot.incarnation()))
             .sum()
     }
 

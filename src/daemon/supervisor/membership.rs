@@ -85,6 +85,11 @@ impl Membership {
         }
     }
 
+    /// All groups of this generation, in the order of their names.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupHandle> {
+        self.groups.values().map(|joined| &joined.own)
+    }
+
     /// The group of that name, for one request.
     #[must_use]
     pub fn group(&self, name: &[u8]) -> Option<Chosen<'_>> {
