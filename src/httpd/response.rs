@@ -7,6 +7,9 @@ use super::request::Request;
 use crate::apr::{Brigade, FilePart, Status};
 use crate::ffi;
 
+/// In which a session of HTTP/2 fetches what a stream has for it: mod_http2 gives no sign of that.
+const A_MOMENT: Duration = Duration::from_millis(20);
+
 /// What became of a piece of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivery {
@@ -183,6 +186,11 @@ impl<'r> Response<'r> {
         let connection = self.request.record().connection;
         // SAFETY: the live connection of the request, used by this thread.
         let secondary = unsafe { !(*connection).master.is_null() };
+        if secondary {
+            // The reset of a stream overtakes what its session has not fetched yet, status and headers too.
+            self.pass(false, true);
+            std::thread::sleep(A_MOMENT);
+        }
         self.brigade.append_error(ffi::HTTP_BAD_GATEWAY);
         if secondary {
             // mod_http2 turns the error bucket into RST_STREAM.
