@@ -4,6 +4,8 @@
 //! owned crosses: only numbers, function pointers and borrowed memory. Every structure is append-only and
 //! starts with its `size`; a change of meaning raises [`ABI`]. Both sides stop panics at each function.
 //!
+//! The file is long because the contract is one: whoever changes a part has to see the rest.
+//!
 //! The *host* is the side that knows httpd or the wire; the *layer* is the side that knows CPython.
 
 use core::ffi::{c_int, c_void};
@@ -394,6 +396,61 @@ pub struct Job {
     pub ctx: *mut c_void,
 }
 
+/// `ask`: `check_password(environ, user, password)`.
+pub const ASK_PASSWORD: u32 = 1;
+/// `ask`: `get_realm_hash(environ, user, realm)`.
+pub const ASK_REALM_HASH: u32 = 2;
+/// `ask`: `groups_for_user(environ, user)`.
+pub const ASK_GROUPS: u32 = 3;
+/// `ask`: `allow_access(environ, host)`.
+pub const ASK_ACCESS: u32 = 4;
+/// `ask`: `process_group(environ)`, `application_group(environ)` and `callable_object(environ)`, those that are there.
+pub const ASK_DISPATCH: u32 = 5;
+
+/// `ask`: None.
+pub const ANSWER_NONE: c_int = 0;
+/// `ask`: True.
+pub const ANSWER_TRUE: c_int = 1;
+/// `ask`: False.
+pub const ANSWER_FALSE: c_int = 2;
+/// `ask`: texts, each of which was given to [`Asker::give`].
+pub const ANSWER_TEXTS: c_int = 3;
+/// `ask`: no answer, or one that means nothing. The reason is logged.
+pub const ANSWER_FAILED: c_int = -1;
+/// `ask`: the script could not be loaded. The reason is logged.
+pub const ANSWER_NOT_LOADED: c_int = -2;
+
+/// What is asked of a script outside of a response.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Question {
+    /// `size_of::<Question>()` of the host.
+    pub size: usize,
+    /// An `ASK_*` number.
+    pub kind: u32,
+    /// What the function is given behind the environ, latin-1.
+    pub arguments: *const Bytes,
+    /// How many.
+    pub count: usize,
+}
+
+/// What the host does for who asks. `ctx` is the value given to [`Layer::ask`], also for the functions of `host`. No
+/// function unwinds. Calls come one at a time and only while `ask` runs, perhaps on a thread of the script's own.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Asker {
+    /// `size_of::<Asker>()` of the host.
+    pub size: usize,
+    /// Logs for the request. Nothing can be sent or read.
+    pub host: *const Host,
+    /// Takes a text of the answer. `index` is its place; for [`ASK_DISPATCH`] which of the three functions said it, from 0.
+    pub give: extern "C" fn(ctx: *mut c_void, index: u32, text: Bytes),
+    /// Whether the request's connection is encrypted.
+    pub is_https: extern "C" fn(ctx: *mut c_void) -> c_int,
+    /// A variable of mod_ssl: 1 and its value, which stays until the next call; or 0.
+    pub variable: extern "C" fn(ctx: *mut c_void, name: Bytes, value: *mut Bytes) -> c_int,
+}
+
 /// Where a worker's requests come from. `ctx` is the value given to [`Layer::serve`]. No function unwinds. All calls come
 /// on the thread that called `serve`, in turn: `next` until it gives a request, then what [`Host`] says, then `done`.
 ///
@@ -461,4 +518,12 @@ pub struct Layer {
     pub serve: extern "C" fn(source: *const Source, ctx: *mut c_void) -> c_int,
     /// 1 once a request of this process has found its script loaded, whatever came of it then; 0 before. Never waits.
     pub has_loaded: extern "C" fn() -> c_int,
+    /// Asks a function of a script, which is loaded where that is needed: an `ANSWER_*` code. Of the request there need be
+    /// nothing but target and entries. A script whose target names no resource is not asked for `reload_required`.
+    pub ask: extern "C" fn(
+        request: *const Request,
+        question: *const Question,
+        asker: *const Asker,
+        ctx: *mut c_void,
+    ) -> c_int,
 }

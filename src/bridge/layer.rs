@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::abi;
+use crate::ask::{Answer, Asker, Question, Silent};
 use crate::facts::{RequestFacts, TargetFacts};
 use crate::host::{Context, Outcome, RequestHost};
 use crate::loaded;
@@ -249,6 +250,24 @@ impl Layer {
     #[must_use]
     pub fn has_loaded(&self) -> bool {
         (self.table.has_loaded)() != 0
+    }
+
+    /// Asks a function of a script ([`abi::Layer::ask`]).
+    pub fn ask<A: Asker>(
+        &self,
+        facts: &RequestFacts<'_>,
+        question: &Question<'_>,
+        asker: &mut A,
+    ) -> Answer {
+        let mut silent = Silent(asker);
+        let mut context = Context::new(&mut silent);
+        let code = facts.with_abi(|request| {
+            question.with_abi(|question| {
+                let ctx = (&raw mut context).cast();
+                (self.table.ask)(request, question, Silent::<A>::ASKER, ctx)
+            })
+        });
+        Answer::from_code(code)
     }
 
     /// Injects a fault, for tests; gives `abi::HANDLED_PANIC`.

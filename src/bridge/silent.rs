@@ -2,7 +2,9 @@
 
 use core::ffi::{c_int, c_void};
 
-use crate::abi::{self, Bytes, ErrorText, Host, Layer, Process, Request, Source, Start, Target};
+use crate::abi::{
+    self, Asker, Bytes, ErrorText, Host, Layer, Process, Question, Request, Source, Start, Target,
+};
 
 extern "C" fn start(_: *const Start, _: *const Process, _: *mut ErrorText) -> c_int {
     0
@@ -41,6 +43,10 @@ extern "C" fn has_loaded() -> c_int {
     0
 }
 
+extern "C" fn ask(_: *const Request, _: *const Question, _: *const Asker, _: *mut c_void) -> c_int {
+    abi::ANSWER_FAILED
+}
+
 /// See the module.
 pub(crate) const TABLE: Layer = Layer {
     abi: abi::ABI,
@@ -59,4 +65,5 @@ pub(crate) const TABLE: Layer = Layer {
     stopping,
     serve,
     has_loaded,
+    ask,
 };

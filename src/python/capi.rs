@@ -175,6 +175,17 @@ pub(crate) fn with_latin1<R>(
     Ok(body(encoded.as_bytes()))
 }
 
+/// The bytes of a bytes object, or of a str in latin-1.
+///
+/// # Errors
+/// See [`with_latin1`].
+pub(crate) fn latin1_bytes(object: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<u8>> {
+    match object.cast::<PyBytes>() {
+        Ok(bytes) => Ok(bytes.as_bytes().to_vec()),
+        Err(_) => with_latin1(object, what, <[u8]>::to_vec),
+    }
+}
+
 /// The name of an object's type.
 pub(crate) fn type_name(object: &Bound<'_, PyAny>) -> String {
     let name = object.get_type();

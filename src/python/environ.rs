@@ -56,6 +56,17 @@ pub(crate) fn build<'py>(
     Ok(environ)
 }
 
+/// Makes the environ of a question outside of a response: what the host gave, and versions.
+pub(crate) fn plain<'py>(at: At<'py>, request: &RequestView<'_>) -> PyResult<Bound<'py, PyDict>> {
+    let environ = PyDict::new(at.py);
+    put_all(at, &environ, request.constants().1)?;
+    put_all(at, &environ, request.fields())?;
+    if let Some(facts) = process::facts() {
+        put_versions(at.py, &environ, facts)?;
+    }
+    Ok(environ)
+}
+
 /// Seconds since the epoch.
 fn now() -> f64 {
     SystemTime::now()
@@ -114,6 +125,10 @@ fn put_facts(at: At<'_>, environ: &Bound<'_, PyDict>, facts: &Facts) -> PyResult
     }
     environ.set_item("wsgi.input_terminated", true)?;
     environ.set_item("wsgi.file_wrapper", &at.kit().types.file_wrapper)?;
+    put_versions(py, environ, facts)
+}
+
+fn put_versions(py: Python<'_>, environ: &Bound<'_, PyDict>, facts: &Facts) -> PyResult<()> {
     environ.set_item("apache.version", PyTuple::new(py, facts.apache_version)?)?;
     environ.set_item("mod_wsgi.version", PyTuple::new(py, facts.wsgi_version)?)
 }

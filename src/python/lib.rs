@@ -3,7 +3,7 @@
 //! `entry` is the table that the host looks up; `start` starts and stops Python; `interpreter` attaches threads to
 //! application groups; `kit` and `setup` make an interpreter look as mod_wsgi's do; `loader`, `environ` and `handler`
 //! run a request, whose state is an `exchange`; `serve` makes a thread of the host a worker, `worker` knows what
-//! each is doing, `stacks` tells where all threads are, `service` runs a process without workers; `types` are the Python-visible types; `ending` is what an interpreter's threads are owed at its end; `capi` holds what PyO3 lacks.
+//! each is doing, `stacks` tells where all threads are, `service` runs a process without workers; `types` are the Python-visible types; `question` asks scripts outside of a response; `ending` is what an interpreter's threads are owed at its end; `capi` holds what PyO3 lacks.
 //! No Python object is in a static: whatever is cached hangs off its interpreter (DESIGN.md §5).
 
 mod capi;
@@ -19,6 +19,7 @@ mod line;
 mod loader;
 mod panics;
 mod process;
+mod question;
 mod report;
 mod respond;
 mod scratch;

@@ -118,6 +118,19 @@ pub(crate) fn find<'py>(
     })
 }
 
+/// The globals of a script that something is asked of outside of a response.
+///
+/// # Errors
+/// The script could not be loaded, which is logged.
+pub(crate) fn globals<'py>(
+    at: At<'py>,
+    target: &TargetView<'_>,
+    exchange: &Exchange,
+) -> Result<Bound<'py, PyDict>, i32> {
+    let script = script(at, target.script);
+    current(at, &script, target, Some(exchange))
+}
+
 /// Loads a script before any request asks for it.
 pub(crate) fn load_ahead(target: &TargetView<'_>) -> bool {
     let Some(_use) = process::enter() else {
@@ -217,6 +230,9 @@ fn is_outdated(
         if !is_seen_late {
             return true;
         }
+    }
+    if target.resource.is_empty() {
+        return false;
     }
     let Some(ask) = capi::dict_item(globals, own.reload_required.bind(at.py)) else {
         return false;

@@ -14,7 +14,7 @@ use std::os::fd::BorrowedFd;
 
 use crate::abi;
 
-pub(crate) use table::Context;
+pub(crate) use table::{Context, context};
 pub use view::{Blocks, HeadView};
 
 /// What the owner of a request does for the application. Calls come one at a time while

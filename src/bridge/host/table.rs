@@ -57,7 +57,7 @@ impl<'h, H: RequestHost> Context<'h, H> {
     }
 
     /// Runs one callback; after a panic this and every later one gives `fallback`.
-    fn call<R>(&mut self, name: &str, fallback: R, body: impl FnOnce(&mut H) -> R) -> R {
+    pub(crate) fn call<R>(&mut self, name: &str, fallback: R, body: impl FnOnce(&mut H) -> R) -> R {
         if self.is_broken {
             return fallback;
         }
@@ -81,7 +81,7 @@ impl<'h, H: RequestHost> Context<'h, H> {
 /// # Safety
 /// `ctx` is null or the pointer that `Layer::handle` passed with `Context<H>`'s table, and `handle` has not
 /// returned. The ABI has the layer call from that thread only, one call at a time.
-unsafe fn context<'c, H>(ctx: *mut c_void) -> Option<&'c mut Context<'c, H>> {
+pub(crate) unsafe fn context<'c, H>(ctx: *mut c_void) -> Option<&'c mut Context<'c, H>> {
     // SAFETY: the caller vouches for it.
     unsafe { ctx.cast::<Context<'c, H>>().as_mut() }
 }

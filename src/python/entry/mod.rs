@@ -2,17 +2,21 @@
 //!
 //! Every function of the table stops panics, also those of a payload's drop.
 
+mod asker;
 mod view;
 
 use core::ffi::{c_int, c_void};
 
 use rsgi_bridge::abi::{
-    self, Bytes, ErrorText, Host, Layer, Process, Request, Source, Start, Target,
+    self, Asker, Bytes, ErrorText, Host, Layer, Process, Question, Request, Source, Start, Target,
 };
 use rsgi_bridge::fence::fence;
 
-use crate::{handler, interpreter, loader, panics, process, serve, service, stacks, start, worker};
+use crate::{
+    handler, interpreter, loader, panics, process, question, serve, service, stacks, start, worker,
+};
 
+pub(crate) use asker::{AskerRef, FAILED, QuestionView};
 pub(crate) use view::{
     FieldView, Fields, HostRef, Next, Prefix, RequestView, SourceRef, Taken, TargetView,
 };
@@ -34,6 +38,7 @@ static LAYER: Layer = Layer {
     stopping,
     serve: serve_source,
     has_loaded,
+    ask,
 };
 
 /// The layer's table, or null for a host of another ABI.
@@ -185,6 +190,27 @@ extern "C" fn serve_source(source: *const Source, context: *mut c_void) -> c_int
 
 extern "C" fn has_loaded() -> c_int {
     c_int::from(loader::has_loaded())
+}
+
+extern "C" fn ask(
+    request: *const Request,
+    question: *const Question,
+    asker: *const Asker,
+    context: *mut c_void,
+) -> c_int {
+    // INVARIANT: used until this function returns.
+    let asker = AskerRef::new(asker, context);
+    fenced("ask", Some(asker.host()), FAILED, || {
+        // SAFETY: the host gives a live structure for the call.
+        let request = unsafe { &*request };
+        // SAFETY: see above; all it names is alive for the call.
+        let request = unsafe { RequestView::new(request) };
+        // SAFETY: the host gives a live structure for the call.
+        let question = unsafe { &*question };
+        // SAFETY: see above; all it names is alive for the call.
+        let question = unsafe { QuestionView::new(question) };
+        question::ask(&request, &question, asker)
+    })
 }
 
 struct Bomb;

@@ -161,6 +161,12 @@ impl Exchange {
         result.map(|()| out).map_err(InputError::Failed)
     }
 
+    /// Asks the request's owner something, as the only one who does; none where the request is over.
+    pub(crate) fn while_open<R>(&self, py: Python<'_>, ask: impl FnOnce() -> R) -> Option<R> {
+        let inner = self.lock(py);
+        inner.usable().map(|_| ask())
+    }
+
     /// Logs for the request; where the host is in use elsewhere or the request is over, for the process.
     pub(crate) fn log(&self, level: u32, line: &[u8]) {
         match self.inner.try_lock() {

@@ -42,6 +42,11 @@ impl InHand {
         self.0.borrow().clone()
     }
 
+    /// Takes an exchange in hand.
+    pub(crate) fn hold(&self, exchange: &Arc<Exchange>) {
+        self.0.replace(Some(Arc::clone(exchange)));
+    }
+
     /// The request is over. Attached.
     pub(crate) fn close(&self, py: Python<'_>) {
         if let Some(exchange) = self.0.take() {
@@ -109,7 +114,7 @@ pub(crate) fn run(at: At<'_>, request: &RequestView<'_>, host: HostRef, in_hand:
     };
     let exchange = &objects.exchange;
     exchange.begin(at.py, request, host);
-    in_hand.0.replace(Some(Arc::clone(exchange)));
+    in_hand.hold(exchange);
     exchange::set_current(Some(Arc::clone(exchange)));
     let window = Window::open(at, &request.target, request.daemon_start());
     let after = serve(at, request, &objects);

@@ -7,6 +7,7 @@
 mod adapter;
 mod file_wrapper;
 mod input;
+mod inquiry;
 mod instance;
 mod log;
 mod restricted;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 
 use crate::capi;
+use crate::entry::AskerRef;
 use crate::exchange::Exchange;
 
 pub(crate) use file_wrapper::file_wrapper;
@@ -29,6 +31,8 @@ pub(crate) struct Types {
     log: Py<PyAny>,
     restricted: Py<PyAny>,
     signal: Py<PyAny>,
+    auth: Py<PyAny>,
+    dispatch: Py<PyAny>,
     /// `mod_wsgi.FileWrapper`.
     pub(crate) file_wrapper: Py<PyAny>,
     /// `io.TextIOWrapper`.
@@ -44,6 +48,8 @@ impl Types {
             log: log::make_type(py)?,
             restricted: restricted::make_type(py)?,
             signal: signal::make_type(py)?,
+            auth: inquiry::make_type(py, c"mod_wsgi.Auth")?,
+            dispatch: inquiry::make_type(py, c"mod_wsgi.Dispatch")?,
             file_wrapper: file_wrapper::make_type(py)?,
             text: py.import("io")?.getattr("TextIOWrapper")?.unbind(),
         })
@@ -63,6 +69,28 @@ impl Types {
     /// What replaces `signal.signal`.
     pub(crate) fn signal(&self, original: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         signal::create(original, &self.signal)
+    }
+
+    /// `wsgi.errors` of an exchange.
+    pub(crate) fn errors(&self, py: Python<'_>, exchange: &Arc<Exchange>) -> PyResult<Py<PyAny>> {
+        let log = log::errors(py, &self.log, Arc::clone(exchange))?;
+        self.text_over(py, &log)
+    }
+
+    /// What a question's script may ask about the connection.
+    pub(crate) fn inquiry(
+        &self,
+        py: Python<'_>,
+        is_dispatch: bool,
+        exchange: &Arc<Exchange>,
+        asker: AskerRef,
+    ) -> PyResult<Py<PyAny>> {
+        let kind = if is_dispatch {
+            &self.dispatch
+        } else {
+            &self.auth
+        };
+        inquiry::create(py, kind, Arc::clone(exchange), asker)
     }
 
     fn text_over(&self, py: Python<'_>, log: &Py<PyAny>) -> PyResult<Py<PyAny>> {

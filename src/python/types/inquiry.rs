@@ -1,0 +1,88 @@
+//! `mod_wsgi.Auth` and `mod_wsgi.Dispatch`: what `mod_ssl.is_https` and `mod_ssl.var_lookup` are bound to.
+
+use core::ffi::CStr;
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::ffi::{self, PyObject};
+use pyo3::prelude::*;
+
+use super::instance::{self, Arguments, END, Methods, method, slot};
+use crate::capi;
+use crate::entry::AskerRef;
+use crate::exchange::Exchange;
+
+struct Value {
+    /// Its lock lets one thread at a time ask.
+    exchange: Arc<Exchange>,
+    asker: AskerRef,
+}
+
+static METHODS: Methods<3> = Methods([
+    instance::plain(c"ssl_is_https", is_https),
+    instance::fast(c"ssl_var_lookup", var_lookup),
+    END,
+]);
+
+const OVER: &str = "the question that this environ belongs to has been answered";
+
+pub(super) fn make_type(py: Python<'_>, name: &'static CStr) -> PyResult<Py<PyAny>> {
+    let slots = [
+        slot(ffi::Py_tp_dealloc, instance::dealloc::<Value> as *mut _),
+        slot(ffi::Py_tp_methods, METHODS.0.as_ptr().cast_mut().cast()),
+    ];
+    // SAFETY: functions of the slots' types, for instances with a `Value`; a static table.
+    unsafe { instance::make_type::<Value>(py, name, instance::NO_NEW, &slots) }
+}
+
+pub(super) fn create(
+    py: Python<'_>,
+    kind: &Py<PyAny>,
+    exchange: Arc<Exchange>,
+    asker: AskerRef,
+) -> PyResult<Py<PyAny>> {
+    let value = Value { exchange, asker };
+    // SAFETY: a type made above.
+    unsafe { instance::create(py, kind.as_ptr().cast(), value) }
+}
+
+fn over() -> PyErr {
+    PyRuntimeError::new_err(OVER)
+}
+
+unsafe extern "C" fn is_https(object: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    method(|py| {
+        // SAFETY: CPython calls the method with an instance.
+        let value = unsafe { instance::value::<Value>(object) };
+        let asked = value.exchange.while_open(py, || value.asker.is_https());
+        let number = i32::from(asked.ok_or_else(over)?);
+        Ok(number.into_pyobject(py)?.into_any().unbind())
+    })
+}
+
+unsafe extern "C" fn var_lookup(
+    object: *mut PyObject,
+    arguments: *mut *mut PyObject,
+    count: isize,
+) -> *mut PyObject {
+    method(|py| {
+        // SAFETY: CPython calls the method with an instance.
+        let value = unsafe { instance::value::<Value>(object) };
+        // SAFETY: the call's own arguments.
+        let arguments = unsafe { Arguments::new(py, arguments, count) };
+        let (Some(name), 1) = (arguments.get(0), arguments.len()) else {
+            return Err(PyTypeError::new_err(
+                "var_lookup() takes the name of a variable",
+            ));
+        };
+        let name = capi::latin1_bytes(&name, "the name of a variable")?;
+        let found = value
+            .exchange
+            .while_open(py, || value.asker.variable(&name))
+            .ok_or_else(over)?;
+        match found {
+            Some(text) => Ok(capi::latin1(py, &text)?.into_any().unbind()),
+            None => Ok(py.None()),
+        }
+    })
+}
