@@ -27,17 +27,19 @@ const LAYOUTS: &[&str] = &[
     "ap_regmatch_t",
     "apr_sockaddr_t",
     "apr_finfo_t",
+    "authn_provider",
+    "authz_provider",
 ];
 
 /// Functions, types and variables of httpd and APR that the rooms `apr` and `httpd` use.
-const FUNCTIONS: &str = "rsgi_.*|ap_hook_(pre_config|check_config|post_config|child_init|translate_name|handler|monitor|optional_fn_retrieve)\
+const FUNCTIONS: &str = "rsgi_.*|ap_hook_(pre_config|check_config|post_config|child_init|translate_name|check_access|handler|monitor|optional_fn_retrieve)\
 |ap_log_(r|c|p|)error_|ap_get_(request_module_loglevel|server_module_loglevel|module_config|server_revision|server_banner|server_description|server_name_for_url|server_name|server_port|\
 server_built|brigade|core_module_config|limit_req_body|remote_host|basic_auth_pw)|ap_set_module_config|ap_add_version_component\
 |ap_mpm_query|ap_close_listeners|apr_proc_other_child_register|ap_show_mpm|ap_state_query|ap_pass_brigade|ap_bucket_error_create|ap_set_content_(type|length)\
 |ap_discard_request_body|ap_check_cmd_context|ap_pregcomp|ap_regexec_len|ap_regexec|ap_regerror|ap_regcomp|ap_regfree|ap_exists_config_define\
 |ap_document_root|ap_context_(prefix|document_root)|ap_http_scheme|ap_run_http_scheme|ap_run_default_port|ap_escape_html2\
 |ap_add_common_vars|ap_find_linked_module|ap_server_root_relative|ap_allow_options|ap_remove_output_filter\
-|ap_is_directory|ap_auth_type|ap_update_child_status|ap_make_full_path|ap_get_conn_socket|ap_condition_if.*\
+|ap_is_directory|ap_register_auth_provider|ap_get_useragent_host|ap_psignature|ap_auth_type|ap_update_child_status|ap_make_full_path|ap_get_conn_socket|ap_condition_if.*\
 |ap_log_rid|ap_run_generate_log_id|ap_run_log_config|ap_sock_disable_nagle|ap_setup_client_block\
 |apr_pool_(create_ex|destroy|cleanup_register|cleanup_kill|cleanup_null|cleanup_run)|apr_p(alloc|calloc|strdup|strndup|strmemdup|memdup)\
 |apr_table_(get|set|setn|add|addn|unset|mergen|elts|clear|make)|apr_array_.*|apr_brigade_(create|cleanup|destroy|length|insert_file|write)\
@@ -243,8 +245,8 @@ fn bind(httpd: &Httpd) -> String {
         .header("src/ffi.h")
         .allowlist_function(FUNCTIONS)
         .allowlist_type(LAYOUTS.join("|"))
-        .allowlist_type("core_request_config|core_dir_config|apr_hook_.*|unixd_config_rec|ap_version_t|apr_status_t|ap_bucket_error")
-        .allowlist_var("MODULE_MAGIC_.*|OR_.*|RSRC_CONF|ACCESS_CONF|EXEC_ON_READ|AP_SQ_.*|AP_MPMQ_.*|APLOG_.*|AP_FTYPE_.*|APR_HOOK_.*|APR_ENOSPC|APR_NOFILE|APR_DIR|APR_REG|APR_FINFO_MIN|APR_(OC_REASON_.*|SUCCESS|EOF|EGENERAL|ECONNABORTED|FOPEN_.*|OS_START_.*)|AP_FILTER_ERROR|HTTP_.*|OPT_EXECCGI|AP_REQ_.*|NOT_IN_.*|GLOBAL_ONLY|AP_REG_.*|ap_unixd_config|ap_top_module|AP_SERVER_.*|DONE|OK|DECLINED")
+        .allowlist_type("core_request_config|core_dir_config|apr_hook_.*|unixd_config_rec|ap_version_t|apr_status_t|ap_bucket_error|auth[nz]_status")
+        .allowlist_var("MODULE_MAGIC_.*|OR_.*|RSRC_CONF|ACCESS_CONF|EXEC_ON_READ|AP_SQ_.*|AP_MPMQ_.*|APLOG_.*|AP_FTYPE_.*|APR_HOOK_.*|APR_ENOSPC|APR_NOFILE|APR_DIR|APR_REG|APR_FINFO_MIN|APR_(OC_REASON_.*|SUCCESS|EOF|EGENERAL|ECONNABORTED|FOPEN_.*|OS_START_.*)|AP_FILTER_ERROR|HTTP_.*|OPT_EXECCGI|AP_REQ_.*|NOT_IN_.*|GLOBAL_ONLY|AP_REG_.*|ap_unixd_config|ap_top_module|AP_SERVER_.*|AP_AUTH_INTERNAL_.*|REMOTE_HOST|DONE|OK|DECLINED")
         .blocklist_function(".*printf.*|str(to|from).*|q?(e|f|g)cvt(_r)?")
         .default_macro_constant_type(bindgen::MacroTypeVariation::Signed)
         .default_enum_style(bindgen::EnumVariation::Consts)

@@ -14,6 +14,7 @@
 #include <ap_listen.h>
 #include <ap_mmn.h>
 #include <ap_mpm.h>
+#include <mod_auth.h>
 #include <mpm_common.h>
 #include <ap_regex.h>
 #include <util_filter.h>
@@ -43,6 +44,8 @@ int rsgi_status_is_timeup(apr_status_t status);
  * looked up once a configuration, by rsgi_retrieve_optional. */
 void rsgi_retrieve_optional(void);
 int rsgi_connection_is_https(conn_rec *c);
+/* A variable of mod_ssl as a string of the request, null where there is none. */
+const char *rsgi_ssl_variable(request_rec *r, const char *name);
 
 /* Bytes the kernel will take from this connection's client socket without waiting, 0 when that is not known
  * (a secondary connection, an encrypted one, output already held back in a filter). */
@@ -52,6 +55,9 @@ apr_size_t rsgi_connection_room(conn_rec *c);
  * and -1 says that nothing is known (a secondary connection). What the last filter has kept back is written first, as
  * far as the client takes it. */
 apr_ssize_t rsgi_connection_space(conn_rec *c);
+
+/* Whether a refusal to let the client in may be made good by a user's password (Satisfy Any). */
+int rsgi_may_satisfy_otherwise(request_rec *r);
 
 /* The client's socket, -1 where the connection has none of its own. */
 int rsgi_client_socket(conn_rec *c);

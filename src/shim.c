@@ -10,7 +10,10 @@
 
 APR_DECLARE_OPTIONAL_FN(int, ssl_is_https, (conn_rec *));
 
+APR_DECLARE_OPTIONAL_FN(char *, ssl_var_lookup, (apr_pool_t *, server_rec *, conn_rec *, request_rec *, char *));
+
 static APR_OPTIONAL_FN_TYPE(ssl_is_https) *optional_ssl_is_https;
+static APR_OPTIONAL_FN_TYPE(ssl_var_lookup) *optional_ssl_var_lookup;
 
 apr_bucket *rsgi_brigade_first(apr_bucket_brigade *bb) { return APR_BRIGADE_FIRST(bb); }
 
@@ -37,12 +40,26 @@ int rsgi_status_is_eagain(apr_status_t status) { return APR_STATUS_IS_EAGAIN(sta
 
 int rsgi_status_is_timeup(apr_status_t status) { return APR_STATUS_IS_TIMEUP(status); }
 
-void rsgi_retrieve_optional(void) { optional_ssl_is_https = APR_RETRIEVE_OPTIONAL_FN(ssl_is_https); }
+void rsgi_retrieve_optional(void)
+{
+    optional_ssl_is_https = APR_RETRIEVE_OPTIONAL_FN(ssl_is_https);
+    optional_ssl_var_lookup = APR_RETRIEVE_OPTIONAL_FN(ssl_var_lookup);
+}
 
 int rsgi_connection_is_https(conn_rec *c)
 {
     return optional_ssl_is_https != NULL && optional_ssl_is_https(c);
 }
+
+const char *rsgi_ssl_variable(request_rec *r, const char *name)
+{
+    if (optional_ssl_var_lookup == NULL) {
+        return NULL;
+    }
+    return optional_ssl_var_lookup(r->pool, r->server, r->connection, r, apr_pstrdup(r->pool, name));
+}
+
+int rsgi_may_satisfy_otherwise(request_rec *r) { return ap_satisfies(r) == SATISFY_ANY && ap_some_auth_required(r); }
 
 int rsgi_client_socket(conn_rec *c)
 {

@@ -316,7 +316,10 @@ fn directives_that_no_longer_exist_are_refused() {
         "WSGINewRelicConfigFile /x",
     ] {
         let check = Server::builder().python_home(None).conf(name).check();
-        check.refused_with(&["Invalid command"]);
+        match under_test() {
+            UnderTest::Rsgi => check.refused_with(&["is no more"]),
+            UnderTest::ModWsgi => check.refused_with(&["Invalid command"]),
+        }
     }
 }
 

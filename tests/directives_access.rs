@@ -1,7 +1,7 @@
 //! The directives of trusted proxies, access control and what is only read: values they take and refuse at `httpd -t`.
 
 use crate::directives::{accepts, refuses, refuses_value};
-use crate::harness::only_rsgi;
+use crate::harness::{Server, UnderTest, only_rsgi, under_test};
 
 #[test]
 fn trusted_proxies_are_addresses_and_their_headers_have_names() {
@@ -39,4 +39,119 @@ fn trusted_proxies_are_addresses_and_their_headers_have_names() {
 fn upper_case_in_the_addresses_of_proxies_is_taken() {
     only_rsgi!("it only knows lower case");
     accepts("WSGITrustedProxies 2001:DB8::/32");
+}
+
+const ASKED: [&str; 3] = [
+    "WSGIAuthUserScript",
+    "WSGIAuthGroupScript",
+    "WSGIAccessScript",
+];
+
+fn section(line: &str) -> String {
+    format!("<Location /x>\n{line}\n</Location>")
+}
+
+#[test]
+fn scripts_for_access_control_stand_in_sections_only() {
+    for name in ASKED {
+        for line in [
+            format!("{name} /a"),
+            format!("{name} \"/a b\" application-group=x"),
+            format!("{name} /a application-group=%{{GLOBAL}}"),
+        ] {
+            accepts(&section(&line));
+            accepts(&format!("<Directory @APPS@>\n{line}\n</Directory>"));
+            refuses(&line, &["not allowed here"]);
+        }
+        refuses(&section(name), &[]);
+        refuses_value(&section(&format!("{name} /a nonsense=1")), "nonsense");
+        refuses_value(&section(&format!("{name} /a nonsense")), "nonsense");
+        refuses_value(
+            &section(&format!("{name} /a application-group=")),
+            "application-group",
+        );
+    }
+    for value in ["On", "off"] {
+        accepts(&section(&format!("WSGIGroupAuthoritative {value}")));
+    }
+    refuses_value(&section("WSGIGroupAuthoritative perhaps"), "perhaps");
+    refuses("WSGIGroupAuthoritative On", &["not allowed here"]);
+}
+
+#[test]
+fn a_dispatch_script_stands_in_servers_and_sections() {
+    for line in [
+        "WSGIDispatchScript /a",
+        "WSGIDispatchScript /a application-group=%{SERVER}",
+    ] {
+        accepts(line);
+        accepts(&section(line));
+        accepts(&format!("<VirtualHost *:@PORT@>\n{line}\n</VirtualHost>"));
+    }
+    refuses("WSGIDispatchScript", &[]);
+    refuses_value("WSGIDispatchScript /a process-group=x", "process-group");
+    refuses_value(
+        "WSGIDispatchScript /a application-group=",
+        "application-group",
+    );
+}
+
+#[test]
+fn settings_of_the_embedded_interpreter_stand_in_the_main_server() {
+    for line in [
+        "WSGIPythonEggs /var/cache/eggs",
+        "WSGISwitchInterval 0.01",
+        "WSGIVerboseDebugging On",
+        "WSGIServerMetrics Off",
+    ] {
+        accepts(line);
+        refuses(
+            &format!("<VirtualHost *:@PORT@>\n{line}\n</VirtualHost>"),
+            &["cannot occur"],
+        );
+        refuses(&section(line), &[]);
+    }
+    refuses("WSGIPythonEggs", &[]);
+    for value in ["0", "-1", "abc"] {
+        refuses_value(&format!("WSGISwitchInterval {value}"), value);
+    }
+    for name in ["WSGIVerboseDebugging", "WSGIServerMetrics"] {
+        refuses_value(&format!("{name} perhaps"), "perhaps");
+    }
+}
+
+#[test]
+fn eggs_and_the_switch_interval_reach_the_embedded_interpreter() {
+    let server = Server::builder()
+        .embedded()
+        .serve(
+            "import os, sys\ndef application(e, s):\n    s('200 OK', [])\n    \
+             return [('%s %.3f' % (os.environ.get('PYTHON_EGG_CACHE'), sys.getswitchinterval())).encode()]\n",
+        )
+        .conf("WSGIPythonEggs @WORK@/eggs\nWSGISwitchInterval 0.125\nWSGIVerboseDebugging On\nWSGIServerMetrics On")
+        .start();
+    let expected = format!("{}/work/eggs 0.125", server.root().display());
+    assert_eq!(server.text("/"), expected);
+    if under_test() == UnderTest::Rsgi {
+        server.expect_log("WSGIVerboseDebugging has no effect");
+    }
+    server.finish();
+}
+
+#[test]
+fn directives_that_are_no_more_say_what_to_do_instead() {
+    only_rsgi!("it does not know them any more");
+    for (line, cure) in [
+        ("WSGILazyInitialization On", "leave the line out"),
+        ("WSGIUserAuthoritative Off", "AuthBasicProvider wsgi file"),
+        ("WSGIReloadMechanism Process", "WSGIScriptReloading"),
+        ("WSGIOutputBuffering On", "leave the line out"),
+        ("WSGIPythonExecutable /usr/bin/python", "WSGIPythonHome"),
+        ("WSGIPy3kWarningFlag On", "leave the line out"),
+        ("WSGINewRelicConfigFile /x", "newrelic.agent.initialize"),
+        ("WSGINewRelicEnvironment x", "newrelic.agent.initialize"),
+    ] {
+        refuses(line, &["is no more", cure]);
+        refuses(&section(line), &["is no more", cure]);
+    }
 }

@@ -10,6 +10,7 @@
 
 mod harness;
 
+mod access;
 mod apache;
 mod broken_input;
 mod browser;
@@ -19,6 +20,7 @@ mod daemon;
 mod directives;
 mod directives_access;
 mod directives_daemon;
+mod dispatch;
 mod environ;
 mod express;
 mod failures;
@@ -34,6 +36,7 @@ mod loading;
 mod logging;
 mod mapping;
 mod output;
+mod panics;
 mod process_groups;
 mod protocols;
 mod proxies;

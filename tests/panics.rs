@@ -14,14 +14,22 @@ def application(environ, start_response):
 fn faulty(entry: &str, times: u32) -> Builder {
     let module = std::env::var("RSGI_TEST_FAULT_MODULE")
         .expect("ci/e2e builds it and sets RSGI_TEST_FAULT_MODULE");
+    // httpd merges sections for each virtual host before it serves.
+    let host = match entry {
+        "merge_dir_config" => "",
+        _ => {
+            "<VirtualHost *:@PORT@>\nServerName other\nWSGICallableObject application\n</VirtualHost>"
+        }
+    };
     Server::builder()
         .module_symbol(None)
         .conf_before_module(&format!("LoadModule wsgi_module \"{module}\"\n"))
         .env("RSGI_INJECT_PANIC", &format!("{entry}*{times}"))
+        .embedded()
         .serve(APP)
         .conf("<Location />\nWSGIScriptReloading On\n</Location>")
         .conf("<Location /sub>\nWSGIPassAuthorization On\n</Location>")
-        .conf("<VirtualHost *:@PORT@>\nServerName other\nWSGICallableObject application\n</VirtualHost>")
+        .conf(host)
         .allow_log("RSGI0300: a panic was stopped")
         .allow_log("injected into")
 }
@@ -55,11 +63,8 @@ fn a_panic_while_the_configuration_is_read_is_a_configuration_error() {
 fn a_panic_before_serving_ends_the_start() {
     only_rsgi!("faults are injected into our own module");
     // `httpd -t` does not get as far as post_config.
-    let output = faulty("post_config", 1).start_fails();
-    assert!(
-        output.contains("RSGI0300: a panic was stopped in post_config"),
-        "{output}"
-    );
+    let check = faulty("post_config", 1).start_in_vain();
+    check.refused_with(&["RSGI0300: a panic was stopped in post_config"]);
 }
 
 #[test]
@@ -83,6 +88,43 @@ fn a_panic_in_a_request_hook_is_a_500_and_the_next_request_is_served() {
         );
         server.finish();
     }
+}
+
+#[test]
+fn a_panic_while_access_is_checked_lets_nobody_in() {
+    only_rsgi!("faults are injected into our own module");
+    let script = "def allow_access(environ, host):\n    return True\n\
+                  def check_password(environ, user, password):\n    return True\n\
+                  def groups_for_user(environ, user):\n    return ['g']\n";
+    for entry in ["check_access", "check_password", "check_authorization"] {
+        let server = faulty(entry, 1)
+            .modules(&["auth_basic", "authn_core"])
+            .app("auth.wsgi", script)
+            .conf(
+                "<Location /locked>\nAuthType Basic\nAuthName r\nAuthBasicProvider wsgi\n\
+                 WSGIAccessScript @APPS@/auth.wsgi\nWSGIAuthUserScript @APPS@/auth.wsgi\n\
+                 WSGIAuthGroupScript @APPS@/auth.wsgi\nRequire wsgi-group g\n</Location>",
+            )
+            .start();
+        let request = Request::get("/locked").header("Authorization", "Basic dTpw");
+        assert_eq!(server.ask(&request).status, 500, "{entry}");
+        assert_eq!(server.ask(&request).ok().text(), "served ", "{entry}");
+        server.finish();
+    }
+}
+
+#[test]
+fn a_section_that_could_not_be_merged_lets_nobody_at_files_either() {
+    only_rsgi!("faults are injected into our own module");
+    let server = faulty("merge_dir_config", 1)
+        .file("htdocs/secret.txt", b"secret")
+        .file("htdocs/other.txt", b"other")
+        .conf("Alias /sub @ROOT@/htdocs")
+        .modules(&["alias"])
+        .start();
+    assert_eq!(server.get("/sub/secret.txt").status, 500);
+    assert_eq!(server.text("/sub/other.txt"), "other");
+    server.finish();
 }
 
 #[test]

@@ -22,6 +22,10 @@ pub(crate) enum Scope {
     ServerAndDirectory,
     /// Servers, directory sections, and `.htaccess` with `AllowOverride FileInfo`.
     FileInfo,
+    /// Directory sections, and `.htaccess` with `AllowOverride AuthConfig`.
+    AuthConfig,
+    /// Anywhere.
+    Anywhere,
 }
 
 impl Scope {
@@ -30,6 +34,8 @@ impl Scope {
             Self::Global | Self::Server => ffi::RSRC_CONF,
             Self::ServerAndDirectory => ffi::RSRC_CONF | ffi::ACCESS_CONF,
             Self::FileInfo => ffi::OR_FILEINFO,
+            Self::AuthConfig => ffi::OR_AUTHCFG,
+            Self::Anywhere => ffi::RSRC_CONF | ffi::ACCESS_CONF | ffi::OR_ALL,
         }
     }
 }
@@ -105,6 +111,14 @@ impl<M: Module> CommandContext<'_, M> {
         // SAFETY: the name of a file of the configuration, a C string of its pool.
         let file = unsafe { CStr::from_ptr(directive.filename) };
         format!("line {} of {}", directive.line_num, file.to_string_lossy())
+    }
+
+    /// Whether it stands in a file that is read for one request (`.htaccess`) while others are served.
+    pub(crate) fn is_for_one_request(&self) -> bool {
+        let raw = ptr::from_ref(self.raw).cast_mut();
+        // SAFETY: the live cmd_parms of this call.
+        let message = unsafe { ffi::ap_check_cmd_context(raw, ffi::NOT_IN_HTACCESS as _) };
+        !message.is_null()
     }
 
     /// httpd's own refusal when the directive stands anywhere but in the main server.

@@ -1,9 +1,10 @@
 //! The module record and the hooks (http_config.h): one trait, fenced functions that httpd calls.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use super::auth::{self, Authorized, Checked, RealmHash};
 use super::boundary::{self, enter};
 use super::command::{Command, CommandContext};
 use super::config::{self, Slot};
@@ -22,6 +23,10 @@ pub(crate) trait Module: Sized + 'static {
     type DirectoryConfig: Slot;
     /// Its directives.
     const COMMANDS: &'static [Command];
+    /// The name of its provider for users.
+    const USER_PROVIDER: &'static CStr;
+    /// The name of its provider for the groups of users.
+    const GROUP_PROVIDER: &'static CStr;
 
     /// Reads one directive: `words` is the rest of its line.
     fn directive(context: &mut CommandContext<'_, Self>, words: &[u8]) -> Result<(), String>;
@@ -43,6 +48,14 @@ pub(crate) trait Module: Sized + 'static {
     fn child_init(phase: Phase<'_>);
     /// Maps a URI to a file.
     fn translate_name(request: Request<'_>) -> Verdict;
+    /// Lets a client in, or not; before any user is asked for.
+    fn check_access(request: Request<'_>) -> Verdict;
+    /// Whether a password is a user's.
+    fn check_password(request: Request<'_>, user: &[u8], password: &[u8]) -> Checked;
+    /// The hash of a user's password in a realm.
+    fn realm_hash<'r>(request: Request<'r>, user: &[u8], realm: &[u8]) -> RealmHash<'r>;
+    /// Whether the request's user has what a `Require` line names.
+    fn authorize(request: Request<'_>, line: &[u8]) -> Authorized;
     /// Answers a request.
     fn handler(request: Request<'_>) -> Verdict;
 }
@@ -82,6 +95,11 @@ static BEFORE: Order<3> = Order([
     c"mod_vhost_alias.c".as_ptr(),
     ptr::null(),
 ]);
+
+/// Who says before us whether a client is let in: what mod_ssl refuses nobody else is asked about.
+static AFTER_ENCRYPTION: Order<2> = Order([c"mod_ssl.c".as_ptr(), ptr::null()]);
+/// Who says so later.
+static BEFORE_HOSTS: Order<2> = Order([c"mod_authz_host.c".as_ptr(), ptr::null()]);
 
 /// The record through which httpd loaded the module, while a configuration that loads it is alive.
 static ACTIVE: AtomicPtr<ffi::module> = AtomicPtr::new(ptr::null_mut());
@@ -155,6 +173,10 @@ pub(crate) unsafe fn register<M: Module>(record: *mut ffi::module, pool: *mut ff
         hook!(ap_hook_child_init, child_init, none, none);
         hook!(ap_hook_translate_name, translate_name, after, before);
         hook!(ap_hook_handler, handler, none, none);
+        // SAFETY: the configuration's pool (caller).
+        if let Some(pool) = unsafe { Pool::from_raw(pool) } {
+            auth::register::<M>(pool, AFTER_ENCRYPTION.0.as_ptr(), BEFORE_HOSTS.0.as_ptr());
+        }
     });
 }
 
@@ -299,7 +321,7 @@ unsafe extern "C" fn child_init<M: Module>(
 }
 
 /// Runs a request hook; a stopped panic is a 500.
-fn request_hook(
+pub(super) fn request_hook(
     name: &'static str,
     request: *mut ffi::request_rec,
     run: impl FnOnce(Request<'_>) -> Verdict,

@@ -1,8 +1,9 @@
 //! A safe view of httpd for modules: hooks, commands, configuration, servers, requests, logs.
 //!
-//! Wraps httpd.h, http_config.h, http_core.h, http_log.h, http_protocol.h and ap_mpm.h. A module implements
+//! Wraps httpd.h, http_config.h, http_core.h, http_log.h, http_protocol.h, mod_auth.h and ap_mpm.h. A module implements
 //! [`Module`] and puts [`record`] into its exported symbol; what C calls is generated here, and fenced.
 
+mod auth;
 mod body;
 mod boundary;
 mod command;
@@ -17,6 +18,7 @@ mod request;
 mod response;
 mod server;
 
+pub(crate) use auth::{Authorized, Checked, RealmHash};
 pub(crate) use body::{Body, BodyError};
 pub(crate) use command::{Command, CommandContext, Scope, command_table};
 pub(crate) use config::Slot;

@@ -197,6 +197,15 @@ impl<'r> Request<'r> {
         unsafe { ffi::rsgi_connection_is_https(self.record().connection) != 0 }
     }
 
+    /// A variable of mod_ssl.
+    pub(crate) fn ssl_variable(self, name: &[u8]) -> Option<&'r [u8]> {
+        let name = self.pool()?.copy_c(name);
+        // SAFETY: a live request (type invariant) and a C string.
+        let raw = unsafe { ffi::rsgi_ssl_variable(self.as_ptr(), name.as_ptr()) };
+        // SAFETY: null, or a C string of the request or the configuration.
+        unsafe { bytes(raw) }
+    }
+
     /// `http` or `https`.
     pub(crate) fn scheme(self) -> Option<&'r [u8]> {
         // SAFETY: a live request (type invariant).
@@ -252,6 +261,35 @@ impl<'r> Request<'r> {
         let raw = unsafe { ffi::ap_context_document_root(self.as_ptr()) };
         // SAFETY: httpd answers with null or a C string that outlives the request.
         unsafe { bytes(raw) }
+    }
+
+    /// The client's name, where HostnameLookups has it looked up.
+    pub(crate) fn remote_host(self) -> Option<&'r [u8]> {
+        let kind = ffi::REMOTE_HOST as _;
+        // SAFETY: a live request (type invariant); whether the answer is an address is not asked.
+        let raw = unsafe { ffi::ap_get_useragent_host(self.as_ptr(), kind, std::ptr::null_mut()) };
+        // SAFETY: httpd answers with null or a C string that outlives the request.
+        unsafe { bytes(raw) }
+    }
+
+    /// The footer of the server's own pages, by ServerSignature.
+    pub(crate) fn signature(self) -> &'r [u8] {
+        // SAFETY: a live request (type invariant) and a C string.
+        let raw = unsafe { ffi::ap_psignature(c"".as_ptr(), self.as_ptr()) };
+        // SAFETY: httpd answers with null or a C string that outlives the request.
+        unsafe { bytes(raw) }.unwrap_or_default()
+    }
+
+    /// Whether a refusal to let the client in may be made good by a user's password (`Satisfy Any`).
+    pub(crate) fn may_satisfy_otherwise(self) -> bool {
+        // SAFETY: a live request (type invariant).
+        unsafe { ffi::rsgi_may_satisfy_otherwise(self.as_ptr()) != 0 }
+    }
+
+    /// Gives its user another name.
+    pub(crate) fn set_user(self, name: &'r CStr) {
+        // SAFETY: a live request that this thread alone uses; httpd changes nothing in the string.
+        unsafe { (*self.as_mut_ref()).user = name.as_ptr().cast_mut() };
     }
 
     /// httpd's banner as ServerTokens allows it.

@@ -4,10 +4,11 @@ use std::cell::Cell;
 
 use rsgi_bridge::abi;
 use rsgi_core::environ::{self, CollectOptions, Facts, KnownSet};
-use rsgi_core::group::Case;
+use rsgi_core::group::{Case, GroupName};
 use rsgi_core::options::Effective;
 
 use super::directives::ServerConfig;
+use super::dispatch::Dispatched;
 use super::environ::View;
 use crate::httpd::Request;
 
@@ -30,6 +31,8 @@ pub(super) struct Asked<'r> {
     pub(super) length: Option<u64>,
     pub(super) view: View<'r>,
     pub(super) case: Case,
+    /// What the dispatch script says of it.
+    pub(super) dispatched: Dispatched,
 }
 
 /// Where it runs, and what its constants say already.
@@ -55,14 +58,46 @@ thread_local! {
 impl Asked<'_> {
     /// Collects the facts and gives them to `then`.
     pub(super) fn collect<R>(&self, place: Where<'_>, then: impl FnOnce(&Collected<'_>) -> R) -> R {
-        let (request, effective) = (self.request, &self.effective);
         let mut buffer = Vec::new();
-        let application_group =
-            effective
-                .application_group()
-                .expand(&self.view, self.case, &mut buffer);
-        let callable = effective.callable_object(&self.view);
-        let options = CollectOptions {
+        let application_group = self
+            .application_group()
+            .expand(&self.view, self.case, &mut buffer);
+        let callable = match &self.dispatched.callable {
+            Some(callable) => callable.expand(&self.view),
+            None => self.effective.callable_object(&self.view),
+        };
+        let options = self.collect_options(place, application_group, callable);
+        let mut facts = FACTS.take().unwrap_or_default().recycle();
+        environ::collect(&self.view, &options, &mut facts);
+        let result = then(&Collected {
+            facts: &facts,
+            application_group,
+            callable,
+        });
+        FACTS.set(Some(facts.recycle()));
+        result
+    }
+
+    /// The process group that the request names.
+    pub(super) fn process_group(&self) -> &GroupName {
+        let dispatched = self.dispatched.process_group.as_ref();
+        dispatched.unwrap_or_else(|| self.effective.process_group())
+    }
+
+    fn application_group(&self) -> &GroupName {
+        let dispatched = self.dispatched.application_group.as_ref();
+        dispatched.unwrap_or_else(|| self.effective.application_group())
+    }
+
+    /// How its facts are collected.
+    pub(super) fn collect_options<'a>(
+        &'a self,
+        place: Where<'a>,
+        application_group: &'a [u8],
+        callable: &'a [u8],
+    ) -> CollectOptions<'a> {
+        let (request, effective) = (self.request, &self.effective);
+        CollectOptions {
             pass_authorization: effective.pass_authorization(),
             cgi_pass_auth: request.passes_credentials(),
             head_mapping: effective.map_head_to_get(),
@@ -75,16 +110,7 @@ impl Asked<'_> {
             callable_object: callable,
             request_handler: request.handler_name().unwrap_or_default(),
             handler_script: self.script.handler,
-        };
-        let mut facts = FACTS.take().unwrap_or_default().recycle();
-        environ::collect(&self.view, &options, &mut facts);
-        let result = then(&Collected {
-            facts: &facts,
-            application_group,
-            callable,
-        });
-        FACTS.set(Some(facts.recycle()));
-        result
+        }
     }
 
     /// `TARGET_*` bits.

@@ -49,6 +49,8 @@ const fn scope(context: Context) -> Scope {
         Context::Server => Scope::Server,
         Context::FileInfo => Scope::FileInfo,
         Context::ServerDirectory => Scope::ServerAndDirectory,
+        Context::AuthConfig => Scope::AuthConfig,
+        Context::Anywhere => Scope::Anywhere,
     }
 }
 
@@ -168,15 +170,24 @@ fn store(
             .server
             .groups
             .push(Arc::new(Group::new(*group, place))),
-        Directive::Setting(setting) => match context.directory.as_deref_mut() {
-            Some(directory) => {
-                context.server.options.sections_choose |=
-                    matches!(setting, Setting::ProcessGroup(_));
-                directory.settings.apply(setting);
+        Directive::Setting(setting) => {
+            // What a .htaccess names is asked by a child that starts Python then; the server's configuration is in use.
+            if setting.asks_a_script() && !context.is_for_one_request() {
+                context.server.options.asks_scripts = true;
             }
-            None => context.server.options.settings.apply(setting),
-        },
+            store_setting(context, setting);
+        }
         Directive::Global(setting) => context.server.global.apply(setting),
     }
     Ok(())
+}
+
+fn store_setting(context: &mut CommandContext<'_, Rsgi>, setting: Setting) {
+    match context.directory.as_deref_mut() {
+        Some(directory) => {
+            context.server.options.sections_choose |= matches!(setting, Setting::ProcessGroup(_));
+            directory.settings.apply(setting);
+        }
+        None => context.server.options.settings.apply(setting),
+    }
 }

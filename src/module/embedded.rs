@@ -128,6 +128,8 @@ fn try_start(main: Server<'_>, starter: Starter) -> Result<Layer, String> {
         description: facts.description.as_bytes(),
         mpm_name: mpm.name.as_bytes(),
         build_date: facts.built.as_bytes(),
+        python_eggs: global.python_eggs.as_deref().unwrap_or_default(),
+        switch_interval: global.switch_interval,
         ..StartOptions::default()
     })?;
     Ok(layer)

@@ -338,7 +338,8 @@ pub(super) fn children_need_python(main: Server<'_>) -> bool {
     let has_imports = configs(main)
         .flat_map(|(_, config)| &config.imports)
         .any(|import| import.value.process_group.is_empty());
-    if has_imports {
+    let has_asked = configs(main).any(|(_, config)| config.options.asks_scripts);
+    if has_imports || has_asked {
         return true;
     }
     let restricted = main

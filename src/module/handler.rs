@@ -9,6 +9,7 @@ use rsgi_core::options::{Effective, Origin};
 
 use super::asked::{Asked, Script};
 use super::directives::ServerConfig;
+use super::dispatch::{self, Dispatched};
 use super::environ::View;
 use super::groups::{self, Destination};
 use super::{NO_SETTINGS, Rsgi, local, mapping, remote, status};
@@ -32,6 +33,11 @@ impl Refusal {
             status,
             line: line.into(),
         }
+    }
+
+    /// One whose reason has been logged.
+    pub(super) fn told(status: u16) -> Self {
+        Self::new(status, "")
     }
 }
 
@@ -89,7 +95,9 @@ pub(super) fn handle(request: Request<'_>) -> Verdict {
         } else {
             level::ERROR
         };
-        log(request, severity, &refusal.line);
+        if !refusal.line.is_empty() {
+            log(request, severity, &refusal.line);
+        }
         Verdict::Status(refusal.status)
     })
 }
@@ -195,7 +203,7 @@ fn run<'r>(
     let failed = || Refusal::new(500, NO_MEMORY);
     let pool = request.pool().ok_or_else(failed)?;
     let server = request.server().ok_or_else(failed)?;
-    let asked = Asked {
+    let mut asked = Asked {
         request,
         config,
         effective,
@@ -203,9 +211,13 @@ fn run<'r>(
         length,
         view: View::new(request, pool),
         case: case(server),
+        dispatched: Dispatched::default(),
     };
+    if let Some(script) = effective.dispatch_script() {
+        asked.dispatched = dispatch::ask(&asked, script)?;
+    }
     let mut buffer = Vec::new();
-    let name = effective
+    let name = asked
         .process_group()
         .expand(&asked.view, asked.case, &mut buffer);
     match groups::choose(server, &effective, name).map_err(|line| Refusal::new(500, line))? {
@@ -215,7 +227,7 @@ fn run<'r>(
 }
 
 /// `WSGICaseSensitivity`, which the main server has.
-fn case(server: Server<'_>) -> Case {
+pub(super) fn case(server: Server<'_>) -> Case {
     server
         .main()
         .config::<Rsgi>()

@@ -9,7 +9,7 @@ use rsgi_core::alias::Import;
 
 use super::embedded::{self, Starter};
 use super::{Rsgi, VERSION, daemons, groups};
-use crate::httpd::{Phase, Refused, web_identity};
+use crate::httpd::{Level, Phase, Refused, log, web_identity};
 
 /// Refuses to be loaded beside mod_wsgi: its symbols and ours would be mixed up.
 pub(super) fn pre_config(phase: Phase<'_>) -> Result<(), Refused> {
@@ -62,10 +62,14 @@ pub(super) fn check_config(phase: Phase<'_>) -> Result<(), Refused> {
 
 /// Adds the versions to httpd's banner.
 pub(super) fn post_config(phase: Phase<'_>) {
-    let python = phase
-        .server
-        .and_then(|main| main.config::<Rsgi>())
-        .and_then(|config| config.python.get());
+    let config = phase.server.and_then(|main| main.config::<Rsgi>());
+    if config.is_some_and(|config| config.global.verbose_debugging.is_some()) {
+        log::process(
+            Level::Info,
+            b"WSGIVerboseDebugging has no effect: `LogLevel wsgi:debug` says more",
+        );
+    }
+    let python = config.and_then(|config| config.python.get());
     let components = [
         Some(format!("mod_rsgi/{VERSION}")),
         python.map(|found| format!("Python/3.{}", found.minor)),

@@ -18,7 +18,7 @@ use crate::httpd::{Request, Verdict};
 /// Longest body that is read before Python is entered, in bytes.
 const READ_AHEAD: u64 = 64 * 1024;
 
-const NO_PYTHON: &str = "RSGI0210: Python is not running in this process: an earlier line of the main error log says why";
+pub(super) const NO_PYTHON: &str = "RSGI0210: Python is not running in this process: an earlier line of the main error log says why";
 
 thread_local! {
     /// The memory of the last request's list, for the next one on the thread.
@@ -89,7 +89,7 @@ fn read_ahead(request: Request<'_>, host: &mut ApacheHost<'_>, length: Option<u6
     }
 }
 
-fn fill<'a>(facts: &Facts<'a>, fields: &mut FieldList<'a>) {
+pub(super) fn fill<'a>(facts: &Facts<'a>, fields: &mut FieldList<'a>) {
     for fact in &facts.entries {
         match fact.key {
             Key::Known(id) => fields.push(id, fact.value),
@@ -99,7 +99,10 @@ fn fill<'a>(facts: &Facts<'a>, fields: &mut FieldList<'a>) {
 }
 
 /// The environ entries that all requests of the server share, made at the first of them.
-fn constants<'r>(request: Request<'r>, config: &'r ServerConfig) -> (&'r ConstantsBlock, KnownSet) {
+pub(super) fn constants<'r>(
+    request: Request<'r>,
+    config: &'r ServerConfig,
+) -> (&'r ConstantsBlock, KnownSet) {
     let block = config.constants.get_or_init(|| {
         let pid = std::process::id().to_string();
         let mut facts = Facts::new();
@@ -122,7 +125,10 @@ fn conclude(outcome: Outcome, host: &mut ApacheHost<'_>) -> Verdict {
     match outcome {
         Outcome::Handled | Outcome::Gone => Verdict::Ok,
         Outcome::Status(status) if !host.is_committed() => Verdict::Status(status),
-        Outcome::Panicked | Outcome::Stale if !host.is_committed() => Verdict::Status(500),
+        // Nothing went out: httpd's error page is better than a connection that ends.
+        Outcome::Truncated | Outcome::Panicked | Outcome::Stale if !host.is_committed() => {
+            Verdict::Status(500)
+        }
         Outcome::Truncated | Outcome::Panicked | Outcome::Stale | Outcome::Status(_) => {
             host.cut();
             Verdict::Ok

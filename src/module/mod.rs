@@ -4,10 +4,12 @@
 //! what knows Python is behind `rsgi-bridge`.
 #![forbid(unsafe_code)]
 
+mod access;
 mod asked;
 mod daemon_config;
 mod daemons;
 mod directives;
+mod dispatch;
 mod embedded;
 mod environ;
 mod front;
@@ -25,7 +27,10 @@ mod status;
 
 use rsgi_core::options::{ServerOptions, Settings};
 
-use crate::httpd::{Command, CommandContext, Module, Phase, Refused, Request, Server, Verdict};
+use crate::httpd::{
+    Authorized, Checked, Command, CommandContext, Module, Phase, RealmHash, Refused, Request,
+    Server, Verdict,
+};
 
 pub(crate) use directives::{COMMANDS, COUNT};
 
@@ -36,6 +41,8 @@ impl Module for Rsgi {
     type ServerConfig = directives::ServerConfig;
     type DirectoryConfig = directives::DirectoryConfig;
     const COMMANDS: &'static [Command] = &COMMANDS;
+    const USER_PROVIDER: &'static std::ffi::CStr = c"wsgi";
+    const GROUP_PROVIDER: &'static std::ffi::CStr = c"wsgi-group";
 
     fn directive(context: &mut CommandContext<'_, Self>, words: &[u8]) -> Result<(), String> {
         directives::read(context, words)
@@ -78,6 +85,22 @@ impl Module for Rsgi {
 
     fn translate_name(request: Request<'_>) -> Verdict {
         mapping::translate_name(request)
+    }
+
+    fn check_access(request: Request<'_>) -> Verdict {
+        access::check_access(request)
+    }
+
+    fn check_password(request: Request<'_>, user: &[u8], password: &[u8]) -> Checked {
+        access::check_password(request, user, password)
+    }
+
+    fn realm_hash<'r>(request: Request<'r>, user: &[u8], realm: &[u8]) -> RealmHash<'r> {
+        access::realm_hash(request, user, realm)
+    }
+
+    fn authorize(request: Request<'_>, line: &[u8]) -> Authorized {
+        access::authorize(request, line)
     }
 
     fn handler(request: Request<'_>) -> Verdict {

@@ -16,3 +16,8 @@ pub use definition::{DIRECTIVE, GroupDefinition};
 pub use error::DefinitionError;
 pub use options::{Account, DaemonOptions};
 pub use reason::ShutdownReason;
+
+/// A number of seconds above 0, in nanoseconds.
+pub(crate) fn nanoseconds(value: &[u8]) -> Option<u64> {
+    value::nanoseconds(value).ok()
+}

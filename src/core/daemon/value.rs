@@ -195,7 +195,7 @@ fn umask(value: &[u8]) -> Result<u32> {
 /// The longest interval, an hour: beyond, threads never change.
 const LONGEST: f64 = 3_600.0;
 
-fn nanoseconds(value: &[u8]) -> Result<u64> {
+pub(super) fn nanoseconds(value: &[u8]) -> Result<u64> {
     let seconds: f64 = parse(value)?;
     if !(seconds > 0.0 && seconds <= LONGEST) {
         return Err(Refused);

@@ -94,6 +94,12 @@ pub enum DirectiveError {
         option: Shown,
         allowed: &'static str,
     },
+    /// A directive that mod_wsgi has dropped.
+    #[error("{directive} is no more: {instead}")]
+    Removed {
+        directive: &'static str,
+        instead: &'static str,
+    },
     /// A `WSGIDaemonProcess` that means nothing.
     #[error(transparent)]
     Definition(#[from] DefinitionError),

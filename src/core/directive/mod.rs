@@ -5,6 +5,7 @@
 
 use std::ffi::CStr;
 
+mod access;
 mod error;
 mod parse;
 mod table;
@@ -59,6 +60,23 @@ pub enum Kind {
     Overlap,
     TrustedProxies,
     TrustedProxyHeaders,
+    AuthUserScript,
+    AuthGroupScript,
+    AccessScript,
+    GroupAuthoritative,
+    DispatchScript,
+    PythonEggs,
+    SwitchInterval,
+    VerboseDebugging,
+    ServerMetrics,
+    LazyInitialization,
+    UserAuthoritative,
+    ReloadMechanism,
+    OutputBuffering,
+    PythonExecutable,
+    Py3kWarningFlag,
+    NewRelicConfigFile,
+    NewRelicEnvironment,
 }
 
 /// Where a directive may stand.
@@ -72,6 +90,10 @@ pub enum Context {
     FileInfo,
     /// There and in directory sections, never in .htaccess (RSRC_CONF | ACCESS_CONF).
     ServerDirectory,
+    /// In directory sections, and in .htaccess with `AllowOverride AuthConfig` (OR_AUTHCFG).
+    AuthConfig,
+    /// Anywhere: a directive that is no more, and says so.
+    Anywhere,
 }
 
 /// How httpd is to hand the arguments over.

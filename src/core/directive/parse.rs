@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::access;
 use super::error::{DirectiveError, Shown};
 use super::{Directive, Kind};
 use crate::alias::{Alias, Import, Pattern, ScriptOptions};
@@ -10,10 +11,9 @@ use crate::daemon::GroupDefinition;
 use crate::environ::HeadMapping;
 use crate::group::{Callable, GroupName};
 use crate::options::{AcceptMutex, GlobalSetting, HandlerScript, HashSeed, Setting};
-use crate::proxy::{HeaderName, Network, TrustedHeader};
 use crate::words::Words;
 
-type Result<T> = std::result::Result<T, DirectiveError>;
+pub(super) type Result<T> = std::result::Result<T, DirectiveError>;
 
 const ALIAS_OPTIONS: &str =
     "process-group=, application-group=, callable-object=, pass-authorization=";
@@ -28,6 +28,12 @@ const LARGEST_BUFFER: u64 = 1 << 30;
 /// # Errors
 /// The directive cannot mean anything with these arguments; the error's text is for the administrator.
 pub fn parse(kind: Kind, arguments: &[u8]) -> Result<Directive> {
+    if let Some(instead) = access::removed(kind) {
+        return Err(DirectiveError::Removed {
+            directive: kind.name(),
+            instead,
+        });
+    }
     match kind {
         Kind::ScriptAlias | Kind::ScriptAliasMatch => alias(kind, arguments).map(Directive::Alias),
         Kind::ImportScript => import(kind, arguments).map(Directive::Import),
@@ -51,6 +57,11 @@ pub fn parse(kind: Kind, arguments: &[u8]) -> Result<Directive> {
         | Kind::MapHeadToGet
         | Kind::TrustedProxies
         | Kind::TrustedProxyHeaders
+        | Kind::AuthUserScript
+        | Kind::AuthGroupScript
+        | Kind::AccessScript
+        | Kind::GroupAuthoritative
+        | Kind::DispatchScript
         | Kind::EnableSendfile => setting(kind, arguments).map(Directive::Setting),
         _ => global(kind, arguments).map(Directive::Global),
     }
@@ -81,8 +92,13 @@ fn setting(kind: Kind, word: &[u8]) -> Result<Setting> {
         Kind::PassAuthorization => Setting::PassAuthorization(flag(kind, word)?),
         Kind::ChunkedRequest => Setting::ChunkedRequest(flag(kind, word)?),
         Kind::EnableSendfile => Setting::EnableSendfile(flag(kind, word)?),
-        Kind::TrustedProxies => Setting::TrustedProxies(trusted_proxies(kind, word)?),
-        Kind::TrustedProxyHeaders => Setting::TrustedHeaders(trusted_headers(kind, word)?),
+        Kind::TrustedProxies => Setting::TrustedProxies(access::trusted_proxies(kind, word)?),
+        Kind::TrustedProxyHeaders => Setting::TrustedHeaders(access::trusted_headers(kind, word)?),
+        Kind::AuthUserScript => Setting::AuthUserScript(access::asked_script(kind, word)?),
+        Kind::AuthGroupScript => Setting::AuthGroupScript(access::asked_script(kind, word)?),
+        Kind::AccessScript => Setting::AccessScript(access::asked_script(kind, word)?),
+        Kind::DispatchScript => Setting::DispatchScript(access::asked_script(kind, word)?),
+        Kind::GroupAuthoritative => Setting::GroupAuthoritative(flag(kind, word)?),
         _ => Setting::ScriptReloading(flag(kind, word)?),
     })
 }
@@ -108,6 +124,12 @@ fn global(kind: Kind, word: &[u8]) -> Result<GlobalSetting> {
         Kind::SocketRotation => GlobalSetting::SocketRotation(flag(kind, word)?),
         Kind::AcceptMutex => GlobalSetting::AcceptMutex(accept_mutex(kind, word)?),
         Kind::Overlap => GlobalSetting::Overlap(flag(kind, word)?),
+        Kind::PythonEggs => {
+            GlobalSetting::PythonEggs(filled(kind, word, "the folder for Python eggs")?.into())
+        }
+        Kind::SwitchInterval => GlobalSetting::SwitchInterval(switch_interval(kind, word)?),
+        Kind::VerboseDebugging => GlobalSetting::VerboseDebugging(flag(kind, word)?),
+        Kind::ServerMetrics => GlobalSetting::ServerMetrics(flag(kind, word)?),
         _ => GlobalSetting::DestroyInterpreter(flag(kind, word)?),
     })
 }
@@ -238,46 +260,6 @@ fn process_groups(line: &[u8]) -> Arc<[Arc<[u8]>]> {
         .collect()
 }
 
-/// The words of a line that has to have at least one.
-fn all<'a>(kind: Kind, line: &'a [u8], what: &'static str) -> Result<Vec<Cow<'a, [u8]>>> {
-    let words: Vec<_> = Words::new(line).collect();
-    if words.is_empty() {
-        return Err(missing(kind, what));
-    }
-    Ok(words)
-}
-
-fn trusted_proxies(kind: Kind, line: &[u8]) -> Result<Vec<Network>> {
-    let network = |word: &Cow<'_, [u8]>| {
-        Network::parse(word).ok_or_else(|| {
-            value(
-                kind,
-                "IP addresses and networks such as 10.0.0.0/8 or 2001:db8::/32, no host names",
-                word,
-            )
-        })
-    };
-    let words = all(kind, line, "an IP address or a network")?;
-    words.iter().map(network).collect()
-}
-
-fn trusted_headers(kind: Kind, line: &[u8]) -> Result<Vec<TrustedHeader>> {
-    let mut headers = Vec::new();
-    for word in all(kind, line, "the name of a header")? {
-        let name = HeaderName::parse(&word).ok_or_else(|| {
-            value(
-                kind,
-                "names of headers, made of letters, digits and `-`",
-                &word,
-            )
-        })?;
-        if let HeaderName::Known(header) = name {
-            headers.push(header);
-        }
-    }
-    Ok(headers)
-}
-
 fn request_buffer(kind: Kind, word: &[u8]) -> Result<u64> {
     if word.eq_ignore_ascii_case(b"off") {
         return Ok(0);
@@ -354,6 +336,11 @@ fn python_path(kind: Kind, word: &[u8]) -> Result<Vec<Arc<[u8]>>> {
     Ok(folders)
 }
 
+fn switch_interval(kind: Kind, word: &[u8]) -> Result<u64> {
+    crate::daemon::nanoseconds(word)
+        .ok_or_else(|| value(kind, "a number of seconds above 0, such as 0.005", word))
+}
+
 fn optimize(kind: Kind, word: &[u8]) -> Result<u8> {
     match word {
         [level @ b'0'..=b'2'] => Ok(level - b'0'),
@@ -374,7 +361,11 @@ fn hash_seed(kind: Kind, word: &[u8]) -> Result<HashSeed> {
 }
 
 /// The next word of a line; it has to be there and to say something.
-fn next<'a>(kind: Kind, words: &mut Words<'a>, what: &'static str) -> Result<Cow<'a, [u8]>> {
+pub(super) fn next<'a>(
+    kind: Kind,
+    words: &mut Words<'a>,
+    what: &'static str,
+) -> Result<Cow<'a, [u8]>> {
     words
         .next()
         .filter(|word| !word.is_empty())
@@ -388,7 +379,7 @@ fn filled<'a>(kind: Kind, word: &'a [u8], what: &'static str) -> Result<&'a [u8]
     Ok(word)
 }
 
-fn missing(kind: Kind, what: &'static str) -> DirectiveError {
+pub(super) fn missing(kind: Kind, what: &'static str) -> DirectiveError {
     DirectiveError::Missing {
         directive: kind.name(),
         what,
@@ -396,7 +387,7 @@ fn missing(kind: Kind, what: &'static str) -> DirectiveError {
     }
 }
 
-fn value(kind: Kind, allowed: &'static str, word: &[u8]) -> DirectiveError {
+pub(super) fn value(kind: Kind, allowed: &'static str, word: &[u8]) -> DirectiveError {
     DirectiveError::Value {
         directive: kind.name(),
         allowed,

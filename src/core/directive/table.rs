@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use super::{Arguments, Context, Kind, Spec};
 
 /// Every directive; the index is its [`Kind`].
-pub static DIRECTIVES: [Spec; 35] = [
+pub static DIRECTIVES: [Spec; 52] = [
     spec(
         Kind::ScriptAlias,
         c"WSGIScriptAlias",
@@ -235,6 +235,125 @@ pub static DIRECTIVES: [Spec; 35] = [
         Context::FileInfo,
         Arguments::Raw,
         c"the headers by which proxies say who asked them for what: X-Forwarded-For, X-Forwarded-Proto, Forwarded and more (default: none)",
+    ),
+    spec(
+        Kind::AuthUserScript,
+        c"WSGIAuthUserScript",
+        Context::AuthConfig,
+        Arguments::Raw,
+        c"a script with check_password or get_realm_hash, for AuthBasicProvider wsgi or AuthDigestProvider wsgi, and application-group=",
+    ),
+    spec(
+        Kind::AuthGroupScript,
+        c"WSGIAuthGroupScript",
+        Context::AuthConfig,
+        Arguments::Raw,
+        c"a script with groups_for_user, for Require wsgi-group, and application-group=",
+    ),
+    spec(
+        Kind::AccessScript,
+        c"WSGIAccessScript",
+        Context::AuthConfig,
+        Arguments::Raw,
+        c"a script with allow_access, which lets clients in or not, and application-group=",
+    ),
+    spec(
+        Kind::GroupAuthoritative,
+        c"WSGIGroupAuthoritative",
+        Context::AuthConfig,
+        Arguments::Flag,
+        c"only read: since Apache 2.4 the Require lines say what counts",
+    ),
+    spec(
+        Kind::DispatchScript,
+        c"WSGIDispatchScript",
+        Context::ServerDirectory,
+        Arguments::Raw,
+        c"a script with process_group, application_group or callable_object, which say where requests run, and application-group=",
+    ),
+    spec(
+        Kind::PythonEggs,
+        c"WSGIPythonEggs",
+        Context::Global,
+        Arguments::Take1,
+        c"the folder that Python eggs are unpacked to in Apache's own processes",
+    ),
+    spec(
+        Kind::SwitchInterval,
+        c"WSGISwitchInterval",
+        Context::Global,
+        Arguments::Take1,
+        c"how many seconds a thread keeps the GIL in Apache's own processes when others want it (default: Python's 0.005)",
+    ),
+    spec(
+        Kind::VerboseDebugging,
+        c"WSGIVerboseDebugging",
+        Context::Global,
+        Arguments::Flag,
+        c"only read: LogLevel wsgi:debug says more",
+    ),
+    spec(
+        Kind::ServerMetrics,
+        c"WSGIServerMetrics",
+        Context::Global,
+        Arguments::Flag,
+        c"On to let applications in Apache's own processes ask for mod_wsgi.server_metrics() (default: Off)",
+    ),
+    spec(
+        Kind::LazyInitialization,
+        c"WSGILazyInitialization",
+        Context::Anywhere,
+        Arguments::Raw,
+        c"no more a directive",
+    ),
+    spec(
+        Kind::UserAuthoritative,
+        c"WSGIUserAuthoritative",
+        Context::Anywhere,
+        Arguments::Raw,
+        c"no more a directive",
+    ),
+    spec(
+        Kind::ReloadMechanism,
+        c"WSGIReloadMechanism",
+        Context::Anywhere,
+        Arguments::Raw,
+        c"no more a directive",
+    ),
+    spec(
+        Kind::OutputBuffering,
+        c"WSGIOutputBuffering",
+        Context::Anywhere,
+        Arguments::Raw,
+        c"no more a directive",
+    ),
+    spec(
+        Kind::PythonExecutable,
+        c"WSGIPythonExecutable",
+        Context::Anywhere,
+        Arguments::Raw,
+        c"no more a directive",
+    ),
+    spec(
+        Kind::Py3kWarningFlag,
+        c"WSGIPy3kWarningFlag",
+        Context::Anywhere,
+        Arguments::Raw,
+        c"no more a directive",
+    ),
+    spec(
+        Kind::NewRelicConfigFile,
+        c"WSGINewRelicConfigFile",
+        Context::Anywhere,
+        Arguments::Raw,
+        c"no more a directive",
+    ),
+    spec(
+        Kind::NewRelicEnvironment,
+        c"WSGINewRelicEnvironment",
+        Context::Anywhere,
+        Arguments::Raw,
+        c"no more a directive",
     ),
 ];
 

@@ -78,11 +78,51 @@ pub fn collect<'a, S: Source<'a>>(source: &S, options: &CollectOptions<'a>, fact
     add_connection(source, facts);
     add_mapping(source, facts);
     add_user(source, facts);
-    add_request(source, options, facts);
+    let (script_name, path_info) = add_request(source, options, facts);
+    facts.push(id::MOD_WSGI_SCRIPT_NAME, script_name);
+    facts.push(id::MOD_WSGI_PATH_INFO, path_info);
     add_module(source, options, facts);
     if !options.trust.headers.is_empty() {
         proxy::apply(source, options.trust, facts);
     }
+}
+
+/// What the environ of access control says besides the request.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AccessFacts<'a> {
+    /// Banner, administrator, process group and id.
+    pub server: ServerFacts<'a>,
+    /// The footer of the server's own pages.
+    pub signature: &'a [u8],
+    /// The client's name, where it was looked up.
+    pub remote_host: Option<&'a [u8]>,
+    /// The interpreter's name.
+    pub application_group: &'a [u8],
+    /// Core's `CGIVar REQUEST_URI current-uri`.
+    pub current_uri: bool,
+}
+
+/// Adds what a script for access control is told of a request. Credentials and SetEnv's variables are none of it.
+pub fn collect_access<'a, S: Source<'a>>(
+    source: &S,
+    access: &AccessFacts<'a>,
+    facts: &mut Facts<'a>,
+) {
+    let options = CollectOptions {
+        head_mapping: HeadMapping::Off,
+        current_uri: access.current_uri,
+        ..CollectOptions::default()
+    };
+    add_headers(source, &options, facts);
+    collect_constants(&access.server, facts);
+    facts.push_spelled(b"SERVER_SIGNATURE", access.signature);
+    add_connection(source, facts);
+    if let Some(name) = access.remote_host {
+        facts.push_spelled(b"REMOTE_HOST", name);
+    }
+    facts.push_some(id::DOCUMENT_ROOT, source.document_root());
+    add_request(source, &options, facts);
+    facts.push(id::MOD_WSGI_APPLICATION_GROUP, access.application_group);
 }
 
 /// The ids of the headers that carry credentials.
@@ -223,7 +263,12 @@ fn add_user<'a, S: Source<'a>>(source: &S, facts: &mut Facts<'a>) {
     facts.push_some(id::REDIRECT_QUERY_STRING, previous.query);
 }
 
-fn add_request<'a, S: Source<'a>>(source: &S, options: &CollectOptions<'a>, facts: &mut Facts<'a>) {
+/// Gives SCRIPT_NAME and PATH_INFO back.
+fn add_request<'a, S: Source<'a>>(
+    source: &S,
+    options: &CollectOptions<'a>,
+    facts: &mut Facts<'a>,
+) -> (&'a [u8], &'a [u8]) {
     let maps_head = source.is_head()
         && match options.head_mapping {
             HeadMapping::On => true,
@@ -250,8 +295,7 @@ fn add_request<'a, S: Source<'a>>(source: &S, options: &CollectOptions<'a>, fact
     let path_info = collapse(source, path_info);
     facts.push(id::SCRIPT_NAME, script_name);
     facts.push(id::PATH_INFO, path_info);
-    facts.push(id::MOD_WSGI_SCRIPT_NAME, script_name);
-    facts.push(id::MOD_WSGI_PATH_INFO, path_info);
+    (script_name, path_info)
 }
 
 fn add_module<'a, S: Source<'a>>(source: &S, options: &CollectOptions<'a>, facts: &mut Facts<'a>) {

@@ -12,7 +12,10 @@ mod decimal;
 mod path;
 mod source;
 
-pub use collect::{CollectOptions, HeadMapping, ServerFacts, collect, collect_constants};
+pub use collect::{
+    AccessFacts, CollectOptions, HeadMapping, ServerFacts, collect, collect_access,
+    collect_constants,
+};
 pub use decimal::Decimal;
 pub use path::{push_collapsed, split_path};
 pub use source::{Previous, Source};

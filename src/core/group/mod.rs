@@ -129,6 +129,16 @@ impl GroupName {
         }
     }
 
+    /// Parses the group of a script that is asked outside of a response: there `%{RESOURCE}` and `%{ENV:name}` are names
+    /// like any other.
+    #[must_use]
+    pub fn parse_plain(value: &[u8]) -> Self {
+        match Self::parse(value) {
+            Self::Resource | Self::Env(_) => Self::Literal(value.into()),
+            other => other,
+        }
+    }
+
     /// The name, where no request is needed to know it: of `%{GLOBAL}` and of text without `%{`.
     #[must_use]
     pub fn fixed(&self) -> Option<&[u8]> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{HandlerScript, Settings};
+use super::{AskedScript, HandlerScript, Settings};
 use crate::alias::{Alias, ScriptOptions};
 use crate::environ::HeadMapping;
 use crate::group::{DEFAULT_CALLABLE, GroupName, HANDLER_CALLABLE, Lookup};
@@ -172,6 +172,30 @@ impl<'a> Effective<'a> {
                 .first(|settings| settings.trusted_proxies.as_deref())
                 .map(Vec::as_slice),
         }
+    }
+
+    /// The script that knows users and their passwords.
+    #[must_use]
+    pub fn auth_user_script(&self) -> Option<&'a AskedScript> {
+        self.first(|settings| settings.auth_user_script.as_deref())
+    }
+
+    /// The script that knows the groups of users.
+    #[must_use]
+    pub fn auth_group_script(&self) -> Option<&'a AskedScript> {
+        self.first(|settings| settings.auth_group_script.as_deref())
+    }
+
+    /// The script that lets clients in.
+    #[must_use]
+    pub fn access_script(&self) -> Option<&'a AskedScript> {
+        self.first(|settings| settings.access_script.as_deref())
+    }
+
+    /// The script that says where requests run.
+    #[must_use]
+    pub fn dispatch_script(&self) -> Option<&'a AskedScript> {
+        self.first(|settings| settings.dispatch_script.as_deref())
     }
 
     /// The handler script of that name.

@@ -81,6 +81,14 @@ pub enum GlobalSetting {
     AcceptMutex(AcceptMutex),
     /// `RSGIOverlap`
     Overlap(bool),
+    /// `WSGIPythonEggs`
+    PythonEggs(Arc<[u8]>),
+    /// `WSGISwitchInterval`, in nanoseconds
+    SwitchInterval(u64),
+    /// `WSGIVerboseDebugging`
+    VerboseDebugging(bool),
+    /// `WSGIServerMetrics`
+    ServerMetrics(bool),
 }
 
 /// The settings of the whole server, each with its default until set.
@@ -118,6 +126,14 @@ pub struct GlobalOptions {
     pub accept_mutex: AcceptMutex,
     /// Whether a process of a group serves until its successor is ready.
     pub overlap: bool,
+    /// Where Python eggs are unpacked to.
+    pub python_eggs: Option<Arc<[u8]>>,
+    /// How long a thread keeps the GIL when others want it, in nanoseconds; none is Python's own time.
+    pub switch_interval: Option<u64>,
+    /// Whether mod_wsgi would have said more once.
+    pub verbose_debugging: Option<bool>,
+    /// Whether applications in Apache's children may look at the scoreboard.
+    pub server_metrics: bool,
 }
 
 impl Default for GlobalOptions {
@@ -143,6 +159,10 @@ impl Default for GlobalOptions {
             socket_rotation: true,
             accept_mutex: AcceptMutex::Default,
             overlap: true,
+            python_eggs: None,
+            switch_interval: None,
+            verbose_debugging: None,
+            server_metrics: false,
         }
     }
 }
@@ -166,6 +186,10 @@ impl GlobalOptions {
             GlobalSetting::SocketRotation(value) => self.socket_rotation = value,
             GlobalSetting::AcceptMutex(value) => self.accept_mutex = value,
             GlobalSetting::Overlap(value) => self.overlap = value,
+            GlobalSetting::PythonEggs(value) => self.python_eggs = Some(value),
+            GlobalSetting::SwitchInterval(value) => self.switch_interval = Some(value),
+            GlobalSetting::VerboseDebugging(value) => self.verbose_debugging = Some(value),
+            GlobalSetting::ServerMetrics(value) => self.server_metrics = value,
             GlobalSetting::CaseSensitivity(true) => self.case_sensitivity = Case::Sensitive,
             GlobalSetting::CaseSensitivity(false) => self.case_sensitivity = Case::Insensitive,
         }

@@ -29,6 +29,15 @@ pub struct HandlerScript {
     pub options: ScriptOptions,
 }
 
+/// A script that something is asked of outside of a response: access control and dispatching.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedScript {
+    /// The script.
+    pub script: Arc<[u8]>,
+    /// `application-group=`; the main interpreter where nothing is said.
+    pub application_group: GroupName,
+}
+
 /// Handler scripts by name.
 pub type HandlerScripts = BTreeMap<Arc<[u8]>, Arc<HandlerScript>>;
 
@@ -63,6 +72,16 @@ pub struct Settings {
     pub trusted_headers: Option<Arc<Vec<TrustedHeader>>>,
     /// `WSGITrustedProxies`
     pub trusted_proxies: Option<Arc<Vec<Network>>>,
+    /// `WSGIAuthUserScript`
+    pub auth_user_script: Option<Arc<AskedScript>>,
+    /// `WSGIAuthGroupScript`
+    pub auth_group_script: Option<Arc<AskedScript>>,
+    /// `WSGIAccessScript`
+    pub access_script: Option<Arc<AskedScript>>,
+    /// `WSGIGroupAuthoritative`, which is read and means nothing since Apache 2.4.
+    pub group_authoritative: Option<bool>,
+    /// `WSGIDispatchScript`
+    pub dispatch_script: Option<Arc<AskedScript>>,
     /// `WSGIHandlerScript`
     pub handler_scripts: Option<Arc<HandlerScripts>>,
 }
@@ -98,8 +117,32 @@ pub enum Setting {
     TrustedHeaders(Vec<TrustedHeader>),
     /// `WSGITrustedProxies`
     TrustedProxies(Vec<Network>),
+    /// `WSGIAuthUserScript`
+    AuthUserScript(AskedScript),
+    /// `WSGIAuthGroupScript`
+    AuthGroupScript(AskedScript),
+    /// `WSGIAccessScript`
+    AccessScript(AskedScript),
+    /// `WSGIGroupAuthoritative`
+    GroupAuthoritative(bool),
+    /// `WSGIDispatchScript`
+    DispatchScript(AskedScript),
     /// `WSGIHandlerScript`
     HandlerScript(HandlerScript),
+}
+
+impl Setting {
+    /// Whether Apache's children need Python for it, wherever applications run.
+    #[must_use]
+    pub const fn asks_a_script(&self) -> bool {
+        matches!(
+            self,
+            Self::AuthUserScript(_)
+                | Self::AuthGroupScript(_)
+                | Self::AccessScript(_)
+                | Self::DispatchScript(_)
+        )
+    }
 }
 
 impl Settings {
@@ -119,6 +162,11 @@ impl Settings {
         request_buffer: None,
         trusted_headers: None,
         trusted_proxies: None,
+        auth_user_script: None,
+        auth_group_script: None,
+        access_script: None,
+        group_authoritative: None,
+        dispatch_script: None,
         handler_scripts: None,
     };
 
@@ -139,6 +187,11 @@ impl Settings {
             Setting::EnableSendfile(value) => self.enable_sendfile = Some(value),
             Setting::TrustedHeaders(value) => append(&mut self.trusted_headers, value),
             Setting::TrustedProxies(value) => append(&mut self.trusted_proxies, value),
+            Setting::AuthUserScript(value) => self.auth_user_script = Some(value.into()),
+            Setting::AuthGroupScript(value) => self.auth_group_script = Some(value.into()),
+            Setting::AccessScript(value) => self.access_script = Some(value.into()),
+            Setting::GroupAuthoritative(value) => self.group_authoritative = Some(value),
+            Setting::DispatchScript(value) => self.dispatch_script = Some(value.into()),
             Setting::HandlerScript(value) => {
                 let scripts = self.handler_scripts.get_or_insert_default();
                 Arc::make_mut(scripts).insert(value.name.clone(), Arc::new(value));
@@ -164,6 +217,11 @@ impl Settings {
             request_buffer: over.request_buffer.or(base.request_buffer),
             trusted_headers: inner(&base.trusted_headers, &over.trusted_headers),
             trusted_proxies: inner(&base.trusted_proxies, &over.trusted_proxies),
+            auth_user_script: inner(&base.auth_user_script, &over.auth_user_script),
+            auth_group_script: inner(&base.auth_group_script, &over.auth_group_script),
+            access_script: inner(&base.access_script, &over.access_script),
+            group_authoritative: over.group_authoritative.or(base.group_authoritative),
+            dispatch_script: inner(&base.dispatch_script, &over.dispatch_script),
             handler_scripts: overlay(&base.handler_scripts, &over.handler_scripts),
         }
     }
@@ -187,6 +245,8 @@ pub struct ServerOptions<R = ()> {
     pub aliases: Vec<Mount<R>>,
     /// Whether a section in it says `WSGIProcessGroup`, so that only a request tells where it runs.
     pub sections_choose: bool,
+    /// Whether it or a section in it names a script that Apache's children ask.
+    pub asks_scripts: bool,
 }
 
 impl<R> Default for ServerOptions<R> {
@@ -195,6 +255,7 @@ impl<R> Default for ServerOptions<R> {
             settings: Settings::default(),
             aliases: Vec::new(),
             sections_choose: false,
+            asks_scripts: false,
         }
     }
 }
@@ -228,6 +289,7 @@ impl<R: Clone> ServerOptions<R> {
             settings: Settings::merge(&main.settings, &host.settings),
             aliases: [host.aliases.as_slice(), main.aliases.as_slice()].concat(),
             sections_choose: main.sections_choose || host.sections_choose,
+            asks_scripts: main.asks_scripts || host.asks_scripts,
         }
     }
 }

@@ -276,6 +276,7 @@ fn aliases_of_a_virtual_host_come_before_the_main_server_s() {
         settings: Settings::default(),
         aliases: prefixes.iter().map(|prefix| mount(prefix)).collect(),
         sections_choose: false,
+        asks_scripts: false,
     };
     let merged = ServerOptions::merge(&server(&[b"/m1", b"/m2"]), &server(&[b"/v1", b"/v2"]));
     assert_eq!(
@@ -296,6 +297,7 @@ fn only_aliases_that_may_run_in_apache_s_children_need_python_there() {
             regex: None,
         }],
         sections_choose,
+        asks_scripts: false,
     };
     for (group, alias_options, sections_choose, expected) in [
         ("", "", false, true),
@@ -354,6 +356,11 @@ fn global_settings_replace_each_other_but_warnings_add_up() {
         GlobalSetting::SocketRotation(false),
         GlobalSetting::AcceptMutex(AcceptMutex::Flock),
         GlobalSetting::Overlap(false),
+        GlobalSetting::PythonEggs(text("/a")),
+        GlobalSetting::PythonEggs(text("/eggs")),
+        GlobalSetting::SwitchInterval(5),
+        GlobalSetting::VerboseDebugging(true),
+        GlobalSetting::ServerMetrics(true),
     ] {
         options.apply(setting);
     }
@@ -374,6 +381,10 @@ fn global_settings_replace_each_other_but_warnings_add_up() {
         socket_rotation: false,
         accept_mutex: AcceptMutex::Flock,
         overlap: false,
+        python_eggs: Some(text("/eggs")),
+        switch_interval: Some(5),
+        verbose_debugging: Some(true),
+        server_metrics: true,
     };
     assert_eq!(options, expected);
     options.apply(GlobalSetting::CaseSensitivity(true));

@@ -48,3 +48,90 @@ fn trusted_headers_keep_their_order_and_unknown_ones_mean_nothing() {
             .starts_with("WSGITrustedProxyHeaders needs the name of a header")
     );
 }
+
+#[test]
+fn scripts_that_are_asked_run_in_the_main_interpreter_or_a_named_one() {
+    for kind in [
+        Kind::AuthUserScript,
+        Kind::AuthGroupScript,
+        Kind::AccessScript,
+        Kind::DispatchScript,
+    ] {
+        for (arguments, group) in [
+            ("'/a b.wsgi'", GroupName::Global),
+            ("'/a b.wsgi' application-group=x", GroupName::parse(b"x")),
+            ("'/a b.wsgi' application-group=%{GLOBAL}", GroupName::Global),
+            ("'/a b.wsgi' application-group=%{HOST}", GroupName::Host),
+            ("'/a b.wsgi' application-group=%{SERVER}", GroupName::Server),
+            // These are names like any other here.
+            (
+                "'/a b.wsgi' application-group=%{RESOURCE}",
+                GroupName::Literal(b"%{RESOURCE}".as_slice().into()),
+            ),
+            (
+                "'/a b.wsgi' application-group=%{ENV:x}",
+                GroupName::Literal(b"%{ENV:x}".as_slice().into()),
+            ),
+        ] {
+            let script = crate::options::AskedScript {
+                script: b"/a b.wsgi".as_slice().into(),
+                application_group: group,
+            };
+            let expected = match kind {
+                Kind::AuthUserScript => Setting::AuthUserScript(script),
+                Kind::AuthGroupScript => Setting::AuthGroupScript(script),
+                Kind::AccessScript => Setting::AccessScript(script),
+                _ => Setting::DispatchScript(script),
+            };
+            assert!(expected.asks_a_script());
+            assert_eq!(accept(kind, arguments), Directive::Setting(expected));
+        }
+        let name = kind.name();
+        for (arguments, expected) in [
+            ("", format!("{name} needs a script; ")),
+            (
+                "/a x=1",
+                format!("{name} has no option `x`; it has application-group="),
+            ),
+            ("/a x", format!("{name}: `x` is no option; ")),
+            (
+                "/a application-group=",
+                format!("{name}: the option application-group has no value; "),
+            ),
+        ] {
+            let text = refuse(kind, arguments);
+            assert!(text.starts_with(&expected), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_switch_interval_is_more_than_nothing() {
+    assert_eq!(
+        accept(Kind::SwitchInterval, "0.005"),
+        Directive::Global(GlobalSetting::SwitchInterval(5_000_000))
+    );
+    for word in ["", "0", "-1", "x", "inf", "1s"] {
+        let text = refuse(Kind::SwitchInterval, word);
+        assert!(
+            text.starts_with("WSGISwitchInterval takes a number of seconds above 0"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_more_is_refused_whatever_it_says() {
+    for kind in DIRECTIVES
+        .iter()
+        .filter(|spec| spec.context == Context::Anywhere)
+    {
+        for arguments in ["", "On", "anything \"at all"] {
+            let text = refuse(kind.kind, arguments);
+            assert!(
+                text.starts_with(&format!("{} is no more: ", kind.kind.name())),
+                "{text}"
+            );
+        }
+    }
+}

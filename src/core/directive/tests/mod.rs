@@ -53,10 +53,12 @@ fn directives_stand_where_those_of_mod_wsgi_stand() {
             .filter(|spec| spec.context == context)
             .count()
     };
-    assert_eq!(count(Context::Global), 16);
+    assert_eq!(count(Context::Global), 20);
     assert_eq!(count(Context::Server), 4);
     assert_eq!(count(Context::FileInfo), 11);
-    assert_eq!(count(Context::ServerDirectory), 4);
+    assert_eq!(count(Context::ServerDirectory), 5);
+    assert_eq!(count(Context::AuthConfig), 4);
+    assert_eq!(count(Context::Anywhere), 8);
     assert_eq!(
         Kind::ApplicationGroup.spec().context,
         Context::ServerDirectory

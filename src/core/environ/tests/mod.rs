@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::name::NAMES;
 
+mod access;
 pub(crate) mod fake;
 
 use fake::{Fake, fake};
