@@ -87,7 +87,6 @@ fn neighbours(client: usize, turn: usize) -> Ask {
 /// Nothing of httpd's crashes, and what has nothing to do with the bad group is served all the time.
 #[track_caller]
 fn harms_nobody(server: &Server, kinds: &str) {
-    let children = server.children();
     let load = Load::on(server.port())
         .clients(4)
         .lasting(Duration::from_secs(30));
@@ -114,7 +113,11 @@ fn harms_nobody(server: &Server, kinds: &str) {
     });
     report.say(kinds);
     report.lost_nothing();
-    assert_eq!(server.children(), children, "an Apache child ended");
+    // Children that have nothing to do may end; httpd tells of those that crash.
+    assert!(
+        !server.log_text().contains("exit signal"),
+        "an Apache child crashed"
+    );
 }
 
 /// Everything works once the bad ones are gone and there is a new generation.
