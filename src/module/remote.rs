@@ -91,6 +91,8 @@ fn send(asked: &Asked<'_>, group: &Chosen<'_>, desk: &mut Desk) -> Result<Verdic
             file: taken.file(),
         };
         let mut exchange = Exchange::start(group, outgoing)?;
+        let line = request.request_line().unwrap_or_default();
+        let _running = group.note_running(exchange.slot(), line);
         let how = group.relay(plan == BodyPlan::Stream);
         relay(how, &mut exchange, &mut desk.inbox, &mut front)
     };

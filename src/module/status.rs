@@ -60,6 +60,14 @@ fn group(group: &GroupHandle) -> String {
             .number("assigned", child.assigned)
             .finish()
     });
+    let running = board.running().map(|running| {
+        Object::new()
+            .number("child", running.child)
+            .number("slot", running.slot)
+            .seconds("seconds", Some(running.since))
+            .text("request", &running.line)
+            .finish()
+    });
     Object::new()
         .text("name", &group.name)
         .number("processes", group.options.processes)
@@ -72,6 +80,7 @@ fn group(group: &GroupHandle) -> String {
         .number("no_process", totals.no_process)
         .raw("slots", &list(slots))
         .raw("children", &list(children))
+        .raw("running", &list(running))
         .finish()
 }
 

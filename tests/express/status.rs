@@ -97,6 +97,30 @@ fn requests_that_wait_are_seen() {
 }
 
 #[test]
+fn the_slowest_running_requests_are_named() {
+    only_rsgi!("the launcher is ours");
+    let run = start(&["--threads", "3"]);
+    let port = run.launcher.port();
+    let ask = |target: &'static str| {
+        std::thread::spawn(move || Connection::open(port).ask(&Request::get(target)).status)
+    };
+    let clients = [ask("/sleep/first?4"), ask("/sleep/second?4")];
+    let mut told = String::new();
+    let is_seen = comes_true(Duration::from_secs(10), || {
+        told = status(&run, &[]).1;
+        told.contains("GET /sleep/first?4 HTTP/1.1")
+            && told.contains("GET /sleep/second?4 HTTP/1.1")
+            && told.contains("the slowest first")
+    });
+    assert!(is_seen, "{told}");
+    for client in clients {
+        assert_eq!(client.join().unwrap(), 200);
+    }
+    let over = status(&run, &[]).1;
+    assert!(!over.contains("GET /"), "{over}");
+}
+
+#[test]
 fn only_the_owner_of_the_server_root_can_ask() {
     only_rsgi!("the launcher is ours");
     let run = start(&[]);

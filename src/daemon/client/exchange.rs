@@ -85,6 +85,12 @@ impl<'c, 'o> Exchange<'c, 'o> {
         self.pid
     }
 
+    /// The slot of that process.
+    #[must_use]
+    pub const fn slot(&self) -> SlotRef {
+        self.slot
+    }
+
     /// How long a process may say nothing.
     #[must_use]
     pub fn patience(&self) -> Duration {

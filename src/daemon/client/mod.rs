@@ -13,6 +13,7 @@ mod group;
 mod inbox;
 mod pool;
 mod relay;
+mod running;
 
 #[cfg(test)]
 mod tests;

@@ -96,6 +96,19 @@ pub(crate) struct WaiterCell {
     pub(crate) sleep: AtomicU32,
 }
 
+/// Words of the beginning of a request's first line.
+pub(crate) const LINE_WORDS: usize = 12;
+
+/// One request that runs, by the number of the child's thread. The child writes it.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct RunningCell {
+    /// When it was given to a process, in nanoseconds of the monotonic clock; 0 for none.
+    pub(crate) started: AtomicU64,
+    pub(crate) slot: AtomicU32,
+    pub(crate) line: [AtomicU64; LINE_WORDS],
+}
+
 /// All cells of one row.
 #[derive(Clone, Copy)]
 pub(crate) struct Row<'b> {
@@ -104,6 +117,7 @@ pub(crate) struct Row<'b> {
     pub(crate) waiters: &'b [WaiterCell],
     /// Who has which request. The child and the process that it was sent to; see `claims`.
     pub(crate) claims: &'b [AtomicU64],
+    pub(crate) running: &'b [RunningCell],
 }
 
 /// A mapping seen as cells.
@@ -162,6 +176,8 @@ impl Cells {
             waiters: unsafe { self.slice(start + geometry.waiters_at, waiters) },
             // SAFETY: as above.
             claims: unsafe { self.slice(start + geometry.claims_at, waiters) },
+            // SAFETY: as above.
+            running: unsafe { self.slice(start + geometry.running_at, waiters) },
         })
     }
 
@@ -234,3 +250,5 @@ unsafe impl Shareable for SlotCells {}
 unsafe impl Shareable for RowHead {}
 // SAFETY: as above.
 unsafe impl Shareable for WaiterCell {}
+// SAFETY: as above.
+unsafe impl Shareable for RunningCell {}

@@ -1,7 +1,7 @@
 //! How large a scoreboard is and where its parts are: arithmetic only.
 
 use super::BoardError;
-use super::cells::{Header, RowHead, SlotCells, WaiterCell};
+use super::cells::{Header, RowHead, RunningCell, SlotCells, WaiterCell};
 
 /// More slots than any group has.
 const MOST_SLOTS: u32 = 4096;
@@ -42,6 +42,8 @@ pub(super) struct Geometry {
     pub(super) waiters_at: usize,
     /// From the beginning of a row.
     pub(super) claims_at: usize,
+    /// From the beginning of a row; as many as waiters.
+    pub(super) running_at: usize,
     pub(super) bytes: usize,
 }
 
@@ -66,7 +68,8 @@ impl Layout {
         let assigned_at = size_of::<RowHead>();
         let waiters_at = to_line(assigned_at + slots * size_of::<u64>());
         let claims_at = to_line(waiters_at + waiters * size_of::<WaiterCell>());
-        let row_bytes = to_line(claims_at + waiters * size_of::<u64>());
+        let running_at = to_line(claims_at + waiters * size_of::<u64>());
+        let row_bytes = to_line(running_at + waiters * size_of::<RunningCell>());
         let bytes = rows
             .checked_mul(row_bytes)
             .and_then(|bytes| bytes.checked_add(rows_at))
@@ -81,6 +84,7 @@ impl Layout {
             assigned_at,
             waiters_at,
             claims_at,
+            running_at,
             bytes,
         })
     }
@@ -110,7 +114,9 @@ mod tests {
             assert!(geometry.assigned_at >= size_of::<RowHead>());
             assert!(geometry.waiters_at >= geometry.assigned_at + slots as usize * 8);
             assert!(geometry.claims_at >= geometry.waiters_at + waiters as usize * 16);
-            assert!(geometry.row_bytes >= geometry.claims_at + waiters as usize * 8);
+            assert!(geometry.running_at >= geometry.claims_at + waiters as usize * 8);
+            assert!(geometry.row_bytes >= geometry.running_at + waiters as usize * 128);
+            assert_eq!(geometry.running_at % LINE, 0);
             assert_eq!(geometry.bytes, geometry.rows_at + 2 * geometry.row_bytes);
             for offset in [geometry.slots_at, geometry.rows_at, geometry.row_bytes] {
                 assert_eq!(offset % LINE, 0);

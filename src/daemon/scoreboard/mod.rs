@@ -21,6 +21,7 @@ mod layout;
 mod owner;
 mod places;
 mod queue;
+mod running;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ pub use owner::Child;
 pub(crate) use owner::Owner;
 pub(crate) use places::Avoid;
 pub(crate) use queue::{AWAKE, Key, SLEEPING};
+pub use running::{Entry, Running};
 pub use slot::{Slot, SlotRef, SlotState};
 
 use crate::sys::memory::{self, Mapping};
@@ -46,7 +48,7 @@ use crate::sys::memory::{self, Mapping};
 const MAGIC: u64 = u64::from_le_bytes(*b"RSGIboar");
 /// Of the cells and what they mean: supervisor, module and daemon come from one build, unless a package was updated
 /// under a running server.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Why there is no scoreboard.
 #[derive(Debug, thiserror::Error)]

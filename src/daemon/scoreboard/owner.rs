@@ -28,12 +28,16 @@ impl Owner {
         Self { pid, started }
     }
 
+    pub(super) fn pid(self) -> u32 {
+        self.pid
+    }
+
     fn pack(self) -> u64 {
         u64::from(self.started) << 32 | u64::from(self.pid)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
-    fn unpack(cell: u64) -> Self {
+    pub(super) fn unpack(cell: u64) -> Self {
         Self {
             pid: cell as u32,
             started: (cell >> 32) as u32,
@@ -203,6 +207,9 @@ fn clear(row: &Row<'_>) {
     }
     for cell in row.claims {
         claims::abandon(cell);
+    }
+    for cell in row.running {
+        cell.clear();
     }
     row.head.waiting.store(0, SeqCst);
     row.head.waiters_used.store(0, SeqCst);
