@@ -10,7 +10,6 @@ use crate::error::Error;
 use crate::module::ModuleFiles;
 use crate::privileges::Identity;
 use crate::python::Python;
-use crate::render::sh;
 use crate::settings::{Log, Settings, UrlAlias, printable};
 
 /// What was found on this machine.
@@ -192,11 +191,24 @@ fn log(settings: &Settings, findings: &Findings, log: &Log) -> String {
     };
     // Everything that is not the date stands for itself.
     let file = log.place.replace('%', "%%") + ".%Y-%m-%d-%H_%M_%S";
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/%".contains(c);
-    let megabytes = rotation.megabytes;
-    if file.chars().all(is_plain) && program.chars().all(is_plain) {
-        format!("|{program} {file} {megabytes}M")
-    } else {
-        format!("|$exec {} {} {megabytes}M", sh(program), sh(&file))
+    format!(
+        "|{} {} {}M",
+        piped_word(program),
+        piped_word(&file),
+        rotation.megabytes
+    )
+}
+
+/// A word of the command of a piped log.
+///
+/// httpd: it is split by APR, which knows backslashes, and not by a shell.
+fn piped_word(text: &str) -> String {
+    let mut word = String::with_capacity(text.len());
+    for c in text.chars() {
+        if " \t\"'\\".contains(c) {
+            word.push('\\');
+        }
+        word.push(c);
     }
+    word
 }

@@ -55,7 +55,12 @@ pub(crate) fn prepare(py: Python<'_>, types: &Types, group: &[u8]) -> PyResult<P
     if let Some(path) = folders_of(py, "mod_wsgi")? {
         module.setattr("__path__", path)?;
     }
-    modules.set_item("mod_rsgi", own_name(py, &module, facts)?)?;
+    let own = own_name(py, &module, facts)?;
+    // The package beside the launcher, which has a Django app in it.
+    if let Some(path) = folders_of(py, "mod_rsgi")? {
+        own.setattr("__path__", path)?;
+    }
+    modules.set_item("mod_rsgi", own)?;
     if !facts.process_group.is_empty() || find(py, "apache")?.is_none() {
         modules.set_item("apache", server(py, facts)?)?;
     }

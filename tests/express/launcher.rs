@@ -222,6 +222,24 @@ impl Launcher {
         run
     }
 
+    /// Starts the server and waits until it listens: for logs that are elsewhere.
+    #[track_caller]
+    pub(crate) fn start_without_log(self) -> Run {
+        let output = File::create(self.path("output")).unwrap();
+        let child = self
+            .command("start-server")
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .expect("rsgi-express starts");
+        let run = Run {
+            launcher: self,
+            child,
+        };
+        wait_until("the server listens", || run.is_listening());
+        run
+    }
+
     /// The processes that the server root has alive.
     pub(crate) fn processes(&self) -> Vec<i32> {
         with_marker(&self.root().display().to_string())

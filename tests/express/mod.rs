@@ -4,6 +4,8 @@
 
 mod check;
 mod containers;
+mod debugging;
+mod django;
 mod launcher;
 mod life;
 mod messages;
@@ -11,9 +13,11 @@ mod paper;
 mod privileges;
 mod refusals;
 mod serving;
+mod sites;
 mod snippets;
 mod sources;
 mod status;
 mod trees;
+mod wrong;
 
 use launcher::Launcher;

@@ -9,7 +9,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 
-pub(crate) use quote::{conf, sh};
+pub(crate) use quote::conf;
 pub(crate) use templates::{TEMPLATES, Template};
 
 use crate::context::Context;

@@ -74,7 +74,7 @@ fn expr(text: &str) -> String {
 }
 
 /// A word of a shell command.
-pub(crate) fn sh(text: &str) -> String {
+fn sh(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 

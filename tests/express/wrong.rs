@@ -1,0 +1,279 @@
+//! Values that an option cannot have, options that need others, and options that wait for a directive.
+
+use super::Launcher;
+use super::launcher::text;
+use super::trees::with_certificate;
+use crate::harness::only_rsgi;
+
+/// Arguments behind `hello.py`, and parts of what is said about them.
+const WRONG: &[(&str, &str)] = &[
+    // Application and Python
+    ("--application-type perl", "'perl'"),
+    ("--entry-point gone.py", "gone.py` does not exist"),
+    ("--callable-object a.b", "`--callable-object`: `a.b`"),
+    ("--mount-point /a?b", "`--mount-point`: `/a?b`"),
+    ("--setenv A=B x", "`--setenv`: `A=B` is not the name"),
+    ("--setenv A", "2 values required"),
+    ("--passenv A=B", "`--passenv`: `A=B`"),
+    ("--map-head-to-get maybe", "'maybe'"),
+    ("--switch-interval 0", "`--switch-interval`"),
+    ("--switch-interval never", "'never'"),
+    ("--locale de/DE", "`--locale`: `de/DE`"),
+    ("--lang a;b", "`--locale`: `a;b`"),
+    ("--working-directory gone", "`--working-directory`"),
+    ("--python-path a:b", "has a colon"),
+    ("--reload-watch x", "need `--reload-on-changes`"),
+    ("--reload-ignore x", "need `--reload-on-changes`"),
+    // Listening
+    ("--port 0", "'0'"),
+    ("--port 65536", "'65536'"),
+    ("--host a/b", "`--host`: `a/b`"),
+    ("--server-backlog 0", "'0'"),
+    ("--server-name a/b", "`--server-name`: `a/b`"),
+    ("--server-alias x", "need `--server-name`"),
+    ("--allow-localhost", "need `--server-name`"),
+    ("--server-name x --server-alias a/b", "`--server-alias`: "),
+    ("--http2 --server-mpm prefork", "`--http2` needs threads"),
+    // TLS
+    (
+        "--https-port 8443",
+        "`--https-port` needs `--ssl-certificate`",
+    ),
+    ("--ssl-port 0", "'0'"),
+    (
+        "--https-port 8443 --ssl-certificate gone",
+        "there is no file",
+    ),
+    (
+        "--ssl-certificate site",
+        "`--ssl-certificate` needs `--https-port`",
+    ),
+    (
+        "--ssl-certificate-file x",
+        "`--ssl-certificate-file` needs `--https-port`",
+    ),
+    ("--ssl-certificate-key-file x", "needs `--https-port`"),
+    ("--ssl-certificate-chain-file x", "needs `--https-port`"),
+    ("--ssl-ca-certificate-file x", "needs `--https-port`"),
+    ("--ssl-verify-client /x", "needs `--https-port`"),
+    (
+        "--ssl-environment",
+        "`--ssl-environment` needs `--https-port`",
+    ),
+    ("--https-only", "`--https-only` needs `--https-port`"),
+    ("--hsts-policy x", "`--hsts-policy` needs `--https-port`"),
+    ("TLS --https-only", "`--https-only` needs `--server-name`"),
+    (
+        "TLS --hsts-policy x",
+        "`--hsts-policy` needs `--https-only`",
+    ),
+    ("TLS --ssl-verify-client /x", "`--ssl-verify-client` needs"),
+    ("TLS --ssl-certificate-chain-file gone", "there is no file"),
+    ("TLS --ssl-ca-certificate-file gone", "there is no file"),
+    // Clients
+    ("--keep-alive-timeout -1", "unexpected argument"),
+    ("--header-timeout x", "'x'"),
+    ("--header-max-timeout x", "'x'"),
+    ("--header-min-rate x", "'x'"),
+    ("--body-timeout x", "'x'"),
+    ("--body-max-timeout x", "'x'"),
+    ("--body-min-rate x", "'x'"),
+    ("--limit-request-body 1k", "'1k'"),
+    // Processes
+    ("--processes 0", "'0'"),
+    ("--threads 0", "'0'"),
+    ("--process-group %{X}", "`--process-group`: `%{X}`"),
+    ("--application-group=", "`--application-group` has no name"),
+    ("--max-clients 0", "'0'"),
+    ("--initial-workers 1.5", "from 0 to 1"),
+    ("--minimum-spare-workers x", "from 0 to 1"),
+    ("--maximum-spare-workers=-0.1", "from 0 to 1"),
+    ("--server-mpm threads", "`--server-mpm`: `threads`"),
+    ("--daemon-backlog 0", "'0'"),
+    ("--maximum-requests x", "'x'"),
+    ("--startup-timeout x", "'x'"),
+    ("--shutdown-timeout x", "'x'"),
+    ("--restart-interval x", "'x'"),
+    ("--cpu-time-limit x", "'x'"),
+    ("--graceful-timeout x", "'x'"),
+    ("--eviction-timeout x", "'x'"),
+    ("--deadlock-timeout x", "'x'"),
+    ("--inactivity-timeout x", "'x'"),
+    ("--request-timeout 1.5", "'1.5'"),
+    ("--interrupt-timeout x", "'x'"),
+    ("--connect-timeout x", "'x'"),
+    ("--queue-timeout x", "'x'"),
+    ("--socket-timeout 0", "'0'"),
+    ("--response-socket-timeout x", "'x'"),
+    ("--response-flush-delay x", "'x'"),
+    ("--ignore-activity /a?b", "`--ignore-activity`: `/a?b`"),
+    ("--send-buffer-size 1", "send-buffer-size"),
+    ("--receive-buffer-size 1", "receive-buffer-size"),
+    ("--header-buffer-size 1", "header-buffer-size"),
+    ("--response-buffer-size 1", "response-buffer-size"),
+    // Files
+    ("--document-root gone", "`--document-root`"),
+    (
+        "--document-root . --document-root gone",
+        "`--document-root`",
+    ),
+    ("--allow-override Some", "`--allow-override`: `Some`"),
+    ("--url-alias /x", "2 values required"),
+    ("--url-alias /a?b x", "`--url-alias`: `/a?b`"),
+    ("--error-document 200 /x", "`--error-document`: `200`"),
+    ("--error-document x /x", "`--error-document`: `x`"),
+    ("--add-handler a/b hello.py", "`--add-handler`: `a/b`"),
+    ("--add-handler .md gone.py", "`--add-handler`"),
+    (
+        "--rewrite-rules gone",
+        "`--rewrite-rules`: there is no file",
+    ),
+    ("--include-file gone", "`--include-file`: there is no file"),
+    ("--mime-types gone", "`--mime-types`: there is no file"),
+    // Proxy
+    (
+        "--proxy-mount-point /x ftp://y/",
+        "`--proxy-mount-point`: `ftp://y/`",
+    ),
+    (
+        "--proxy-mount-point /a?b http://y/",
+        "`--proxy-mount-point`: `/a?b`",
+    ),
+    (
+        "--proxy-virtual-host a/b http://y/",
+        "`--proxy-virtual-host`: `a/b`",
+    ),
+    (
+        "--proxy-virtual-host x http:///",
+        "`--proxy-virtual-host`: `http:///`",
+    ),
+    ("--proxy-timeout 5", "`--proxy-timeout` needs"),
+    // Logs
+    ("--log-level loud", "'loud'"),
+    (
+        "--log-directory gone",
+        "`--log-directory`: there is no directory",
+    ),
+    ("--access-log-name a/b", "`--access-log-name`: `a/b`"),
+    ("--error-log-name a/b", "`--error-log-name`: `a/b`"),
+    ("--startup-log-name ..", "`--startup-log-name`: `..`"),
+    ("--max-log-size 0", "'0'"),
+    (
+        "--rotate-logs --rotatelogs-executable gone",
+        "there is no program `gone`",
+    ),
+    // Services
+    ("--service-script a/b hello.py", "`--service-script`: `a/b`"),
+    (
+        "--service-script a gone.py",
+        "`--service-script`: there is no file",
+    ),
+    (
+        "--service-script a hello.py --service-script a hello.py",
+        "two services `a`",
+    ),
+    (
+        "--service-user a nobody",
+        "`--service-user`: there is no service `a`",
+    ),
+    (
+        "--service-group a nobody",
+        "`--service-group`: there is no service `a`",
+    ),
+    (
+        "--service-log-file a x",
+        "`--service-log-file`: there is no service `a`",
+    ),
+    (
+        "--service-script a hello.py --service-log-file a b/c",
+        "`--service-log-file`: `b/c`",
+    ),
+    (
+        "--service-script a hello.py --service-user a nosuch",
+        "no user `nosuch`",
+    ),
+    (
+        "--service-script a hello.py --service-group a nosuch",
+        "no group `nosuch`",
+    ),
+    // Debugging
+    ("--debugger-startup", "needs `--enable-debugger`"),
+    (
+        "--enable-gdb --gdb-executable gone",
+        "there is no program `gone`",
+    ),
+    // Server
+    ("--user nosuch", "there is no user `nosuch`"),
+    ("--group nosuch", "there is no group `nosuch`"),
+    (
+        "--envvars-script gone",
+        "`--envvars-script`: there is no file",
+    ),
+    ("--shell-executable gone", "there is no program `gone`"),
+    ("--httpd-executable gone", "there is no program `gone`"),
+    ("--modules-directory /usr", "cannot be loaded"),
+    ("--stop-timeout x", "'x'"),
+    // Options that wait for a directive
+    ("--host-access-script x", "it comes with WSGIAccessScript"),
+    ("--auth-user-script x", "it comes with WSGIAuthUserScript"),
+    ("--auth-type Digest", "it comes with WSGIAuthUserScript"),
+    ("--auth-group-script x", "it comes with WSGIAuthGroupScript"),
+    ("--auth-group x", "it comes with WSGIAuthGroupScript"),
+    (
+        "--trust-proxy-header X-Forwarded-For",
+        "it comes with WSGITrustedProxyHeaders",
+    ),
+    (
+        "--trust-proxy 10.0.0.0/8",
+        "it comes with WSGITrustedProxies",
+    ),
+    ("--free-threading", "it comes with WSGIFreeThreading"),
+    ("--server-metrics", "it comes with WSGIServerMetrics"),
+    (
+        "--telemetry-service unix:/x",
+        "it comes with WSGITelemetryService",
+    ),
+    (
+        "--telemetry-interval 1",
+        "it comes with WSGITelemetryService",
+    ),
+    (
+        "--telemetry-options x",
+        "it comes with WSGITelemetryOptions",
+    ),
+    ("--slow-requests 1", "it comes with WSGISlowRequests"),
+    ("--enable-telemetry", "it comes with WSGITelemetryService"),
+    (
+        "--telemetry-ui-port 1",
+        "it comes with WSGITelemetryService",
+    ),
+    ("--enable-docs", "`--enable-docs` is not there yet"),
+    ("--with-php5", "`--with-php5` is not there yet"),
+    (
+        "--embedded-mode --switch-interval 1",
+        "it comes with WSGISwitchInterval",
+    ),
+];
+
+#[test]
+fn values_that_cannot_be_are_refused_by_the_name_of_their_option() {
+    only_rsgi!("the launcher is ours");
+    let launcher = with_certificate(Launcher::new());
+    let mut failures = vec![];
+    for (arguments, expected) in WRONG {
+        let tls = "--https-port 8443 --ssl-certificate site";
+        let arguments = arguments.replace("TLS", tls);
+        let output = launcher
+            .command("setup-server")
+            .arg("hello.py")
+            .args(arguments.split(' '))
+            .output();
+        let output = output.expect("rsgi-express starts");
+        let said = text(&output);
+        let code = output.status.code().unwrap_or_default();
+        if !(2..=4).contains(&code) || !said.contains(expected) || said.contains("panicked") {
+            failures.push(format!("{arguments}: {code}: {}", said.trim()));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
