@@ -154,7 +154,7 @@ impl Apache {
             return Ok(modules);
         }
         Err(Error::Installation(format!(
-            "Apache's modules {} are not in `{}`: install them or name the right directory with `--modules-directory`",
+            "Apache's modules {} are not in `{}`\ninstall them or name the right directory with `--modules-directory`",
             missing.join(", "),
             self.modules_directory.display()
         )))
@@ -174,7 +174,7 @@ impl Apache {
         }
         find_in_path(&["rotatelogs"], &TOOL_DIRECTORIES).ok_or_else(|| {
             Error::Installation(
-                "`--rotate-logs`: `rotatelogs` is not installed with Apache: name it with `--rotatelogs-executable`"
+                "`--rotate-logs`: `rotatelogs` is not installed with Apache\nname it with `--rotatelogs-executable`"
                     .into(),
             )
         })
@@ -259,7 +259,7 @@ fn find_program(asked: Option<&Path>) -> Result<PathBuf, Error> {
         (None, Some(path)) => existing("--httpd-executable", path),
         (None, None) => find_in_path(&PROGRAMS, &PROGRAM_DIRECTORIES).ok_or_else(|| {
             Error::Installation(
-                "Apache is not installed: `apt install apache2` (Debian, Ubuntu), `dnf install httpd` \
+                "Apache is not installed\n`apt install apache2` (Debian, Ubuntu), `dnf install httpd` \
                  (Fedora, RHEL), `apk add apache2` (Alpine), `brew install httpd` (macOS), \
                  or name it with `--httpd-executable`"
                     .into(),
@@ -320,7 +320,7 @@ fn find_modules(program: &Path) -> Result<PathBuf, Error> {
         .find(|directory| directory.join("mod_rewrite.so").is_file())
         .ok_or_else(|| {
             Error::Installation(format!(
-                "the modules of `{}` are in none of the usual places: name their directory with \
+                "the modules of `{}` are in none of the usual places\nname their directory with \
                  `--modules-directory`",
                 program.display()
             ))

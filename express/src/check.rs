@@ -135,7 +135,7 @@ fn script(path: &Path, identity: Option<&Identity>) -> Result<(), Error> {
         );
         let path = path.display();
         return Err(Error::Application(format!(
-            "`{path}` is a directory: {hint}"
+            "`{path}` is a directory\n{hint}"
         )));
     }
     let user = identity.map_or_else(privileges::current_user, |identity| identity.user.clone());
@@ -147,7 +147,7 @@ fn script(path: &Path, identity: Option<&Identity>) -> Result<(), Error> {
         ))),
         Some(obstacle) => {
             let cure = if identity.is_some() {
-                ": move it to where that user can read it, or name another user with `--user`"
+                "\nmove it to where that user can read it, or name another user with `--user`"
             } else {
                 ""
             };
@@ -214,7 +214,7 @@ fn judge(settings: &Settings, python: &Python, answer: &str) -> Result<(), Error
     match lines.as_slice() {
         ["loads", "True", ..] | ["unknown", ..] => Ok(()),
         ["loads", ..] => Err(Error::Application(format!(
-            "`{callable}` in `{entry}` cannot be called: name the application with `--callable-object`"
+            "`{callable}` in `{entry}` cannot be called\nname the application with `--callable-object`"
         ))),
         ["missing", likely @ ..] => {
             let hint = match likely.first() {
@@ -222,7 +222,7 @@ fn judge(settings: &Settings, python: &Python, answer: &str) -> Result<(), Error
                 None => "name the application with `--callable-object`".to_owned(),
             };
             Err(Error::Application(format!(
-                "`{entry}` has no `{callable}`: {hint}"
+                "`{entry}` has no `{callable}`\n{hint}"
             )))
         }
         ["raises", exception, file, line, traceback @ ..] => {

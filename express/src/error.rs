@@ -102,7 +102,11 @@ impl Error {
     pub(crate) fn has_cure(&self) -> bool {
         matches!(
             self,
-            Self::Usage(_) | Self::Application(_) | Self::Installation(_) | Self::Port(_)
+            Self::Usage(_)
+                | Self::Application(_)
+                | Self::Installation(_)
+                | Self::Port(_)
+                | Self::ServerRoot { .. }
         )
     }
 

@@ -48,7 +48,7 @@ impl ModuleFiles {
         };
         match missing {
             Some((what, name)) if is_ours => Err(Error::Installation(format!(
-                "the {what} `{name}` is missing beside `{}`: build or install both",
+                "the {what} `{name}` is missing beside `{}`\nbuild or install both",
                 module.display()
             ))),
             _ => Ok(Self {
@@ -122,7 +122,7 @@ fn find_module() -> Result<PathBuf, Error> {
     let found = places.iter().find_map(|path| path.canonicalize().ok());
     found.ok_or_else(|| {
         Error::Installation(format!(
-            "`mod_rsgi.so` is neither in `../modules` nor in `../lib/mod_rsgi` beside `{}`: run `make build`",
+            "`mod_rsgi.so` is neither in `../modules` nor in `../lib/mod_rsgi` beside `{}`\nrun `make build`",
             directory.display()
         ))
     })

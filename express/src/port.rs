@@ -38,11 +38,11 @@ pub(crate) fn check_one(option: &str, host: Option<&str>, port: u16) -> Result<(
     let text = match error.kind() {
         io::ErrorKind::AddrInUse => {
             let holder = holder(port).map_or_else(String::new, |who| format!(" by {who}"));
-            format!("port `{port}` is in use{holder}: choose another one with `{option}`")
+            format!("port `{port}` is in use{holder}\nchoose another one with `{option}`")
         }
         io::ErrorKind::PermissionDenied => {
             format!(
-                "port `{port}` needs root: start as root, or choose one from 1024 up with `{option}`"
+                "port `{port}` needs root\nstart as root, or choose one from 1024 up with `{option}`"
             )
         }
         _ => {

@@ -64,7 +64,7 @@ impl Identity {
         };
         if account.uid.is_root() {
             return Err(Error::Usage(format!(
-                "`{user_option}`: the application must not run as root: name another user"
+                "`{user_option}`: the application must not run as root\nname another user"
             )));
         }
         let gid = match group {
@@ -73,7 +73,7 @@ impl Identity {
         };
         if gid.as_raw() == 0 {
             return Err(Error::Usage(format!(
-                "the application must not run with root's group: `{group_option}` names another one for `{}`",
+                "the application must not run with root's group\n`{group_option}` names another one for `{}`",
                 account.name
             )));
         }
@@ -150,7 +150,7 @@ fn web_user() -> Result<User, Error> {
         }
     }
     Err(Error::Installation(format!(
-        "none of the users {} exists: name one to serve as with `--user`",
+        "none of the users {} exists\nname one to serve as with `--user`",
         WEB_USERS.join(", ")
     )))
 }

@@ -77,7 +77,7 @@ impl Python {
 
 fn refused(origin: &str, why: &str) -> Error {
     let cure = if why.starts_with("user ") {
-        ": move the environment to where that user can read it, or name another one, such as \
+        "\nmove the environment to where that user can read it, or name another one, such as \
          `--python /usr/bin/python3`"
     } else {
         ""

@@ -105,7 +105,7 @@ fn set_up(settings: &Settings, is_serving: bool) -> Result<(ServerRoot, Findings
     let mpm = apache.choose_mpm(&settings.processes.mpms)?;
     if settings.listening.http2 && mpm == "prefork" {
         return Err(Error::Usage(
-            "`--http2` needs threads, which the MPM prefork does not have: `--server-mpm event`"
+            "`--http2` needs threads, which the MPM prefork does not have\n`--server-mpm event`"
                 .into(),
         ));
     }
@@ -182,7 +182,7 @@ fn shell(settings: &Settings) -> Result<String, Error> {
     }
     let found = find_in_path(&["bash"], &["/bin", "/usr/bin"]).ok_or_else(|| {
         Error::Installation(
-            "`--process-name` needs bash: install it or name a shell that knows `exec -a` with `--shell-executable`"
+            "`--process-name` needs bash\ninstall it or name a shell that knows `exec -a` with `--shell-executable`"
                 .into(),
         )
     })?;
@@ -220,7 +220,7 @@ fn verify(
             return Err(Error::ServerRoot {
                 path: settings.server_root.clone().into(),
                 problem:
-                    "cannot be entered by the user who serves: choose another one with `--server-root`"
+                    "cannot be entered by the user who serves\nchoose another one with `--server-root`"
                         .into(),
             });
         }

@@ -182,16 +182,16 @@ impl ServerRoot {
             0o002
         };
         let problem = if metadata.is_symlink() {
-            "is a link: remove it or name the directory itself".to_owned()
+            "is a link\nremove it or name the directory itself".to_owned()
         } else if !metadata.is_dir() {
             "is no directory".to_owned()
         } else if metadata.uid() != Uid::effective().as_raw() {
             format!(
-                "belongs to user number {}: choose another one with `--server-root`",
+                "belongs to user number {}\nchoose another one with `--server-root`",
                 metadata.uid()
             )
         } else if metadata.mode() & others_write != 0 {
-            "can be written to by others: `chmod go-w` it or choose another one with `--server-root`"
+            "can be written to by others\n`chmod go-w` it or choose another one with `--server-root`"
                 .to_owned()
         } else {
             return Ok(());
@@ -208,7 +208,7 @@ impl ServerRoot {
             return Ok(());
         }
         Err(self.refused(format!(
-            "is in use by process {pid}: stop it with `{} stop`",
+            "is in use by process {pid}\nstop it with `{} stop`",
             self.file("apachectl").display()
         )))
     }

@@ -170,3 +170,55 @@ fn the_findings_are_json_for_programs() {
         assert!(text.contains(part), "{text}");
     }
 }
+
+/// Makes a key and a certificate that is valid for so many days; false where there is no openssl.
+fn certify(launcher: &Launcher, name: &str, days: &str) -> bool {
+    let path = |suffix: &str| launcher.path(&format!("{name}.{suffix}"));
+    let openssl = |arguments: &[&str], files: &[(&str, &str)]| {
+        let mut command = std::process::Command::new("openssl");
+        command.args(arguments).stderr(std::process::Stdio::null());
+        for (option, suffix) in files {
+            command.arg(option).arg(path(suffix));
+        }
+        command.status().is_ok_and(|status| status.success())
+    };
+    openssl(
+        &[
+            "req",
+            "-new",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-subj",
+            "/CN=localhost",
+        ],
+        &[("-keyout", "key"), ("-out", "csr")],
+    ) && openssl(
+        &["x509", "-req", "-days", days],
+        &[("-in", "csr"), ("-signkey", "key"), ("-out", "crt")],
+    )
+}
+
+#[test]
+fn a_certificate_that_has_expired_and_a_key_of_another_are_found() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new();
+    if !certify(&launcher, "over", "-1") || !certify(&launcher, "good", "90") {
+        return;
+    }
+    let launcher = launcher.args(&[
+        "hello.py",
+        "--https-port",
+        "8443",
+        "--server-name",
+        "localhost",
+        "--ssl-certificate-file",
+        "over.crt",
+        "--ssl-certificate-key-file",
+        "good.key",
+    ]);
+    let (code, lines) = check(&launcher);
+    assert_eq!(code, Some(1), "{}", lines.join("\n"));
+    has(&lines, "error", "certificate", &["over.crt", "expired"]);
+    has(&lines, "error", "key", &["good.key", "over.crt"]);
+}

@@ -158,7 +158,7 @@ impl Reloading {
 fn application_group(name: &str) -> Result<String, Error> {
     if name.is_empty() {
         return Err(Error::Usage(
-            "`--application-group` has no name: leave it out for the main interpreter".into(),
+            "`--application-group` has no name\nleave it out for the main interpreter".into(),
         ));
     }
     printable("--application-group", name.to_owned())

@@ -125,7 +125,7 @@ impl Tls {
         };
         if port == listening.port {
             return Err(Error::Usage(format!(
-                "`--https-port`: `{port}` is also `--port`: http and https need one each"
+                "`--https-port`: `{port}` is also `--port`\nhttp and https need one each"
             )));
         }
         if args.https_only && listening.name.is_none() {

@@ -134,7 +134,7 @@ pub(super) fn named_program(path: &Path, here: &Path) -> PathBuf {
 pub(super) fn file_name(option: &str, name: &str) -> Result<String, Error> {
     if name.is_empty() || name.contains('/') || matches!(name, "." | "..") {
         return Err(Error::Usage(format!(
-            "`{option}`: `{name}` is not the name of a file: its directory is `--log-directory`"
+            "`{option}`: `{name}` is not the name of a file\nits directory is `--log-directory`"
         )));
     }
     printable(option, name.to_owned())

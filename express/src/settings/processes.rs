@@ -164,7 +164,7 @@ fn options(args: &ProcessArgs) -> Vec<GroupOption> {
 pub(super) fn group_name(name: &str) -> Result<String, Error> {
     if name.is_empty() || name.contains("%{") || name.contains(char::is_whitespace) {
         return Err(Error::Usage(format!(
-            "`--process-group`: `{name}` cannot be the name of a process group: it is one word, without `%{{`"
+            "`--process-group`: `{name}` cannot be the name of a process group\nit is one word, without `%{{`"
         )));
     }
     printable("--process-group", name.to_owned())

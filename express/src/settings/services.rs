@@ -70,7 +70,7 @@ fn named<'s>(
     let found = services.iter_mut().find(|service| service.group == group);
     found.ok_or_else(|| {
         Error::Usage(format!(
-            "`{option}`: there is no service `{name}`: give it a script with `--service-script`"
+            "`{option}`: there is no service `{name}`\ngive it a script with `--service-script`"
         ))
     })
 }
@@ -79,7 +79,7 @@ fn checked(name: &str) -> Result<&str, Error> {
     let allowed = |c: char| c.is_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || !name.chars().all(allowed) {
         return Err(Error::Usage(format!(
-            "`--service-script`: `{name}` cannot be the name of a service: letters, digits, `-`, `_` and `.`"
+            "`--service-script`: `{name}` cannot be the name of a service\nletters, digits, `-`, `_` and `.`"
         )));
     }
     Ok(name)
