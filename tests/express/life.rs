@@ -1,6 +1,7 @@
 //! Signals, the end, and what is left after it.
 
 use super::Launcher;
+use super::launcher::HELLO;
 use crate::harness::{
     Connection, Request, descendants, only_rsgi, signal, wait_until, with_marker,
 };
@@ -128,6 +129,42 @@ fn a_change_of_the_script_or_of_a_module_restarts_when_asked_for() {
         run.text("/") == "another second, and longer"
     });
     assert!(run.output().contains("helper.py` has changed: restarting"));
+}
+
+#[test]
+fn changes_of_named_files_restart_at_once_and_those_of_ignored_folders_do_not() {
+    only_rsgi!("the launcher is ours");
+    let run = Launcher::new()
+        .file("settings.toml", "a = 1\n")
+        .file("pages/a.html", "one\n")
+        .file("made/x.py", "X = 1\n")
+        .args(&["hello.py", "--reload-on-changes"])
+        .args(&["--reload-watch", "settings.toml", "--reload-watch", "pages"])
+        .args(&["--reload-ignore", "made"])
+        .start();
+    let told = |name: &str| {
+        run.output()
+            .contains(&format!("{name}` has changed: restarting"))
+    };
+    let write = |name: &str| std::fs::write(run.launcher.path(name), "# changed\n").unwrap();
+    write("made/x.py");
+    for name in ["settings.toml", "pages/a.html", "hello.py"] {
+        let since = std::time::Instant::now();
+        if name == "hello.py" {
+            std::fs::write(run.launcher.path(name), HELLO.replace("200 OK", "200 Fine")).unwrap();
+        } else {
+            write(name);
+        }
+        wait_until(name, || told(name));
+        // Without notifications it would be two seconds; a busy machine may take its time as well.
+        let took = since.elapsed();
+        assert!(
+            took < std::time::Duration::from_millis(1500),
+            "{name}: {took:?}"
+        );
+    }
+    assert!(!told("x.py"), "{}", run.output());
+    assert_eq!(run.text("/x"), "|/x|");
 }
 
 #[test]
