@@ -205,6 +205,12 @@ fn asked_for(mpm: &str, settings: &Settings) -> Vec<(&'static str, &'static str)
     let cgi = if mpm == "prefork" { "cgi" } else { "cgid" };
     let has_proxy = !proxies.is_empty();
     let has_tls = settings.tls.is_some() || proxies.has_tls;
+    let has_users = settings.access.user_script.is_some();
+    let by = if settings.access.auth_type == "Digest" {
+        "auth_digest"
+    } else {
+        "auth_basic"
+    };
     let has_hsts = settings.tls.as_ref().is_some_and(|tls| tls.hsts.is_some());
     let table = [
         (has_tls, "socache_shmcb", "--https-port"),
@@ -220,6 +226,8 @@ fn asked_for(mpm: &str, settings: &Settings) -> Vec<(&'static str, &'static str)
         ),
         (files.directory_listing, "autoindex", "--directory-listing"),
         (files.has_cgi, cgi, "--with-cgi"),
+        (has_users, "authz_user", "--auth-user-script"),
+        (has_users, by, "--auth-type"),
         (settings.tree.has_status, "status", "--server-status"),
     ];
     let needed = table.into_iter().filter(|(is_needed, ..)| *is_needed);

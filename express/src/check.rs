@@ -66,6 +66,12 @@ pub(crate) fn files(settings: &Settings, identity: Option<&Identity>) -> Result<
             )));
         }
     }
+    for (option, path) in settings.access.scripts() {
+        if let Some(obstacle) = reach::first_obstacle(identity, &[Path::new(path)])? {
+            let sentence = obstacle.sentence(&user);
+            return Err(Error::Application(format!("`{option}`: {sentence}")));
+        }
+    }
     for path in &settings.python.path {
         if let Some(obstacle) = reach::first_obstacle(identity, &[Path::new(path)])? {
             message::warning(&format!("`--python-path`: {}", obstacle.sentence(&user)));

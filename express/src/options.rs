@@ -41,7 +41,10 @@ const WRITES: &[(&str, &str)] = &[
     ("python-warnings", "`WSGIPythonWarnings`"),
     ("locale", "`WSGIDaemonProcess … lang= locale=`, apachectl"),
     ("lang", "as `--locale`, which wins"),
-    ("switch-interval", "`WSGIDaemonProcess … switch-interval=`"),
+    (
+        "switch-interval",
+        "`WSGIDaemonProcess … switch-interval=` (embedded: `WSGISwitchInterval`)",
+    ),
     ("orphan-interpreter", "`WSGIDestroyInterpreter Off`"),
     // Reloading
     ("disable-reloading", "`WSGIScriptReloading`, handler.wsgi"),
@@ -70,6 +73,17 @@ const WRITES: &[(&str, &str)] = &[
     ("ssl-environment", "`SSLOptions +StdEnvVars`"),
     ("https-only", "`RewriteRule`"),
     ("hsts-policy", "`Header … Strict-Transport-Security`"),
+    // Access and proxies in front
+    ("host-access-script", "`WSGIAccessScript`"),
+    (
+        "auth-user-script",
+        "`WSGIAuthUserScript`, `AuthBasicProvider` or `AuthDigestProvider`",
+    ),
+    ("auth-type", "`AuthType`"),
+    ("auth-group-script", "`WSGIAuthGroupScript`"),
+    ("auth-group", "`Require wsgi-group`"),
+    ("trust-proxy-header", "`WSGITrustedProxyHeaders`"),
+    ("trust-proxy", "`WSGITrustedProxies`"),
     // Clients
     ("keep-alive-timeout", "`KeepAlive`, `KeepAliveTimeout`"),
     ("header-timeout", "`RequestReadTimeout header=`"),

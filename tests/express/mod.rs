@@ -2,6 +2,7 @@
 //!
 //! The snippets of apache-conf/ are checked here too.
 
+mod access;
 mod check;
 mod containers;
 mod debugging;

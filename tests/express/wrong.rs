@@ -213,20 +213,18 @@ const WRONG: &[(&str, &str)] = &[
     ("--httpd-executable gone", "there is no program `gone`"),
     ("--modules-directory /usr", "cannot be loaded"),
     ("--stop-timeout x", "'x'"),
+    // Access and proxies in front
+    ("--host-access-script gone", "`--host-access-script`"),
+    ("--auth-user-script gone", "`--auth-user-script`"),
+    ("--auth-type Negotiate", "'Negotiate'"),
+    (
+        "--auth-group-script hello.py",
+        "`--auth-group-script` needs `--auth-user-script`",
+    ),
+    ("--trust-proxy-header X_Host", "`--trust-proxy-header`"),
+    ("--trust-proxy-header X-Unheard", "`--trust-proxy-header`"),
+    ("--trust-proxy localhost", "`--trust-proxy`"),
     // Options that wait for a directive
-    ("--host-access-script x", "it comes with WSGIAccessScript"),
-    ("--auth-user-script x", "it comes with WSGIAuthUserScript"),
-    ("--auth-type Digest", "it comes with WSGIAuthUserScript"),
-    ("--auth-group-script x", "it comes with WSGIAuthGroupScript"),
-    ("--auth-group x", "it comes with WSGIAuthGroupScript"),
-    (
-        "--trust-proxy-header X-Forwarded-For",
-        "it comes with WSGITrustedProxyHeaders",
-    ),
-    (
-        "--trust-proxy 10.0.0.0/8",
-        "it comes with WSGITrustedProxies",
-    ),
     ("--free-threading", "it comes with WSGIFreeThreading"),
     ("--server-metrics", "it comes with WSGIServerMetrics"),
     (
@@ -249,10 +247,6 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("--enable-docs", "`--enable-docs` is not there yet"),
     ("--with-php5", "`--with-php5` is not there yet"),
-    (
-        "--embedded-mode --switch-interval 1",
-        "it comes with WSGISwitchInterval",
-    ),
 ];
 
 #[test]

@@ -29,14 +29,7 @@ const fn later(
 }
 
 /// All of them.
-const LATER: [Later; 18] = [
-    later("host-access-script", &["PATH"], "WSGIAccessScript"),
-    later("auth-user-script", &["PATH"], "WSGIAuthUserScript"),
-    later("auth-type", &["TYPE"], "WSGIAuthUserScript"),
-    later("auth-group-script", &["PATH"], "WSGIAuthGroupScript"),
-    later("auth-group", &["NAME"], "WSGIAuthGroupScript"),
-    later("trust-proxy-header", &["NAME"], "WSGITrustedProxyHeaders"),
-    later("trust-proxy", &["ADDRESS"], "WSGITrustedProxies"),
+const LATER: [Later; 10] = [
     later("free-threading", &[], "WSGIFreeThreading"),
     later("server-metrics", &[], "WSGIServerMetrics"),
     later("telemetry-service", &["SOCKET"], "WSGITelemetryService"),
@@ -51,12 +44,7 @@ const LATER: [Later; 18] = [
         &[],
         "PHP 5, which is no more: put PHP behind `--proxy-mount-point`",
     ),
-    // In a process group it is an option of the group, and there already.
-    later(EMBEDDED_SWITCH_INTERVAL, &[], "WSGISwitchInterval"),
 ];
-
-/// Not an option: what `--switch-interval` is when `--embedded-mode` is given as well.
-const EMBEDDED_SWITCH_INTERVAL: &str = "switch-interval with --embedded-mode";
 
 /// The directive that an option waits for.
 pub(crate) fn directive_of(option: &str) -> Option<&'static str> {
@@ -68,8 +56,7 @@ pub(crate) fn directive_of(option: &str) -> Option<&'static str> {
 
 /// Adds the options to a command, hidden from its help.
 pub(super) fn add(command: Command) -> Command {
-    let options = LATER.iter().filter(|later| !later.option.contains(' '));
-    command.args(options.map(|later| {
+    command.args(LATER.iter().map(|later| {
         let option = Arg::new(later.option).long(later.option).hide(true);
         if later.values.is_empty() {
             option.action(ArgAction::SetTrue)
@@ -91,10 +78,7 @@ pub(crate) fn refuse(given: &ArgMatches) -> Result<(), Error> {
         given.try_contains_id(name).is_ok()
             && given.value_source(name) == Some(ValueSource::CommandLine)
     };
-    let first = LATER.iter().find(|later| match later.option {
-        EMBEDDED_SWITCH_INTERVAL => is_given("switch_interval") && is_given("embedded_mode"),
-        option => is_given(option),
-    });
+    let first = LATER.iter().find(|later| is_given(later.option));
     match first {
         Some(later) => Err(Error::Usage(format!(
             "`--{}` is not there yet: it comes with {}",

@@ -3,6 +3,7 @@
 //! What an argument means, its default and whether it fits the others is decided in [`crate::settings`].
 //! Names and defaults are mod_wsgi-express's, so that a command line for the one works with the other.
 
+mod access;
 mod application;
 mod check;
 mod debug;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+pub(crate) use access::{AccessArgs, AuthType};
 pub(crate) use application::{ApplicationArgs, ApplicationType, OnOffAuto, PythonArgs, ReloadArgs};
 pub(crate) use check::CheckArgs;
 pub(crate) use debug::DebugArgs;
@@ -123,6 +125,8 @@ pub(crate) struct ServerArgs {
     pub(crate) tls: TlsArgs,
     #[command(flatten)]
     pub(crate) clients: ClientArgs,
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
     #[command(flatten)]
     pub(crate) processes: ProcessArgs,
     #[command(flatten)]

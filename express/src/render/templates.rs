@@ -65,7 +65,7 @@ macro_rules! parts {
 }
 
 /// The sections of httpd.conf, and what debugging adds to handler.wsgi.
-pub(super) const PARTS: [(&str, &str); 21] = parts![
+pub(super) const PARTS: [(&str, &str); 22] = parts![
     "conf/server.conf",
     "conf/modules.conf",
     "conf/capacity.conf",
@@ -79,6 +79,7 @@ pub(super) const PARTS: [(&str, &str); 21] = parts![
     "conf/aliases.conf",
     "conf/errors.conf",
     "conf/proxy.conf",
+    "conf/access.conf",
     "conf/status.conf",
     "conf/services.conf",
     "conf/hosts.conf",

@@ -5,6 +5,7 @@
 //! a shell script and a Python file, each of which quotes them in its own way ([`crate::render`]). The templates
 //! know each part by the name it has here.
 
+mod access;
 mod application;
 mod clients;
 mod debug;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Uid;
 use serde::Serialize;
 
+pub(crate) use access::Access;
 pub(crate) use application::{Application, Reloading};
 pub(crate) use clients::Clients;
 pub(crate) use debug::Debug as Debugging;
@@ -53,6 +55,7 @@ pub(crate) struct Settings {
     pub(crate) listening: Listening,
     pub(crate) tls: Option<Tls>,
     pub(crate) clients: Clients,
+    pub(crate) access: Access,
     pub(crate) processes: Processes,
     pub(crate) files: Files,
     pub(crate) proxies: Proxies,
@@ -88,6 +91,7 @@ impl Settings {
                 &root,
             )?,
             clients: Clients::resolve(&args.clients),
+            access: Access::resolve(&args.access, &here)?,
             files: Files::resolve(&args.files, &application, &here, &root)?,
             proxies: Proxies::resolve(&args.proxies)?,
             logs: Logs::resolve(&args.logs, &here, &root)?,
@@ -104,7 +108,10 @@ impl Settings {
 
     /// Whether anything in this server runs Python.
     pub(crate) fn has_python(&self) -> bool {
-        self.has_application() || !self.files.handlers.is_empty() || !self.services.is_empty()
+        self.has_application()
+            || !self.files.handlers.is_empty()
+            || !self.services.is_empty()
+            || self.access.scripts().next().is_some()
     }
 
     /// Whether there is an application behind the files.
