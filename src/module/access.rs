@@ -145,20 +145,22 @@ pub(super) fn check_access(request: Request<'_>) -> Verdict {
     }
 }
 
-/// The script for users, which a provider that is asked needs.
-fn user_script<'r>(request: Request<'r>) -> Option<(Effective<'r>, &'r AskedScript)> {
+/// The script for users, which a provider that is asked needs; `id` is that of the line that says there is none.
+fn user_script<'r>(request: Request<'r>, id: &str) -> Option<(Effective<'r>, &'r AskedScript)> {
     let effective = settings(request)?;
     let script = effective.auth_user_script();
     if script.is_none() {
-        let line = "RSGI0502: the provider `wsgi` is asked for a user, and there is no WSGIAuthUserScript here";
-        log(request, level::ERROR, line);
+        let line = format!(
+            "{id}: the provider `wsgi` is asked for a user, and there is no WSGIAuthUserScript here"
+        );
+        log(request, level::ERROR, &line);
     }
     Some((effective, script?))
 }
 
 /// Whether a password is a user's. The script may give the user another name.
 pub(super) fn check_password(request: Request<'_>, user: &[u8], password: &[u8]) -> Checked {
-    let Some((effective, script)) = user_script(request) else {
+    let Some((effective, script)) = user_script(request, "RSGI0041") else {
         return Checked::Failed;
     };
     let question = Question::Password { user, password };
@@ -180,7 +182,7 @@ pub(super) fn check_password(request: Request<'_>, user: &[u8], password: &[u8])
 
 /// The hash of a user's password.
 pub(super) fn realm_hash<'r>(request: Request<'r>, user: &[u8], realm: &[u8]) -> RealmHash<'r> {
-    let Some((effective, script)) = user_script(request) else {
+    let Some((effective, script)) = user_script(request, "RSGI0044") else {
         return RealmHash::Failed;
     };
     let question = Question::RealmHash { user, realm };
@@ -201,7 +203,7 @@ pub(super) fn authorize(request: Request<'_>, line: &[u8]) -> Authorized {
         return Authorized::Denied;
     };
     let Some(script) = effective.auth_group_script() else {
-        let line = "RSGI0503: `Require wsgi-group` asks for a user's groups, and there is no WSGIAuthGroupScript here";
+        let line = "RSGI0058: `Require wsgi-group` asks for a user's groups, and there is no WSGIAuthGroupScript here";
         log(request, level::ERROR, line);
         return Authorized::Denied;
     };

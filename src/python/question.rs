@@ -31,10 +31,12 @@ struct Function {
     arguments: usize,
     /// The id of the line that says it is not there.
     missing: &'static str,
-    /// What it may answer, and the id of the line that says it did not.
+    /// What it may answer.
     answers: &'static str,
-    wrong: &'static str,
 }
+
+/// The code of an answer, or the id of the line that says it means nothing.
+type Read = Result<i32, &'static str>;
 
 const PASSWORD: Function = Function {
     name: "check_password",
@@ -42,7 +44,6 @@ const PASSWORD: Function = Function {
     arguments: 2,
     missing: "RSGI0043",
     answers: "True, False, None or the name of a user",
-    wrong: "RSGI0176",
 };
 const REALM_HASH: Function = Function {
     name: "get_realm_hash",
@@ -50,7 +51,6 @@ const REALM_HASH: Function = Function {
     arguments: 2,
     missing: "RSGI0046",
     answers: "None or a hash as text",
-    wrong: "RSGI0177",
 };
 const GROUPS: Function = Function {
     name: "groups_for_user",
@@ -58,7 +58,6 @@ const GROUPS: Function = Function {
     arguments: 1,
     missing: "RSGI0052",
     answers: "a list of names",
-    wrong: "RSGI0178",
 };
 const ACCESS: Function = Function {
     name: "allow_access",
@@ -66,7 +65,6 @@ const ACCESS: Function = Function {
     arguments: 1,
     missing: "RSGI0056",
     answers: "True, False or None",
-    wrong: "RSGI0179",
 };
 
 /// One question in hand.
@@ -138,18 +136,20 @@ impl<'a> Inquiry<'a> {
             abi::ASK_PASSWORD => self.call(&globals, &PASSWORD, Self::verdict_or_user),
             abi::ASK_REALM_HASH => self.call(&globals, &REALM_HASH, Self::hash),
             abi::ASK_GROUPS => self.call(&globals, &GROUPS, Self::names),
-            abi::ASK_ACCESS => self.call(&globals, &ACCESS, |_, result| Ok(verdict(result))),
+            abi::ASK_ACCESS => self.call(&globals, &ACCESS, |_, result| {
+                Ok(verdict(result).ok_or("RSGI0055"))
+            }),
             abi::ASK_DISPATCH => self.dispatch(&globals),
             _ => FAILED,
         }
     }
 
-    /// Calls one function and has its result read; `None` of `read` is a result that means nothing.
+    /// Calls one function and has its result read.
     fn call(
         &self,
         globals: &Bound<'a, PyDict>,
         function: &Function,
-        read: impl FnOnce(&Self, &Bound<'a, PyAny>) -> PyResult<Option<i32>>,
+        read: impl FnOnce(&Self, &Bound<'a, PyAny>) -> PyResult<Read>,
     ) -> i32 {
         let py = self.at.py;
         let Some(callable) = capi::dict_item(globals, &PyString::new(py, function.name)) else {
@@ -168,75 +168,79 @@ impl<'a> Inquiry<'a> {
             }
             callable.call1(pyo3::types::PyTuple::new(py, arguments)?)
         });
-        let read = called.and_then(|result| {
-            let read = read(self, &result)?;
-            if read.is_none() {
+        let read = called.and_then(|result| Ok((read(self, &result)?, result)));
+        match read {
+            Ok((Ok(answer), _)) => answer,
+            Ok((Err(id), result)) => {
                 self.log(format!(
-                    "{}: {} of the script {} returned {}, not {}.",
-                    function.wrong,
+                    "{id}: {} of the script {} returned {}, not {}.",
                     function.name,
                     self.script(),
                     shape(&result),
                     function.answers
                 ));
+                FAILED
             }
-            Ok(read)
-        });
-        match read {
-            Ok(answer) => answer.unwrap_or(FAILED),
             Err(error) => self.failed(&error, function.name),
         }
     }
 
-    fn verdict_or_user(&self, result: &Bound<'a, PyAny>) -> PyResult<Option<i32>> {
+    fn verdict_or_user(&self, result: &Bound<'a, PyAny>) -> PyResult<Read> {
         if let Some(answer) = verdict(result) {
-            return Ok(Some(answer));
+            return Ok(Ok(answer));
         }
         let Ok(user) = result.cast::<PyString>() else {
-            return Ok(None);
+            return Ok(Err("RSGI0177"));
         };
         let encoded = user.call_method1("encode", ("utf-8",))?;
-        self.one(encoded.cast::<PyBytes>()?.as_bytes())
+        Ok(self.one(
+            encoded.cast::<PyBytes>()?.as_bytes(),
+            "RSGI0176",
+            "RSGI0177",
+        ))
     }
 
-    fn hash(&self, result: &Bound<'a, PyAny>) -> PyResult<Option<i32>> {
+    fn hash(&self, result: &Bound<'a, PyAny>) -> PyResult<Read> {
         if result.is_none() {
-            return Ok(Some(abi::ANSWER_NONE));
+            return Ok(Ok(abi::ANSWER_NONE));
         }
-        match text_of(result)? {
-            Some(hash) => self.one(&hash),
-            None => Ok(None),
-        }
+        Ok(match text_of(result)? {
+            Some(hash) => self.one(&hash, "RSGI0178", "RSGI0179"),
+            None => Err("RSGI0179"),
+        })
     }
 
     /// Gives a text that C can have: one with a NUL in it would become another one there.
-    fn one(&self, text: &[u8]) -> PyResult<Option<i32>> {
-        if text.is_empty() || text.contains(&0) {
-            return Ok(None);
+    fn one(&self, text: &[u8], empty: &'static str, wrong: &'static str) -> Read {
+        if text.is_empty() {
+            return Err(empty);
+        }
+        if text.contains(&0) {
+            return Err(wrong);
         }
         self.give(0, text);
-        Ok(Some(abi::ANSWER_TEXTS))
+        Ok(abi::ANSWER_TEXTS)
     }
 
     /// mod_wsgi: takes a str for the list of its letters.
-    fn names(&self, result: &Bound<'a, PyAny>) -> PyResult<Option<i32>> {
+    fn names(&self, result: &Bound<'a, PyAny>) -> PyResult<Read> {
         if result.is_instance_of::<PyString>() || result.is_instance_of::<PyBytes>() {
-            return Ok(None);
+            return Ok(Err("RSGI0051"));
         }
         let Ok(iterator) = result.try_iter() else {
-            return Ok(None);
+            return Ok(Err("RSGI0051"));
         };
         let mut names = Vec::new();
         for name in iterator {
             match text_of(&name?)? {
                 Some(name) => names.push(name),
-                None => return Ok(None),
+                None => return Ok(Err("RSGI0050")),
             }
         }
         for (index, name) in (0..).zip(&names) {
             self.give(index, name);
         }
-        Ok(Some(abi::ANSWER_TEXTS))
+        Ok(Ok(abi::ANSWER_TEXTS))
     }
 
     /// Asks the functions that a dispatch script has.

@@ -91,6 +91,7 @@ pub(super) fn trusted_proxies(kind: Kind, line: &[u8]) -> Result<Vec<Network>> {
     words.iter().map(network).collect()
 }
 
+/// mod_wsgi: takes a name that no request can have, and then believes nobody where somebody was meant.
 pub(super) fn trusted_headers(kind: Kind, line: &[u8]) -> Result<Vec<TrustedHeader>> {
     let mut headers = Vec::new();
     for word in all(kind, line, "the name of a header")? {

@@ -36,6 +36,11 @@ fn bodies_are_read_as_promised() {
 }
 
 #[test]
+fn scripts_are_asked_outside_of_responses() {
+    in_every_python("ask");
+}
+
+#[test]
 fn a_daemon_is_replaced_when_its_script_changes() {
     in_every_python("daemon");
 }

@@ -1,5 +1,6 @@
 //! The cases, in groups; those of a group share a process.
 
+mod ask;
 mod daemon;
 mod failure;
 mod groups;
@@ -20,6 +21,7 @@ use std::path::Path;
 pub(crate) fn run(home: &Path, group: &str) {
     match group {
         "response" => response::run(home),
+        "ask" => ask::run(home),
         "daemon" => daemon::run(home),
         "service" => daemon::run_service(home),
         "interrupt" => interrupt::run(home),
