@@ -39,3 +39,22 @@ need_cargo() {
         fail "Rust $found is too old, $needed is needed: rustup update stable"
     fi
 }
+
+# Runs test programs through cargo ("cargo test" with these words). What fails gets one more chance, alone on the
+# machine: with real processes and signals, many at once on two busy cores, a wait can run out that never does by
+# itself. A test that needed it is named.
+test_processes() {
+    local output names
+    output=$(mktemp)
+    if cargo test --locked --no-fail-fast "$@" 2>&1 | tee "$output"; then
+        rm -f "$output"
+        return 0
+    fi
+    mapfile -t names < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$output" | sort -u)
+    rm -f "$output"
+    if [ ${#names[@]} = 0 ] || [ ${#names[@]} -gt 6 ]; then
+        return 1
+    fi
+    say "once more, one at a time: ${names[*]}"
+    cargo test --locked --no-fail-fast "$@" -- --test-threads=1 --exact "${names[@]}"
+}

@@ -195,12 +195,18 @@ impl Child {
         }
     }
 
-    pub(crate) fn write(&self, mut bytes: &[u8]) {
+    pub(crate) fn write(&self, bytes: &[u8]) {
+        self.try_write(bytes).unwrap();
+    }
+
+    /// Sends bytes to a process that may have closed the connection already.
+    pub(crate) fn try_write(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let slices = [IoSlice::new(bytes)];
-            let count = send_with_fds(self.socket.as_fd(), &slices, &[], Waiting::Allowed).unwrap();
+            let count = send_with_fds(self.socket.as_fd(), &slices, &[], Waiting::Allowed)?;
             bytes = &bytes[count..];
         }
+        Ok(())
     }
 
     /// Sends a request and collects the answer; a streamed body goes out when it is asked for.
