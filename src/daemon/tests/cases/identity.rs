@@ -136,8 +136,8 @@ fn a_service_process_runs_its_script_and_ends() {
 fn a_service_process_is_asked_to_end_by_a_signal() {
     let script = "
 import time
-print('a service')
 try:
+    print('a service')
     while True:
         time.sleep(0.1)
 finally:
