@@ -77,7 +77,39 @@ pub(crate) fn files(settings: &Settings, identity: Option<&Identity>) -> Result<
             message::warning(&format!("`--python-path`: {}", obstacle.sentence(&user)));
         }
     }
+    written(settings)?;
     named(settings)
+}
+
+/// Checks the places that are written to: a file in place of a folder, or the other way round, would be found out late.
+fn written(settings: &Settings) -> Result<(), Error> {
+    let refuse = |option: &str, path: &Path, problem: &str| {
+        let path = path.display();
+        Err(Error::Usage(format!("`{option}`: `{path}` {problem}")))
+    };
+    let eggs = (!settings.python.has_own_eggs).then_some(("--python-eggs", &settings.python.eggs));
+    for (option, path) in settings.debug.directories().chain(eggs) {
+        let path = Path::new(path);
+        if path.exists() && !path.is_dir() {
+            return refuse(option, path, "is no directory");
+        }
+    }
+    let pid_file = Path::new(&settings.tree.pid_file);
+    let maintenance = settings.files.maintenance.as_ref().map(Path::new);
+    for (option, path) in [
+        ("--maintenance-file", maintenance),
+        ("--pid-file", Some(pid_file)),
+    ] {
+        if let Some(path) = path.filter(|path| path.is_dir()) {
+            return refuse(option, path, "is a directory");
+        }
+    }
+    match pid_file.parent() {
+        Some(folder) if folder != Path::new(&settings.server_root) && !folder.is_dir() => {
+            refuse("--pid-file", folder, "is no directory")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Checks what Apache or the launcher reads, as whoever starts it.

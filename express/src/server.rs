@@ -195,10 +195,10 @@ fn make_directories(
     root: &ServerRoot,
     identity: Option<&Identity>,
 ) -> Result<String, Error> {
-    if settings.has_python() && settings.python.has_own_eggs {
+    if settings.has_python() {
         root.directory_of(&settings.python.eggs, identity)?;
     }
-    for directory in settings.debug.directories() {
+    for (_, directory) in settings.debug.directories() {
         root.directory_of(directory, identity)?;
     }
     match &settings.files.document_root {

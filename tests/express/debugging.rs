@@ -45,6 +45,8 @@ fn requests_are_recorded_profiled_and_covered() {
             "--enable-recorder",
             "--enable-profiler",
             "--enable-coverage",
+            "--coverage-directory",
+            "covered",
         ])
         .args(&["--python", &home.display().to_string()])
         .start_without_log();
@@ -81,7 +83,7 @@ fn requests_are_recorded_profiled_and_covered() {
         profiles.iter().any(|(kind, _)| kind == "pstats"),
         "{profiles:?}"
     );
-    let pages = files(&root.join("htmlcov"));
+    let pages = files(&run.launcher.path("covered"));
     assert!(
         pages
             .iter()

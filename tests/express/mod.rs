@@ -3,14 +3,17 @@
 //! The snippets of apache-conf/ are checked here too.
 
 mod access;
+mod capacity;
 mod check;
 mod containers;
 mod debugging;
 mod django;
+mod effects;
 mod launcher;
 mod life;
 mod messages;
 mod paper;
+mod parity;
 mod privileges;
 mod refusals;
 mod serving;
@@ -18,6 +21,7 @@ mod sites;
 mod snippets;
 mod sources;
 mod status;
+mod timers;
 mod trees;
 mod wrong;
 

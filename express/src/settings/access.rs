@@ -44,7 +44,7 @@ impl Access {
                 AuthType::Basic => "Basic",
                 AuthType::Digest => "Digest",
             },
-            group: printable("--auth-group", args.auth_group.clone())?,
+            group: group(&args.auth_group)?,
             proxy_headers: each(&args.trust_proxy_header, header)?,
             proxies: each(&args.trust_proxy, proxy)?,
         })
@@ -61,6 +61,13 @@ impl Access {
             .into_iter()
             .filter_map(|(option, script)| Some((option, script.as_ref()?)))
     }
+}
+
+fn group(name: &str) -> Result<String, Error> {
+    if name.trim().is_empty() {
+        return Err(Error::Usage("`--auth-group` has no name".into()));
+    }
+    printable("--auth-group", name.to_owned())
 }
 
 fn header(name: &String) -> Result<String, Error> {

@@ -78,10 +78,15 @@ impl Debug {
         })
     }
 
-    /// The directories that are written into.
-    pub(crate) fn directories(&self) -> impl Iterator<Item = &String> {
-        [&self.coverage, &self.profiler, &self.recorder]
+    /// The directories that are written into, each with its option.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = (&'static str, &String)> {
+        let directories = [
+            ("--coverage-directory", &self.coverage),
+            ("--profiler-directory", &self.profiler),
+            ("--recorder-directory", &self.recorder),
+        ];
+        directories
             .into_iter()
-            .flatten()
+            .filter_map(|(option, directory)| Some((option, directory.as_ref()?)))
     }
 }

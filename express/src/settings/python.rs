@@ -61,14 +61,34 @@ impl PythonSettings {
                 None => format!("{root}/python-eggs"),
             },
             has_own_eggs: args.python_eggs.is_none(),
-            warnings: each(&args.python_warnings, |spec| {
-                printable("--python-warnings", spec.clone())
-            })?,
+            warnings: each(&args.python_warnings, |spec| warning(spec))?,
             locale,
             switch_interval: interval,
             orphan_interpreter: args.orphan_interpreter,
         })
     }
+}
+
+/// A filter as after Python's `-W`: `action:message:category:module:line`, each part but the first may be missing.
+///
+/// # Errors
+/// Python would ignore it, with a line in the log that nobody looks for.
+fn warning(spec: &str) -> Result<String, Error> {
+    const ACTIONS: [&str; 7] = [
+        "default", "error", "ignore", "always", "all", "module", "once",
+    ];
+    let parts: Vec<_> = spec.split(':').map(str::trim).collect();
+    // Python takes the beginning of a word for the word, and nothing for `default`.
+    let is_action = ACTIONS.iter().any(|action| action.starts_with(parts[0]));
+    let is_line = |text: &&str| text.is_empty() || text.parse::<u32>().is_ok();
+    if !is_action || parts.len() > 5 || !parts.get(4).is_none_or(is_line) {
+        return Err(Error::Usage(format!(
+            "`--python-warnings`: `{spec}` is no filter of warnings, such as `error::DeprecationWarning`\n\
+             it begins with one of {}",
+            ACTIONS.join(", ")
+        )));
+    }
+    printable("--python-warnings", spec.to_owned())
 }
 
 fn checked_locale(name: &str) -> Result<String, Error> {
@@ -79,4 +99,26 @@ fn checked_locale(name: &str) -> Result<String, Error> {
         )));
     }
     Ok(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_of_warnings_are_those_that_python_takes() {
+        for spec in [
+            "error",
+            "e",
+            "",
+            "default::UserWarning",
+            "ignore:some text::shop.web:12",
+            "all",
+        ] {
+            assert_eq!(warning(spec).unwrap(), spec);
+        }
+        for spec in ["nonsense", "error::::x", "error:::::", "errors", "a\nb"] {
+            assert!(warning(spec).is_err(), "{spec}");
+        }
+    }
 }

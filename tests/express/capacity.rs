@@ -1,0 +1,149 @@
+//! How many Apache serves at once, who waits how long, and what the running server says of itself.
+
+use std::time::{Duration, Instant};
+
+use super::Launcher;
+use super::launcher::Run;
+use crate::harness::{Connection, Request, comes_true, descendants, only_rsgi, signal, wait_until};
+
+/// Serves a file with these options, by single-threaded children.
+fn prefork(options: &str) -> Run {
+    let options: Vec<_> = options.split_whitespace().collect();
+    Launcher::new()
+        .file("site/x.txt", "x\n")
+        .args(&["--application-type", "static", "site"])
+        .args(&["--server-mpm", "prefork", "--max-clients", "8"])
+        .args(&options)
+        .start()
+}
+
+fn children(run: &Run) -> usize {
+    descendants(run.httpd()).len()
+}
+
+#[test]
+fn apache_begins_with_as_many_workers_as_it_is_told_and_keeps_as_many_idle() {
+    let run = prefork("--initial-workers 0.5 --maximum-spare-workers 1 --server-status");
+    wait_until("half of the workers", || children(&run) == 4);
+    let status = run.text("/server-status?auto");
+    let line = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
+    assert_eq!(line("ServerMPM: "), Some("prefork"), "{status}");
+    // One place for each client.
+    assert_eq!(line("Scoreboard: ").map(str::len), Some(8), "{status}");
+
+    let few = "--initial-workers 0 --minimum-spare-workers 0.5 --maximum-spare-workers 1";
+    let run = prefork(few);
+    wait_until("more workers", || children(&run) >= 4);
+
+    let run = prefork("--initial-workers 0.75 --maximum-spare-workers 0.5");
+    wait_until("fewer workers", || children(&run) == 4);
+}
+
+/// When the server hangs up on a client that sends these bytes and then one byte of `drops` every fifth of a second.
+fn hangs_up(port: u16, bytes: &str, drops: usize) -> std::thread::JoinHandle<Duration> {
+    let bytes = bytes.to_owned();
+    std::thread::spawn(move || {
+        let begun = Instant::now();
+        let mut connection = Connection::open(port);
+        connection.send(&bytes);
+        for _ in 0..drops {
+            if !connection.is_silent(Duration::from_millis(200)) || !connection.try_send("x") {
+                return begun.elapsed();
+            }
+        }
+        connection.rest();
+        begun.elapsed()
+    })
+}
+
+#[test]
+fn slow_clients_have_the_time_that_they_earn_and_no_more() {
+    let run = Launcher::new()
+        .file(
+            "a.py",
+            "def application(environ, start_response):\n    environ['wsgi.input'].read()\n    \
+             start_response('200 OK', [])\n    return []\n",
+        )
+        .args(&["a.py", "--header-timeout", "1", "--header-max-timeout", "4"])
+        .args(&["--header-min-rate", "3", "--body-timeout", "1"])
+        .args(&["--body-max-timeout", "4", "--body-min-rate", "3"])
+        .start();
+    run.get("/");
+    let port = run.launcher.port();
+    let head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n";
+    let header = [hangs_up(port, "G", 0), hangs_up(port, "G", 70)];
+    let body = [hangs_up(port, head, 0), hangs_up(port, head, 70)];
+    for (name, clients) in [("header", header), ("body", body)] {
+        let [silent, dripping] = clients.map(|client| client.join().unwrap());
+        // A byte earns a third of a second, five of them come in one: until the end of all time is reached.
+        assert!(silent >= Duration::from_millis(900), "{name}: {silent:?}");
+        assert!(
+            dripping > silent + Duration::from_secs(1),
+            "{name}: {silent:?} {dripping:?}"
+        );
+        assert!(dripping < Duration::from_secs(12), "{name}: {dripping:?}");
+    }
+}
+
+#[test]
+fn connections_beyond_the_backlog_are_not_taken() {
+    let run = Launcher::new()
+        .args(&["hello.py", "--server-backlog", "1"])
+        .start();
+    run.text("/");
+    let apache = descendants(run.httpd());
+    for &pid in &apache {
+        signal(pid, libc::SIGSTOP);
+    }
+    // Each sends something: the kernel queues no connection that is silent.
+    let mut taken = vec![];
+    let is_full = comes_true(Duration::from_secs(15), || {
+        let mut connection = Connection::try_open(run.launcher.port(), Duration::from_millis(400));
+        if let Ok(connection) = &mut connection {
+            connection.send(Request::get("/x").to_bytes());
+        }
+        taken.extend(connection.ok());
+        taken.len() > 20 || taken.len() >= 2 && is_refused(&run)
+    });
+    for &pid in &apache {
+        signal(pid, libc::SIGCONT);
+    }
+    assert!(is_full && taken.len() <= 4, "{} were taken", taken.len());
+}
+
+fn is_refused(run: &Run) -> bool {
+    Connection::try_open(run.launcher.port(), Duration::from_millis(400)).is_err()
+}
+
+#[test]
+fn what_nobody_sees_is_in_the_configuration_of_the_running_server() {
+    only_rsgi!("the options of a group are its own");
+    let launcher = Launcher::new().arg("hello.py");
+    launcher.setup();
+    let conf = std::fs::read_to_string(launcher.root().join("httpd.conf")).unwrap();
+    let module = conf.lines().find(|line| line.contains("mod_alias.so"));
+    let module = module.unwrap().replace("alias", "info");
+    let info = format!(
+        "{module}\n<Location \"/server-info\">\nRewriteEngine Off\nSetHandler server-info\n\
+         Require local\n</Location>\n"
+    );
+    let run = launcher
+        .file("info.conf", &info)
+        .args(&["--include-file", "info.conf", "--daemon-backlog", "11"])
+        .args(&["--socket-prefix", ".", "--enable-sendfile"])
+        .args(&["--verbose-debugging"])
+        .start();
+    let page = run.text("/server-info?config");
+    let page = page.replace("<tt>", "").replace("</tt>", "");
+    let socket_prefix = format!("{}/wsgi", run.launcher.directory().display());
+    for part in [
+        "listen-backlog=11",
+        "WSGISocketPrefix",
+        &socket_prefix,
+        "EnableSendfile",
+        "WSGIEnableSendfile",
+    ] {
+        assert!(page.contains(part), "no {part} in {page}");
+    }
+    assert_eq!(run.text("/x"), "|/x|");
+}
