@@ -16,6 +16,11 @@ use crate::ffi;
 pub(crate) trait Slot: Default + 'static {
     /// The value for an inner context: `over` where it says something, else `base`.
     fn merged(base: &Self, over: &Self) -> Self;
+
+    /// Whether merging with another leaves that other as it is, on either side.
+    fn is_neutral(&self) -> bool {
+        false
+    }
 }
 
 fn create<T: Slot>(pool: *mut ffi::apr_pool_t) -> *mut c_void {
@@ -35,11 +40,16 @@ unsafe fn merge<T: Slot>(
     base: *mut c_void,
     over: *mut c_void,
 ) -> *mut c_void {
+    let (outer, inner) = (base, over);
     // SAFETY: null or a live `T` (caller).
     let base = unsafe { base.cast::<T>().as_ref() };
     // SAFETY: null or a live `T` (caller).
     let over = unsafe { over.cast::<T>().as_ref() };
     let merged = match (base, over) {
+        // Both outlive what is merged of them, and nobody writes to a merged one: httpd itself hands on the only one there
+        // is. A request whose sections set our directives in one place only, as most do, costs nothing here.
+        (Some(base), Some(_)) if base.is_neutral() => return inner,
+        (Some(_), Some(over)) if over.is_neutral() => return outer,
         (Some(base), Some(over)) => T::merged(base, over),
         (None, Some(one)) | (Some(one), None) => T::merged(&T::default(), one),
         (None, None) => T::default(),
@@ -53,6 +63,9 @@ unsafe fn merge<T: Slot>(
 
 /// A panic was stopped while the configuration was made: what it would serve is not what was written.
 static BROKEN: AtomicBool = AtomicBool::new(false);
+/// Whether that ever happened. The first look at a thread's own variable makes memory for it, which a child that serves
+/// nothing of ours is to be spared.
+static WAS_BROKEN: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     /// A panic was stopped while the sections of this thread's request were merged.
@@ -66,13 +79,14 @@ pub(super) fn take_broken() -> bool {
 
 /// Whether merging the sections of this thread's request failed since the last call.
 pub(super) fn take_broken_request() -> bool {
-    BROKEN_REQUEST.replace(false)
+    WAS_BROKEN.load(Ordering::Acquire) && BROKEN_REQUEST.replace(false)
 }
 
 /// Runs one of the four functions for httpd; a stopped panic refuses the configuration, or the request.
 fn slot(entry: &'static str, make: impl FnOnce() -> *mut c_void) -> *mut c_void {
     enter(entry, None, || Some(make())).unwrap_or_else(|| {
         BROKEN.store(true, Ordering::Release);
+        WAS_BROKEN.store(true, Ordering::Release);
         BROKEN_REQUEST.set(true);
         ptr::null_mut()
     })

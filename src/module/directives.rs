@@ -101,6 +101,10 @@ impl Slot for DirectoryConfig {
             settings: Settings::merge(&base.settings, &over.settings),
         }
     }
+
+    fn is_neutral(&self) -> bool {
+        self.settings == Settings::NONE
+    }
 }
 
 /// Reads one directive from the rest of its line.
