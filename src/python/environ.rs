@@ -18,6 +18,8 @@ use crate::{capi, worker};
 
 /// Templates kept in an interpreter; a server has one for each virtual host and mount.
 const MOST_TEMPLATES: usize = 256;
+/// More entries than a template's table has room for.
+const MOST_ROOM: usize = 4096;
 /// Spelled keys kept in an interpreter, and the longest of them.
 const MOST_SPELLED: usize = 512;
 const LONGEST_SPELLED: usize = 64;
@@ -133,15 +135,29 @@ fn put_versions(py: Python<'_>, environ: &Bound<'_, PyDict>, facts: &Facts) -> P
     environ.set_item("mod_wsgi.version", PyTuple::new(py, facts.wsgi_version)?)
 }
 
-/// Makes the table of a template so large that its copies take a request's entries without growing. CPython copies
-/// the table as it is while at least two thirds of what was ever put into it is still there.
+/// Makes the table of a template so large that its copies take a request's entries without growing.
+///
+/// CPython copies the table as it is while at least two thirds of what was ever put into it is still there. An entry that
+/// is put in and taken out again uses up room until there is none; then the table is made anew, three times as large as
+/// what is left in it, so half as many more are in it then. All keys are strings: others make a table slower for good.
 fn make_room(environ: &Bound<'_, PyDict>) -> PyResult<()> {
-    let extra = environ.len() / 2 - 1;
-    for number in 0..extra {
-        environ.set_item(number, environ.py().None())?;
+    let py = environ.py();
+    let size = || environ.call_method0("__sizeof__")?.extract::<usize>();
+    let spare = |number: usize| PyString::new(py, &format!("mod_rsgi.room.{number}"));
+    let extra = (environ.len() / 2).saturating_sub(2);
+    for number in 1..=extra {
+        environ.set_item(spare(number), py.None())?;
     }
-    for number in 0..extra {
-        environ.del_item(number)?;
+    let before = size()?;
+    for _ in 0..MOST_ROOM {
+        environ.set_item(spare(0), py.None())?;
+        environ.del_item(spare(0))?;
+        if size()? != before {
+            break;
+        }
+    }
+    for number in 1..=extra {
+        environ.del_item(spare(number))?;
     }
     Ok(())
 }
