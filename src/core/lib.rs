@@ -6,11 +6,13 @@ pub mod alias;
 pub mod daemon;
 pub mod directive;
 pub mod environ;
+pub mod figures;
 pub mod group;
 pub mod header;
 pub mod input;
 pub mod json;
 pub mod logline;
+
 pub mod name;
 pub mod options;
 pub mod proxy;
