@@ -17,6 +17,7 @@
 #include <mod_auth.h>
 #include <mpm_common.h>
 #include <ap_regex.h>
+#include <scoreboard.h>
 #include <util_filter.h>
 #include <util_script.h>
 #include <unixd.h>

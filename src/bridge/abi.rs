@@ -246,6 +246,10 @@ pub struct Host {
     pub read: extern "C" fn(ctx: *mut c_void, buffer: *mut u8, capacity: usize) -> isize,
     /// Logs one line for the request (its virtual host's log). Never fails; never waits for Python.
     pub log: extern "C" fn(ctx: *mut c_void, level: u32, text: Bytes),
+    /// Whether the request's connection is known to be encrypted. Attached.
+    pub is_https: extern "C" fn(ctx: *mut c_void) -> c_int,
+    /// A variable of mod_ssl: 1 and its value, which stays until the next call; or 0. Attached.
+    pub variable: extern "C" fn(ctx: *mut c_void, name: Bytes, value: *mut Bytes) -> c_int,
 }
 
 /// What the host does for the process.
@@ -258,6 +262,10 @@ pub struct Process {
     pub log: extern "C" fn(level: u32, text: Bytes),
     /// Whether a line of this level would be written.
     pub log_enabled: extern "C" fn(level: u32) -> c_int,
+    /// What the server as a whole does right now: 1, and a JSON object with the keys of `mod_wsgi.server_metrics()` was
+    /// given to `take` with `ctx` during the call; or 0 where that is not known here.
+    pub server_metrics:
+        extern "C" fn(ctx: *mut c_void, take: extern "C" fn(*mut c_void, Bytes)) -> c_int,
 }
 
 /// How Python is to be started in this process.
@@ -345,6 +353,8 @@ pub const START_DAEMON: u32 = 2048;
 /// A daemon process without workers (`threads=0`): signals are the application's, SIGTERM raises SystemExit to begin
 /// with. Goes with [`START_MAIN_THREAD`].
 pub const START_SERVICE: u32 = 4096;
+/// `WSGIServerMetrics On`, or `server-metrics=On` of a process group: `mod_wsgi.server_metrics()` may tell.
+pub const START_SERVER_METRICS: u32 = 8192;
 
 /// Where the layer writes why something failed: one sentence, UTF-8, cut to fit.
 #[repr(C)]
@@ -526,4 +536,7 @@ pub struct Layer {
         asker: *const Asker,
         ctx: *mut c_void,
     ) -> c_int,
+    /// Tells applications that subscribed to signals that SIGHUP or SIGUSR2 has come, in all interpreters. Waits for the
+    /// GIL and runs Python code, which may be for ever.
+    pub signal: extern "C" fn(number: c_int),
 }

@@ -270,6 +270,12 @@ impl Layer {
         Answer::from_code(code)
     }
 
+    /// Tells applications that subscribed to signals that SIGHUP or SIGUSR2 has come. Waits for the GIL and runs Python
+    /// code, which may be for ever: call it on a thread that can be given up.
+    pub fn signal(&self, number: i32) {
+        (self.table.signal)(number);
+    }
+
     /// Injects a fault, for tests; gives `abi::HANDLED_PANIC`.
     #[must_use]
     pub fn fault(&self, kind: i32) -> i32 {

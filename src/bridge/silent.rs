@@ -47,6 +47,8 @@ extern "C" fn ask(_: *const Request, _: *const Question, _: *const Asker, _: *mu
     abi::ANSWER_FAILED
 }
 
+extern "C" fn signal(_: c_int) {}
+
 /// See the module.
 pub(crate) const TABLE: Layer = Layer {
     abi: abi::ABI,
@@ -66,4 +68,5 @@ pub(crate) const TABLE: Layer = Layer {
     serve,
     has_loaded,
     ask,
+    signal,
 };

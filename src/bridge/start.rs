@@ -1,6 +1,6 @@
 //! How Python is to be started: a safe form of `abi::Start`, and the process's log.
 
-use core::ffi::c_int;
+use core::ffi::{c_int, c_void};
 
 use crate::abi::{self, Bytes};
 use crate::fence::fence;
@@ -11,6 +11,10 @@ pub trait ProcessLog {
     fn log(level: u32, text: &[u8]);
     /// Whether a line of this level would be written.
     fn enabled(level: u32) -> bool;
+    /// What the server as a whole does, as the JSON object of [`abi::Process::server_metrics`]; none where that is not known.
+    fn server_metrics() -> Option<String> {
+        None
+    }
 }
 
 /// How Python is to be started. [`StartOptions::default`] has mod_wsgi's defaults.
@@ -143,6 +147,7 @@ impl<L: ProcessLog> ProcessTable<L> {
         size: size_of::<abi::Process>(),
         log: log::<L>,
         log_enabled: log_enabled::<L>,
+        server_metrics: server_metrics::<L>,
     };
 }
 
@@ -155,6 +160,19 @@ extern "C" fn log<L: ProcessLog>(level: u32, text: Bytes) {
 
 extern "C" fn log_enabled<L: ProcessLog>(level: u32) -> c_int {
     fence(|| c_int::from(L::enabled(level))).unwrap_or(0)
+}
+
+extern "C" fn server_metrics<L: ProcessLog>(
+    ctx: *mut c_void,
+    take: extern "C" fn(*mut c_void, Bytes),
+) -> c_int {
+    match fence(L::server_metrics) {
+        Ok(Some(text)) => {
+            take(ctx, Bytes::new(text.as_bytes()));
+            1
+        }
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
@@ -177,6 +195,40 @@ mod tests {
         let table = ProcessTable::<Panicking>::TABLE;
         (table.log)(3, Bytes::new(b"text"));
         assert_eq!((table.log_enabled)(3), 0);
+    }
+
+    struct Telling;
+
+    impl ProcessLog for Telling {
+        fn log(_: u32, _: &[u8]) {}
+        fn enabled(_: u32) -> bool {
+            false
+        }
+        fn server_metrics() -> Option<String> {
+            Some("{}".to_owned())
+        }
+    }
+
+    extern "C" fn take(ctx: *mut c_void, text: Bytes) {
+        // SAFETY: what the test below gives.
+        let texts = unsafe { &mut *ctx.cast::<Vec<Vec<u8>>>() };
+        // SAFETY: alive during the call.
+        texts.push(unsafe { text.as_slice() }.to_vec());
+    }
+
+    #[test]
+    fn the_server_s_metrics_are_given_where_they_are_known() {
+        let mut texts: Vec<Vec<u8>> = Vec::new();
+        let ctx = (&raw mut texts).cast();
+        assert_eq!(
+            (ProcessTable::<Panicking>::TABLE.server_metrics)(ctx, take),
+            0
+        );
+        assert_eq!(
+            (ProcessTable::<Telling>::TABLE.server_metrics)(ctx, take),
+            1
+        );
+        assert_eq!(texts, [b"{}".to_vec()]);
     }
 
     #[test]

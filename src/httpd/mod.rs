@@ -1,6 +1,6 @@
 //! A safe view of httpd for modules: hooks, commands, configuration, servers, requests, logs.
 //!
-//! Wraps httpd.h, http_config.h, http_core.h, http_log.h, http_protocol.h, mod_auth.h and ap_mpm.h. A module implements
+//! Wraps httpd.h, http_config.h, http_core.h, http_log.h, http_protocol.h, mod_auth.h, scoreboard.h and ap_mpm.h. A module implements
 //! [`Module`] and puts [`record`] into its exported symbol; what C calls is generated here, and fenced.
 
 mod auth;
@@ -16,6 +16,7 @@ mod process;
 mod regex;
 mod request;
 mod response;
+mod scoreboard;
 mod server;
 
 pub(crate) use auth::{Authorized, Checked, RealmHash};
@@ -30,4 +31,5 @@ pub(crate) use process::{close_listeners, watch};
 pub(crate) use regex::Regex;
 pub(crate) use request::{FileKind, Request};
 pub(crate) use response::{Delivery, Response};
+pub(crate) use scoreboard::{Child, Scoreboard, Worker};
 pub(crate) use server::{Server, ServerFacts};

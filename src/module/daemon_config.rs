@@ -84,6 +84,7 @@ fn flags(global: &GlobalOptions, group: &Group) -> u32 {
         ),
         (options.threads != 1, abi::START_MULTITHREAD),
         (options.is_multiprocess, abi::START_MULTIPROCESS),
+        (options.server_metrics, abi::START_SERVER_METRICS),
     ];
     bits.iter()
         .filter(|(holds, _)| *holds)

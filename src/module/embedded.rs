@@ -13,7 +13,7 @@ use rsgi_bridge::start::{ProcessLog, StartOptions};
 use rsgi_core::group::Case;
 use rsgi_core::options::{GlobalOptions, HashSeed};
 
-use super::{Rsgi, VERSION, WSGI_VERSION, version};
+use super::{Rsgi, VERSION, WSGI_VERSION, server_metrics, version};
 use crate::httpd::{Level, Mpm, Phase, Server, ServerFacts, log};
 
 /// The layer of this process: `None` inside when it could not be started, which has been logged.
@@ -41,6 +41,10 @@ impl ProcessLog for MainLog {
 
     fn enabled(level: u32) -> bool {
         log::process_enabled(level)
+    }
+
+    fn server_metrics() -> Option<String> {
+        server_metrics::text()
     }
 }
 
@@ -150,6 +154,7 @@ fn flags(global: &GlobalOptions, mpm: &Mpm, starter: Starter) -> u32 {
         (mpm.threads != 1, abi::START_MULTITHREAD),
         (mpm.processes != 1, abi::START_MULTIPROCESS),
         (starter == Starter::MainThread, abi::START_MAIN_THREAD),
+        (global.server_metrics, abi::START_SERVER_METRICS),
     ];
     bits.iter()
         .filter(|(holds, _)| *holds)

@@ -147,4 +147,12 @@ impl RequestHost for ApacheHost<'_> {
     fn log(&mut self, level: u32, text: &[u8]) {
         self.request.log(level, text);
     }
+
+    fn is_https(&mut self) -> bool {
+        self.request.is_https()
+    }
+
+    fn variable(&mut self, name: &[u8]) -> Option<&[u8]> {
+        self.request.ssl_variable(name)
+    }
 }

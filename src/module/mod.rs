@@ -23,6 +23,7 @@ mod local;
 mod mapping;
 mod ownership;
 mod remote;
+mod server_metrics;
 mod status;
 
 use rsgi_core::options::{ServerOptions, Settings};

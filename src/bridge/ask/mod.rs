@@ -130,6 +130,14 @@ impl<A: Asker> RequestHost for Silent<'_, A> {
     fn log(&mut self, level: u32, text: &[u8]) {
         self.0.log(level, text);
     }
+
+    fn is_https(&mut self) -> bool {
+        self.0.is_https()
+    }
+
+    fn variable(&mut self, name: &[u8]) -> Option<&[u8]> {
+        self.0.variable(name)
+    }
 }
 
 impl<A: Asker> Silent<'_, A> {
@@ -138,8 +146,8 @@ impl<A: Asker> Silent<'_, A> {
         size: size_of::<abi::Asker>(),
         host: Context::<Self>::TABLE,
         give: give::<A>,
-        is_https: is_https::<A>,
-        variable: variable::<A>,
+        is_https: Context::<Self>::TABLE.is_https,
+        variable: Context::<Self>::TABLE.variable,
     };
 }
 
@@ -151,34 +159,6 @@ extern "C" fn give<A: Asker>(ctx: *mut c_void, index: u32, text: Bytes) {
     // SAFETY: the ABI has the layer keep the text alive during the call.
     let text = unsafe { text.as_slice() };
     context.call("give", (), |host| host.0.give(index, text));
-}
-
-extern "C" fn is_https<A: Asker>(ctx: *mut c_void) -> c_int {
-    // SAFETY: the layer passes on what `ask` was given.
-    let Some(context) = (unsafe { context::<Silent<'_, A>>(ctx) }) else {
-        return 0;
-    };
-    context.call("is_https", 0, |host| c_int::from(host.0.is_https()))
-}
-
-extern "C" fn variable<A: Asker>(ctx: *mut c_void, name: Bytes, value: *mut Bytes) -> c_int {
-    // SAFETY: the layer passes on what `ask` was given.
-    let Some(context) = (unsafe { context::<Silent<'_, A>>(ctx) }) else {
-        return 0;
-    };
-    // SAFETY: the ABI has the layer keep the name alive during the call.
-    let name = unsafe { name.as_slice() };
-    let found = context.call("variable", None, |host| {
-        host.0.variable(name).map(Bytes::new)
-    });
-    // SAFETY: null or a place of the layer's for the answer.
-    match (found, unsafe { value.as_mut() }) {
-        (Some(found), Some(place)) => {
-            *place = found;
-            1
-        }
-        _ => 0,
-    }
 }
 
 #[cfg(test)]

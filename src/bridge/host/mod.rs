@@ -42,6 +42,16 @@ pub trait RequestHost {
 
     /// Logs one line for the request; `level` is one of [`abi::level`].
     fn log(&mut self, level: u32, text: &[u8]);
+
+    /// Whether the request's connection is known to be encrypted: a process that has not got the connection does not know.
+    fn is_https(&mut self) -> bool {
+        false
+    }
+
+    /// A variable of mod_ssl.
+    fn variable(&mut self, _name: &[u8]) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// What became of a send.

@@ -27,6 +27,8 @@ impl<'h, H: RequestHost> Context<'h, H> {
         send_file: send_file::<H>,
         read: read::<H>,
         log: log::<H>,
+        is_https: is_https::<H>,
+        variable: variable::<H>,
     };
 
     pub(crate) fn new(host: &'h mut H) -> Self {
@@ -156,4 +158,30 @@ extern "C" fn log<H: RequestHost>(ctx: *mut c_void, level: u32, text: Bytes) {
     // SAFETY: the ABI has the layer keep the text alive during the call.
     let text = unsafe { text.as_slice() };
     context.call("log", (), |host| host.log(level, text));
+}
+
+extern "C" fn is_https<H: RequestHost>(ctx: *mut c_void) -> c_int {
+    // SAFETY: the layer passes on what `handle` was given.
+    let Some(context) = (unsafe { context::<H>(ctx) }) else {
+        return 0;
+    };
+    context.call("is_https", 0, |host| c_int::from(host.is_https()))
+}
+
+extern "C" fn variable<H: RequestHost>(ctx: *mut c_void, name: Bytes, value: *mut Bytes) -> c_int {
+    // SAFETY: the layer passes on what `handle` was given.
+    let Some(context) = (unsafe { context::<H>(ctx) }) else {
+        return 0;
+    };
+    // SAFETY: the ABI has the layer keep the name alive during the call.
+    let name = unsafe { name.as_slice() };
+    let found = context.call("variable", None, |host| host.variable(name).map(Bytes::new));
+    // SAFETY: null or a place of the layer's for the answer.
+    match (found, unsafe { value.as_mut() }) {
+        (Some(found), Some(place)) => {
+            *place = found;
+            1
+        }
+        _ => 0,
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use rsgi_bridge::abi::level;
@@ -10,12 +10,14 @@ use rsgi_bridge::abi::level;
 use crate::log;
 use crate::server::Activity;
 
-/// What the monitor wants of Python. The first three calls may wait for ever.
+/// What the monitor wants of Python. The first four calls may wait for ever.
 pub trait Python: Send + Sync {
     /// Raises RequestTimeout in the request that a worker runs, if that is the one that began then.
     fn interrupt(&self, worker: u32, daemon_start: i64);
     /// Logs where all threads are.
     fn dump(&self, level: u32);
+    /// Tells applications of a signal, which runs their code.
+    fn signal(&self, number: i32);
     /// Uses Python for a moment.
     fn probe(&self);
     /// Whether a request has found its script loaded, without waiting.
@@ -27,6 +29,9 @@ pub trait Python: Send + Sync {
 /// Between two probes.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Signals that wait for applications.
+const MOST_SIGNALS: usize = 64;
+
 enum Task {
     Interrupt { worker: u32, daemon_start: i64 },
     Dump,
@@ -36,6 +41,8 @@ enum Task {
 pub(super) struct Helper {
     python: Arc<dyn Python>,
     tasks: Option<Sender<Task>>,
+    /// Signals have a thread of their own: what applications do then is not to hold up an interruption.
+    signals: Option<SyncSender<i32>>,
     /// Since when a probe waits, in milliseconds plus one; 0 is not.
     probing: Option<Arc<AtomicU64>>,
 }
@@ -58,6 +65,7 @@ impl Helper {
         Self {
             python,
             tasks: None,
+            signals: None,
             probing,
         }
     }
@@ -77,6 +85,21 @@ impl Helper {
 
     pub(super) fn dump(&mut self) {
         self.task(Task::Dump);
+    }
+
+    /// A signal for applications. While they take many in, further ones are lost.
+    pub(super) fn signal(&mut self, number: i32) {
+        let signals = self.signals.get_or_insert_with(|| {
+            let (sender, receiver) = sync_channel(MOST_SIGNALS);
+            let python = Arc::clone(&self.python);
+            spawn("rsgi-signals", move || {
+                for number in receiver {
+                    python.signal(number);
+                }
+            });
+            sender
+        });
+        let _ = signals.try_send(number);
     }
 
     pub(super) fn has_loaded(&self) -> bool {

@@ -268,7 +268,12 @@ impl Watch {
                 Signal::Stop => self.lifecycle.stop(now),
                 Signal::Graceful => self.lifecycle.graceful(),
                 Signal::CpuTime => self.lifecycle.cpu_time(now),
-                Signal::Other => Vec::new(),
+                Signal::Application(number) => {
+                    if let Some(helper) = &mut self.helper {
+                        helper.signal(number);
+                    }
+                    Vec::new()
+                }
             };
             self.do_all(acts);
         }

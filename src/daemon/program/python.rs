@@ -72,6 +72,10 @@ impl Python for LayerHandler {
         let _ = self.layer.dump(level);
     }
 
+    fn signal(&self, number: i32) {
+        self.layer.signal(number);
+    }
+
     fn probe(&self) {
         let _ = self.layer.probe();
     }

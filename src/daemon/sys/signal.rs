@@ -20,8 +20,8 @@ pub enum Signal {
     Graceful,
     /// SIGXCPU: the time of `cpu-time-limit=` is used up.
     CpuTime,
-    /// SIGHUP or SIGUSR2: something for applications.
-    Other,
+    /// SIGHUP or SIGUSR2, with its number: something for applications.
+    Application(c_int),
 }
 
 /// The signals, each with its meaning.
@@ -30,8 +30,8 @@ const SIGNALS: [(c_int, Signal); 6] = [
     (libc::SIGINT, Signal::Stop),
     (libc::SIGUSR1, Signal::Graceful),
     (libc::SIGXCPU, Signal::CpuTime),
-    (libc::SIGHUP, Signal::Other),
-    (libc::SIGUSR2, Signal::Other),
+    (libc::SIGHUP, Signal::Application(libc::SIGHUP)),
+    (libc::SIGUSR2, Signal::Application(libc::SIGUSR2)),
 ];
 
 /// The pipe's writing end, for the handler; never closed.
@@ -122,7 +122,7 @@ mod tests {
             signals,
             [
                 Some(Signal::Graceful),
-                Some(Signal::Other),
+                Some(Signal::Application(libc::SIGHUP)),
                 Some(Signal::CpuTime)
             ]
         );
