@@ -12,6 +12,7 @@ mod harness;
 
 mod access;
 mod apache;
+mod api;
 mod broken_input;
 mod browser;
 mod closing;

@@ -296,3 +296,50 @@ pub(crate) unsafe fn delete_current_state() {
     // SAFETY: as the caller says.
     unsafe { PyThreadState_DeleteCurrent() }
 }
+
+/// What was used so far: CPU time in microseconds, as user and in the kernel, and the most memory in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Usage {
+    /// CPU time as user.
+    pub(crate) user: u64,
+    /// CPU time in the kernel.
+    pub(crate) system: u64,
+    /// The most resident memory of the process.
+    pub(crate) most_memory: u64,
+}
+
+/// Whose usage.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Whose {
+    /// The calling thread's.
+    Thread,
+    /// The process's.
+    Process,
+}
+
+/// See [`Usage`].
+pub(crate) fn usage(whose: Whose) -> Usage {
+    let who = match whose {
+        Whose::Thread => libc::RUSAGE_THREAD,
+        Whose::Process => libc::RUSAGE_SELF,
+    };
+    // SAFETY: all zeros is a valid rusage.
+    let mut found: libc::rusage = unsafe { core::mem::zeroed() };
+    // SAFETY: a live structure; what cannot be told stays zero.
+    unsafe { libc::getrusage(who, &raw mut found) };
+    let micros = |time: libc::timeval| {
+        let micros = time.tv_sec.saturating_mul(1_000_000) + time.tv_usec;
+        u64::try_from(micros).unwrap_or(0)
+    };
+    Usage {
+        user: micros(found.ru_utime),
+        system: micros(found.ru_stime),
+        most_memory: u64::try_from(found.ru_maxrss).unwrap_or(0) * 1024,
+    }
+}
+
+/// The size of a page of memory in bytes.
+pub(crate) fn page_size() -> u64 {
+    // SAFETY: may be called at any time.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}

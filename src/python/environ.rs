@@ -69,6 +69,11 @@ pub(crate) fn plain<'py>(at: At<'py>, request: &RequestView<'_>) -> PyResult<Bou
     Ok(environ)
 }
 
+/// Microseconds of a time in seconds since the epoch.
+pub(crate) fn micros(seconds: f64) -> i64 {
+    (seconds * 1e6) as i64
+}
+
 /// Seconds since the epoch.
 fn now() -> f64 {
     SystemTime::now()

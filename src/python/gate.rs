@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 use pyo3::prelude::*;
 
+use crate::meter;
+
 /// The queue of long requests.
 static QUEUE: Mutex<()> = Mutex::new(());
 /// Held by a short request while it is in Python.
@@ -61,7 +63,12 @@ pub(crate) fn leave() {
 /// Leaves Python while `wait` waits, and lets others in.
 pub(crate) fn outside<R: Send>(py: Python<'_>, wait: impl FnOnce() -> R + Send) -> R {
     leave();
-    py.detach(wait)
+    if !meter::is_measuring() {
+        return py.detach(wait);
+    }
+    let (result, done) = py.detach(|| (wait(), Instant::now()));
+    meter::waited(done.elapsed());
+    result
 }
 
 impl Turn {

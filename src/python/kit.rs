@@ -7,14 +7,16 @@
 
 use std::collections::HashMap;
 use std::ffi::CString;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyString};
 use rsgi_core::name::NAMES;
 
+use crate::events::Callbacks;
 use crate::loader::Script;
+use crate::tracked::Requests;
 use crate::types::Types;
 use crate::{capi, setup};
 
@@ -36,6 +38,12 @@ pub(crate) struct Kit {
     pub(crate) recent: Mutex<Recent>,
     /// Spelled keys that were seen.
     pub(crate) spelled: Mutex<HashMap<Vec<u8>, Py<PyString>>>,
+    /// Who is told what happens.
+    pub(crate) callbacks: Callbacks,
+    /// Requests that something is kept with.
+    pub(crate) requests: Requests,
+    /// `mod_wsgi.LogHandler`, once it was asked for.
+    pub(crate) log_handler: OnceLock<Py<PyAny>>,
     /// Scripts by path.
     pub(crate) scripts: Mutex<HashMap<Vec<u8>, Arc<Script>>>,
 }
@@ -109,7 +117,8 @@ impl Kit {
     /// Makes the current interpreter one for applications.
     pub(crate) fn new(py: Python<'_>, group: &[u8]) -> PyResult<Self> {
         let types = Types::new(py)?;
-        let request_timeout = setup::prepare(py, &types, group)?;
+        let callbacks = Callbacks::new(py);
+        let request_timeout = setup::prepare(py, &types, &callbacks, group)?;
         let keys = NAMES
             .iter()
             .map(|name| key(py, name))
@@ -127,6 +136,9 @@ impl Kit {
             templates: Mutex::new(Vec::new()),
             recent: Mutex::new(Recent(NAMES.iter().map(|_| None).collect())),
             spelled: Mutex::new(HashMap::new()),
+            callbacks,
+            requests: Requests::default(),
+            log_handler: OnceLock::new(),
             scripts: Mutex::new(HashMap::new()),
         })
     }

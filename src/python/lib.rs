@@ -3,20 +3,25 @@
 //! `entry` is the table that the host looks up; `start` starts and stops Python; `interpreter` attaches threads to
 //! application groups; `kit` and `setup` make an interpreter look as mod_wsgi's do; `loader`, `environ` and `handler`
 //! run a request, whose state is an `exchange`; `serve` makes a thread of the host a worker, `worker` knows what
-//! each is doing, `stacks` tells where all threads are, `service` runs a process without workers; `types` are the Python-visible types; `question` asks scripts outside of a response; `ending` is what an interpreter's threads are owed at its end; `capi` holds what PyO3 lacks.
+//! each is doing, `stacks` tells where all threads are, `service` runs a process without workers; `types` are the Python-visible types; `question` asks scripts outside of a response; `events` tells
+//! applications what happens, `tracked` has the data of their requests, `watch` follows a request for both and for `figures`, with a `meter`; `log_handler` is for `logging`; `ending` is what an interpreter's threads are owed at its end; `capi` holds what PyO3 lacks.
 //! No Python object is in a static: whatever is cached hangs off its interpreter (DESIGN.md §5).
 
 mod capi;
 mod ending;
 mod entry;
 mod environ;
+mod events;
 mod exchange;
+mod figures;
 mod gate;
 mod handler;
 mod interpreter;
 mod kit;
 mod line;
 mod loader;
+mod log_handler;
+mod meter;
 mod panics;
 mod process;
 mod question;
@@ -28,5 +33,7 @@ mod service;
 mod setup;
 mod stacks;
 mod start;
+mod tracked;
 mod types;
+mod watch;
 mod worker;

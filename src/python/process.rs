@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Condvar, Mutex};
 use rsgi_bridge::abi::{self, Bytes};
@@ -62,6 +62,7 @@ impl Facts {
 }
 
 static FACTS: OnceLock<Facts> = OnceLock::new();
+static STARTED: OnceLock<f64> = OnceLock::new();
 static REASON: OnceLock<Vec<u8>> = OnceLock::new();
 static IS_OPEN: AtomicBool = AtomicBool::new(false);
 static ACTIVE: AtomicUsize = AtomicUsize::new(0);
@@ -69,7 +70,19 @@ static IDLE: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
 
 /// Keeps the facts; false when there were some already.
 pub(crate) fn set(facts: Facts) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    STARTED.get_or_init(|| now.map_or(0.0, |now| now.as_secs_f64()));
     FACTS.set(facts).is_ok()
+}
+
+/// When Python was asked for, in seconds since the epoch.
+pub(crate) fn started() -> Option<f64> {
+    STARTED.get().copied()
+}
+
+/// Whether this is a process of a group.
+pub(crate) fn is_of_group() -> bool {
+    has(abi::START_DAEMON)
 }
 
 /// The facts, once Python was asked for.

@@ -111,7 +111,7 @@ fn run(
     exchange.begin(at.py, request, asker.host());
     in_hand.hold(&exchange);
     exchange::set_current(Some(Arc::clone(&exchange)));
-    let window = Window::open(at, &request.target, 0);
+    let window = Window::open(at, &request.target);
     let inquiry = Inquiry {
         at,
         request,
@@ -123,6 +123,9 @@ fn run(
     drop(window);
     flush_prints();
     exchange.flush_errors();
+    if exchange.is_tracked() {
+        at.kit().requests.forget(at.py, &exchange);
+    }
     exchange.seal(at.py);
     answer
 }
@@ -281,7 +284,7 @@ impl<'a> Inquiry<'a> {
         let errors = types.errors(at.py, self.exchange)?;
         environ.set_item("wsgi.errors", errors)?;
         let is_dispatch = self.question.kind == abi::ASK_DISPATCH;
-        let ssl = types.inquiry(at.py, is_dispatch, self.exchange, self.asker)?;
+        let ssl = types.inquiry(at.py, is_dispatch, self.exchange)?;
         let ssl = ssl.bind(at.py);
         environ.set_item("mod_ssl.is_https", ssl.getattr("ssl_is_https")?)?;
         environ.set_item("mod_ssl.var_lookup", ssl.getattr("ssl_var_lookup")?)?;

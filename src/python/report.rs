@@ -65,6 +65,17 @@ pub(crate) fn log(level: u32, line: &[u8]) {
     }
 }
 
+/// Logs who called, at a level.
+pub(crate) fn log_stack(py: Python<'_>, level: u32) {
+    let stack = py
+        .import("traceback")
+        .and_then(|traceback| traceback.call_method0("format_stack"))
+        .and_then(|lines| lines.extract::<Vec<String>>());
+    if let Ok(stack) = stack {
+        each_line(&stack.concat(), |line| log(level, line));
+    }
+}
+
 /// Logs an exception of the layer's own work.
 pub(crate) fn log_error(py: Python<'_>, error: &PyErr, what: &str) {
     log(

@@ -16,7 +16,7 @@ use crate::entry::{Next, SourceRef, Taken, fenced};
 use crate::handler::{self, After, InHand};
 use crate::interpreter::{self, At, Interp};
 use crate::line::{self, First};
-use crate::process;
+use crate::{meter, process};
 
 /// Requests in a row.
 const MOST: u32 = 8;
@@ -111,7 +111,9 @@ fn turn(source: SourceRef, hand: &Hand, first: Option<First>) -> bool {
 /// Attaches, takes requests, and finishes what could not be finished attached.
 fn run(source: SourceRef, hand: &Hand, first: Option<First>, interp: &'static Interp) -> Left {
     let in_hand = InHand::default();
+    let before = meter::before();
     let left = interpreter::attach(interp, |at| {
+        meter::entered(before);
         drop(first);
         burst(at, source, hand, &in_hand)
     });

@@ -33,7 +33,7 @@ pub(crate) fn run(target: &TargetView<'_>) -> bool {
     };
     worker::set_number(worker::SERVICE);
     interpreter::attach(interp, |at| {
-        let window = Window::open(at, target, 0);
+        let window = Window::open(at, target);
         let is_well = loader::run_service(at, target);
         drop(window);
         types::flush_prints();

@@ -7,13 +7,19 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyModule, PyString, PyTuple};
 use rsgi_bridge::abi;
 
+use crate::events::Callbacks;
 use crate::interpreter::prepare_dump;
 use crate::process::{self, Facts};
-use crate::types::{Stream, Types};
+use crate::types::{Stream, Types, functions};
 use crate::{capi, report, service};
 
 /// Prepares the current interpreter; gives back `mod_wsgi.RequestTimeout`.
-pub(crate) fn prepare(py: Python<'_>, types: &Types, group: &[u8]) -> PyResult<Py<PyAny>> {
+pub(crate) fn prepare(
+    py: Python<'_>,
+    types: &Types,
+    callbacks: &Callbacks,
+    group: &[u8],
+) -> PyResult<Py<PyAny>> {
     let Some(facts) = process::facts() else {
         return Err(pyo3::exceptions::PyRuntimeError::new_err(
             "Python was not started by this layer",
@@ -24,6 +30,7 @@ pub(crate) fn prepare(py: Python<'_>, types: &Types, group: &[u8]) -> PyResult<P
     let sys = py.import("sys")?;
     let modules = sys.getattr("modules")?.cast_into::<PyDict>()?;
     let (module, timeout) = api(py, types, facts, group)?;
+    functions::add(&module, callbacks)?;
     modules.set_item("mod_wsgi", &module)?;
     replace_streams(py, types, facts, &sys)?;
     sys.setattr("argv", ["mod_wsgi"])?;

@@ -10,13 +10,15 @@ use core::ffi::c_ulong;
 use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use pyo3::exceptions::PySystemExit;
 use rsgi_bridge::abi::{self, level};
 
-use crate::entry::TargetView;
+use crate::entry::{RequestRef, RequestView, TargetView};
 use crate::interpreter::{self, At, Interp};
+use crate::kit::Kit;
 use crate::{capi, process, stacks};
 
 /// The number of the thread that runs a service.
@@ -35,8 +37,14 @@ pub(crate) struct Worker {
 struct State {
     /// Requests so far.
     turn: u64,
+    /// Those of them that ask for a response.
+    requests: u64,
     /// Where it runs one.
     running: Option<&'static Interp>,
+    /// What that is, and the key of its exchange.
+    request: Option<(RequestRef, usize)>,
+    /// When its application was called, where somebody wants to know.
+    begun: Option<Instant>,
     /// Whether that can be interrupted, and was.
     is_open: bool,
     is_interrupted: bool,
@@ -52,6 +60,36 @@ pub(crate) struct Doing {
     pub(crate) interp: &'static Interp,
     /// In words.
     pub(crate) label: String,
+}
+
+/// A request that runs, or did a moment ago.
+pub(crate) struct Running {
+    worker: Arc<Worker>,
+    turn: u64,
+    /// The key of its exchange.
+    pub(crate) key: usize,
+    /// httpd's id of it.
+    pub(crate) id: Option<Vec<u8>>,
+}
+
+impl Running {
+    /// Calls `body`, which runs no Python code, unless the request is over; it does not end meanwhile.
+    pub(crate) fn if_it_runs<R>(&self, body: impl FnOnce() -> R) -> Option<R> {
+        let state = self.worker.state.lock();
+        (state.turn == self.turn && state.running.is_some()).then(body)
+    }
+}
+
+/// What a worker has done so far.
+pub(crate) struct Load {
+    /// Its number, from 1.
+    pub(crate) number: u32,
+    /// Requests that it began with.
+    pub(crate) requests: u64,
+    /// Whether it runs one.
+    pub(crate) is_running: bool,
+    /// When that one's application was called, where somebody wanted to know.
+    pub(crate) begun: Option<Instant>,
 }
 
 static WORKERS: RwLock<Vec<Arc<Worker>>> = RwLock::new(Vec::new());
@@ -123,6 +161,48 @@ pub(crate) fn doing() -> Vec<Doing> {
         .collect()
 }
 
+/// The requests that run in the interpreter whose objects these are.
+pub(crate) fn requests(is_it: impl Fn(&Kit) -> bool) -> Vec<Running> {
+    let workers = WORKERS.read();
+    let running = workers.iter().filter_map(|worker| {
+        let state = worker.state.lock();
+        state.running?.kit().filter(|kit| is_it(kit))?;
+        let (request, key) = state.request?;
+        Some(Running {
+            worker: Arc::clone(worker),
+            turn: state.turn,
+            key,
+            id: request.id(),
+        })
+    });
+    running.collect()
+}
+
+/// What all workers have done so far, by their numbers.
+pub(crate) fn loads() -> Vec<Load> {
+    let workers = WORKERS.read();
+    let mut loads: Vec<Load> = workers
+        .iter()
+        .map(|worker| {
+            let state = worker.state.lock();
+            Load {
+                number: worker.number.load(Ordering::Relaxed),
+                requests: state.requests,
+                is_running: state.request.is_some(),
+                begun: state.begun,
+            }
+        })
+        .collect();
+    drop(workers);
+    loads.sort_by_key(|load| load.number);
+    loads
+}
+
+/// The application of the calling thread's request is about to be called.
+pub(crate) fn set_begun(now: Instant) {
+    with_own(|worker| worker.state.lock().begun = Some(now));
+}
+
 /// Calls `body` with a thread for each interpreter in which one runs a request, and keeps it from ending meanwhile. False
 /// where there is none. Waits for nothing: what is locked is left out.
 pub(crate) fn one_of_each_interpreter(body: impl Fn(c_ulong)) -> bool {
@@ -147,10 +227,28 @@ pub(crate) struct Window<'py>(At<'py>);
 
 impl<'py> Window<'py> {
     /// From now on the request can be interrupted.
-    pub(crate) fn open(at: At<'py>, target: &TargetView<'_>, daemon_start: i64) -> Self {
+    pub(crate) fn open(at: At<'py>, target: &TargetView<'_>) -> Self {
+        Self::open_for(at, target, 0, None)
+    }
+
+    /// The same for a request that is to be answered, whose exchange has this key.
+    pub(crate) fn open_request(at: At<'py>, request: &RequestView<'_>, key: usize) -> Self {
+        let running = (request.to_ref(), key);
+        Self::open_for(at, &request.target, request.daemon_start(), Some(running))
+    }
+
+    fn open_for(
+        at: At<'py>,
+        target: &TargetView<'_>,
+        daemon_start: i64,
+        request: Option<(RequestRef, usize)>,
+    ) -> Self {
         with_own(|worker| {
             let mut state = worker.state.lock();
             state.turn += 1;
+            state.requests += u64::from(request.is_some());
+            state.request = request;
+            state.begun = None;
             state.running = Some(at.interp);
             state.is_open = true;
             state.is_interrupted = false;
@@ -167,6 +265,7 @@ impl Drop for Window<'_> {
         with_own(|worker| {
             let mut state = worker.state.lock();
             state.running = None;
+            state.request = None;
             worker.shut(self.0, state);
         });
     }

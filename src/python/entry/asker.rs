@@ -36,19 +36,6 @@ impl AskerRef {
     pub(crate) fn give(&self, index: u32, text: &[u8]) {
         (self.table().give)(self.context, index, Bytes::new(text));
     }
-
-    /// See [`Asker::is_https`].
-    pub(crate) fn is_https(&self) -> bool {
-        (self.table().is_https)(self.context) != 0
-    }
-
-    /// See [`Asker::variable`].
-    pub(crate) fn variable(&self, name: &[u8]) -> Option<Vec<u8>> {
-        let mut value = Bytes::EMPTY;
-        let code = (self.table().variable)(self.context, Bytes::new(name), &raw mut value);
-        // SAFETY: the asker keeps the value as it is until its next call.
-        (code == 1).then(|| unsafe { value.as_slice() }.to_vec())
-    }
 }
 
 /// What is asked.

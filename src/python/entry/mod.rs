@@ -13,12 +13,14 @@ use rsgi_bridge::abi::{
 use rsgi_bridge::fence::fence;
 
 use crate::{
-    handler, interpreter, loader, panics, process, question, serve, service, stacks, start, worker,
+    events, handler, interpreter, loader, panics, process, question, serve, service, stacks, start,
+    worker,
 };
 
 pub(crate) use asker::{AskerRef, FAILED, QuestionView};
 pub(crate) use view::{
-    FieldView, Fields, HostRef, Next, Prefix, RequestView, SourceRef, Taken, TargetView,
+    Blocks, FieldView, Fields, HostRef, Next, Prefix, RequestRef, RequestView, SourceRef, Taken,
+    TargetView,
 };
 
 static LAYER: Layer = Layer {
@@ -39,6 +41,7 @@ static LAYER: Layer = Layer {
     serve: serve_source,
     has_loaded,
     ask,
+    signal,
 };
 
 /// The layer's table, or null for a host of another ABI.
@@ -211,6 +214,24 @@ extern "C" fn ask(
         let question = unsafe { QuestionView::new(question) };
         question::ask(&request, &question, asker)
     })
+}
+
+extern "C" fn signal(number: c_int) {
+    fenced("signal", None, (), || events::signal(number));
+}
+
+/// What the host knows of the server as a whole, as JSON.
+pub(crate) fn server_metrics(table: &Process) -> Option<Vec<u8>> {
+    let mut text = Vec::new();
+    let is_known = (table.server_metrics)((&raw mut text).cast(), take_text);
+    (is_known != 0).then_some(text)
+}
+
+extern "C" fn take_text(context: *mut c_void, text: Bytes) {
+    // SAFETY: what `server_metrics` above gave, which waits for this.
+    let place = unsafe { &mut *context.cast::<Vec<u8>>() };
+    // SAFETY: the host keeps it alive for the call.
+    place.extend_from_slice(unsafe { text.as_slice() });
 }
 
 struct Bomb;

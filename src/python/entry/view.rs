@@ -3,6 +3,7 @@
 use core::ffi::{c_int, c_void};
 
 use rsgi_bridge::abi::{self, Bytes, Constants, Field, Head, Host, Job, Request, Source, Target};
+use rsgi_core::name::id;
 
 /// The host of one request.
 #[derive(Clone, Copy)]
@@ -47,6 +48,19 @@ impl HostRef {
     /// See [`Host::read`].
     pub(crate) fn read(&self, buffer: &mut [u8]) -> isize {
         (self.table().read)(self.context, buffer.as_mut_ptr(), buffer.len())
+    }
+
+    /// See [`Host::is_https`].
+    pub(crate) fn is_https(&self) -> bool {
+        (self.table().is_https)(self.context) != 0
+    }
+
+    /// See [`Host::variable`].
+    pub(crate) fn variable(&self, name: &[u8]) -> Option<Vec<u8>> {
+        let mut value = Bytes::EMPTY;
+        let code = (self.table().variable)(self.context, Bytes::new(name), &raw mut value);
+        // SAFETY: the host keeps the value as it is until its next call.
+        (code == 1).then(|| unsafe { value.as_slice() }.to_vec())
     }
 
     /// See [`Host::log`].
@@ -219,16 +233,57 @@ impl<'r> RequestView<'r> {
         self.raw.daemon_start
     }
 
-    /// Seconds since the epoch: the request's start, when it was queued, when a daemon took it.
-    pub(crate) fn times(&self) -> [f64; 3] {
+    /// The request, to be kept while it runs.
+    pub(crate) const fn to_ref(self) -> RequestRef {
+        RequestRef(core::ptr::from_ref(self.raw))
+    }
+
+    /// Microseconds since the epoch: the request's start, when it was queued, when a daemon took it.
+    pub(crate) const fn starts(&self) -> [i64; 3] {
         [
             self.raw.request_start,
             self.raw.queue_start,
             self.raw.daemon_start,
         ]
-        .map(|micros| micros as f64 / 1e6)
+    }
+
+    /// Seconds since the epoch: the request's start, when it was queued, when a daemon took it.
+    pub(crate) fn times(&self) -> [f64; 3] {
+        self.starts().map(|micros| micros as f64 / 1e6)
     }
 }
+
+/// A running request, for those who know that it still runs.
+#[derive(Clone, Copy)]
+pub(crate) struct RequestRef(
+    // INVARIANT: kept only under a lock that the request's end takes to forget it.
+    *const Request,
+);
+
+// SAFETY: only read, which may happen anywhere while it is alive.
+unsafe impl Send for RequestRef {}
+
+impl RequestRef {
+    /// httpd's id of it, if it has one.
+    pub(crate) fn id(&self) -> Option<Vec<u8>> {
+        // SAFETY: by the invariant.
+        let raw = unsafe { &*self.0 };
+        // SAFETY: see above; all it names is alive as long.
+        let fields = unsafe { Fields::new(raw.fields, raw.count) };
+        // The last one counts.
+        let own = fields
+            .iter()
+            .filter(|field| field.id == id::MOD_WSGI_REQUEST_ID)
+            .last();
+        own.map(|field| field.value.to_vec())
+    }
+}
+
+/// Blocks of a response, borrowed from objects that are kept until they were sent.
+pub(crate) struct Blocks(pub(crate) Vec<Bytes>);
+
+// SAFETY: only read, by one thread at a time; bytes of Python never change or move.
+unsafe impl Send for Blocks {}
 
 /// What a source has.
 pub(crate) enum Next {

@@ -2,6 +2,8 @@
 
 #![deny(unsafe_code)]
 
+use std::time::Instant;
+
 use rsgi_bridge::abi::{self, Bytes, Head, Header, level};
 use rsgi_core::header::HeadBuffer;
 use rsgi_core::input::BodyReader;
@@ -9,7 +11,8 @@ use rsgi_core::response::{Body, Ending, head_length};
 
 use super::Refusal;
 use super::body::ReadFailure;
-use crate::entry::{HostRef, Prefix, RequestView};
+use crate::entry::{HostRef, Prefix, RequestRef, RequestView};
+use crate::meter::Meter;
 
 /// The state behind the lock.
 #[derive(Default)]
@@ -27,6 +30,10 @@ pub(crate) struct Inner {
     pub(super) is_gone: bool,
     pub(super) has_failed: bool,
     pub(super) script: Vec<u8>,
+    /// The request, while there is a host.
+    request: Option<RequestRef>,
+    /// What is counted, where somebody wants to know.
+    pub(super) meter: Option<Meter>,
 }
 
 /// What is sent when the application is done.
@@ -59,6 +66,14 @@ impl Inner {
         self.has_failed = false;
         self.script.clear();
         self.script.extend_from_slice(request.target.script);
+        self.request = Some(request.to_ref());
+        self.meter = None;
+    }
+
+    /// The request's id by httpd; none where it has none or is over.
+    pub(super) fn request_id(&self) -> Option<Vec<u8>> {
+        self.usable()?;
+        self.request?.id()
     }
 
     pub(super) fn usable(&self) -> Option<HostRef> {
@@ -78,6 +93,7 @@ impl Inner {
         flags: u32,
         send: impl FnOnce(&HostRef, Option<&Head>) -> i32,
     ) -> i32 {
+        let begun = self.meter.is_some().then(Instant::now);
         let code = if self.body.is_some() {
             send(&host, None)
         } else {
@@ -99,6 +115,9 @@ impl Inner {
             };
             send(&host, Some(&head))
         };
+        if let (Some(begun), Some(meter)) = (begun, &mut self.meter) {
+            meter.output.add(begun, 0, 0);
+        }
         match code {
             abi::SEND_WOULD_BLOCK => return code,
             abi::SEND_OK => self.is_ended |= flags & abi::SEND_END != 0,
@@ -138,7 +157,15 @@ impl Inner {
         if code == abi::SEND_WOULD_BLOCK {
             return Ok(false);
         }
+        self.count_output(blocks.len(), taken.send);
         self.check().map(|()| true)
+    }
+
+    fn count_output(&mut self, blocks: usize, bytes: usize) {
+        if let Some(meter) = &mut self.meter {
+            meter.output.count += blocks as u64;
+            meter.output.bytes += bytes as u64;
+        }
     }
 
     fn check(&self) -> Result<(), Refusal> {
@@ -152,6 +179,7 @@ impl Inner {
     /// Forgets the host.
     pub(super) fn close(&mut self) {
         self.host = None;
+        self.request = None;
         self.is_sealed = true;
         self.prefix = Prefix::EMPTY;
     }
@@ -219,6 +247,9 @@ impl Inner {
                 host.send(head, blocks, flags)
             }),
         };
+        if code != abi::SEND_WOULD_BLOCK {
+            self.count_output(blocks.len(), send);
+        }
         self.tell_short(host, code, ending);
         code
     }
@@ -247,6 +278,9 @@ impl Inner {
                 host.send_file(head, fd, (start, count), flags)
             }
         });
+        if code != abi::SEND_WOULD_BLOCK {
+            self.count_output(usize::from(send > 0), send);
+        }
         self.tell_short(host, code, ending);
         code
     }

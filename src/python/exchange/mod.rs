@@ -11,6 +11,8 @@ mod inner;
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 use pyo3::prelude::*;
@@ -19,6 +21,7 @@ use rsgi_core::header::HeadBuffer;
 use rsgi_core::logline::LineSplitter;
 
 use crate::entry::{HostRef, RequestView};
+use crate::meter::Meter;
 use crate::{gate, process};
 
 pub(crate) use body::{InputError, ReadFailure, Wanted};
@@ -32,6 +35,10 @@ use inner::Inner;
 pub(crate) struct Exchange {
     inner: Mutex<Inner>,
     errors: Mutex<LineSplitter>,
+    /// Whether something of the request is kept in [`crate::tracked`].
+    is_tracked: AtomicBool,
+    /// Whether somebody is told what happens to the request.
+    is_watched: AtomicBool,
 }
 
 /// Why nothing can be sent.
@@ -72,6 +79,7 @@ impl Exchange {
     /// Begins a request.
     pub(crate) fn begin(&self, py: Python<'_>, request: &RequestView<'_>, host: HostRef) {
         self.lock(py).begin(request, host);
+        self.is_watched.store(false, Ordering::Relaxed);
     }
 
     /// Whether `start_response` may be called now.
@@ -141,6 +149,7 @@ impl Exchange {
         let inner = &mut *inner;
         let host = inner.usable().ok_or(InputError::Sealed)?;
         let is_complete = inner.is_body_complete;
+        let begun = inner.meter.is_some().then(Instant::now);
         let mut out = Vec::new();
         let reader = &mut inner.reader;
         let mut source = HostBody {
@@ -158,13 +167,63 @@ impl Exchange {
         } else {
             gate::outside(py, run)
         };
+        if let (Some(begun), Some(meter)) = (begun, &mut inner.meter) {
+            meter.input.add(begun, 1, out.len() as u64);
+        }
         result.map(|()| out).map_err(InputError::Failed)
+    }
+
+    /// Counts what the request reads and sends from now on.
+    pub(crate) fn measure(&self, py: Python<'_>) {
+        self.lock(py).meter = Some(Meter::default());
+        self.is_watched.store(true, Ordering::Relaxed);
+    }
+
+    /// What was counted.
+    pub(crate) fn measured(&self, py: Python<'_>) -> Meter {
+        self.lock(py).meter.unwrap_or_default()
+    }
+
+    /// Whether somebody is told what happens to the request.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.is_watched.load(Ordering::Relaxed)
+    }
+
+    /// Something of the request is kept, or no longer.
+    pub(crate) fn set_tracked(&self, is_tracked: bool) -> bool {
+        self.is_tracked.swap(is_tracked, Ordering::Relaxed)
+    }
+
+    /// Whether something of the request is kept.
+    pub(crate) fn is_tracked(&self) -> bool {
+        self.is_tracked.load(Ordering::Relaxed)
+    }
+
+    /// The request's id by httpd.
+    pub(crate) fn request_id(&self, py: Python<'_>) -> Option<Vec<u8>> {
+        self.lock(py).request_id()
+    }
+
+    /// The status of the response; none before `start_response`.
+    pub(crate) fn status(&self, py: Python<'_>) -> Option<u16> {
+        let inner = self.lock(py);
+        (!inner.head.is_empty()).then(|| inner.head.status())
     }
 
     /// Asks the request's owner something, as the only one who does; none where the request is over.
     pub(crate) fn while_open<R>(&self, py: Python<'_>, ask: impl FnOnce() -> R) -> Option<R> {
         let inner = self.lock(py);
         inner.usable().map(|_| ask())
+    }
+
+    /// Whether the connection is known to be encrypted; none where the request is over.
+    pub(crate) fn is_https(&self, py: Python<'_>) -> Option<bool> {
+        self.lock(py).usable().map(|host| host.is_https())
+    }
+
+    /// A variable of mod_ssl; none where the request is over.
+    pub(crate) fn variable(&self, py: Python<'_>, name: &[u8]) -> Option<Option<Vec<u8>>> {
+        self.lock(py).usable().map(|host| host.variable(name))
     }
 
     /// Logs for the request; where the host is in use elsewhere or the request is over, for the process.

@@ -10,7 +10,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rsgi_bridge::abi::{self, Bytes};
 
+use crate::entry::Blocks;
 use crate::exchange::{Exchange, Outgoing};
+use crate::gate;
 use crate::interpreter::{self, At, Interp};
 
 /// Blocks of at most so many bytes in all are copied, so that nothing of Python's is held while they are sent.
@@ -31,7 +33,7 @@ pub(crate) enum After {
     /// Send a copy of all blocks; the length for the head, if it is to have one.
     Copied(Vec<u8>, Option<u64>),
     /// Send blocks whose objects the thread's scratch holds.
-    Held(Vec<Bytes>, Option<u64>),
+    Held(Blocks, Option<u64>),
     /// Send a file.
     File(FilePart),
     /// Send the end.
@@ -73,7 +75,7 @@ impl After {
         // INVARIANT: nothing releases them before this thread attaches again, and bytes never change or move.
         let held = blocks.into_iter().map(Bound::unbind).collect();
         at.slot.scratch.held.set(held);
-        Self::Held(addresses, known)
+        Self::Held(Blocks(addresses), known)
     }
 
     /// Does it, with these `SEND_*` flags in addition; the result of `handle`, none where it would have to wait.
@@ -100,14 +102,14 @@ impl After {
                 let blocks = &block[..usize::from(!buffer.is_empty())];
                 finish(&Outgoing::Blocks(blocks, *known))
             }
-            Self::Held(blocks, known) => finish(&Outgoing::Blocks(blocks, *known)),
+            Self::Held(blocks, known) => finish(&Outgoing::Blocks(&blocks.0, *known)),
         }
     }
 
     #[inline]
     fn total(&self) -> usize {
         match self {
-            Self::Held(blocks, _) => blocks.iter().map(|block| block.len).sum(),
+            Self::Held(blocks, _) => blocks.0.iter().map(|block| block.len).sum(),
             _ => 0,
         }
     }
@@ -141,6 +143,19 @@ pub(crate) fn try_finish(at: At<'_>, exchange: &Exchange, after: After) -> Resul
         }
         None => Err(after),
     }
+}
+
+/// Ends the response now, for those who are told of the request's end; attached.
+pub(super) fn settle(at: At<'_>, exchange: &Exchange, after: After) -> After {
+    let after = match try_finish(at, exchange, after) {
+        Ok(code) => return After::Return(code),
+        Err(after) => after,
+    };
+    let (code, after) = gate::outside(at.py, move || {
+        (after.send(exchange, Lock::Detached, 0), after)
+    });
+    after.recycle();
+    After::Return(code.unwrap_or(abi::HANDLED_TRUNCATED))
 }
 
 /// Ends the response; the result of `handle`. Call detached.

@@ -14,15 +14,18 @@ use std::sync::Arc;
 
 use pyo3::exceptions::{PyOSError, PySystemExit};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use rsgi_bridge::abi::level;
 
 use crate::entry::{HostRef, RequestView};
 use crate::exchange::{self, Exchange, Refusal};
 use crate::interpreter::{self, At};
+use crate::respond as answer;
+use crate::tracked;
 use crate::types::{RequestObjects, file_wrapper, flush_prints};
+use crate::watch::Watch;
 use crate::worker::{self, Window};
-use crate::{capi, environ, gate, loader, process, report, respond};
+use crate::{capi, environ, events, gate, loader, meter, process, report};
 
 pub(crate) use after::{After, finish, try_finish};
 
@@ -76,8 +79,10 @@ pub(crate) fn handle(request: &RequestView<'_>, host: HostRef) -> i32 {
         return 500;
     };
     let in_hand = InHand::default();
+    let before = meter::before();
     let turn = gate::wait();
     let after = interpreter::attach(interp, |at| {
+        meter::entered(before);
         let _stay = turn.pass();
         run(at, request, host, &in_hand)
     });
@@ -116,11 +121,14 @@ pub(crate) fn run(at: At<'_>, request: &RequestView<'_>, host: HostRef, in_hand:
     exchange.begin(at.py, request, host);
     in_hand.hold(exchange);
     exchange::set_current(Some(Arc::clone(exchange)));
-    let window = Window::open(at, &request.target, request.daemon_start());
+    let window = Window::open_request(at, request, tracked::key(exchange));
     let after = serve(at, request, &objects);
     drop(window);
     flush_prints();
     exchange.flush_errors();
+    if exchange.is_tracked() || at.kit().requests.are_listed() {
+        at.kit().requests.forget(at.py, exchange);
+    }
     exchange.seal(at.py);
     if objects.are_unused(at.py) {
         scratch.objects.set(Some(objects));
@@ -136,11 +144,31 @@ fn serve(at: At<'_>, request: &RequestView<'_>, objects: &RequestObjects) -> Aft
         Err(status) if worker::close(at) && status == 500 => return After::Return(504),
         Err(status) => return After::Return(status),
     };
-    let called = environ::build(at, request, objects).and_then(|environ| {
-        let start_response = objects.start_response.bind(at.py);
-        capi::call2(&application, environ.as_any(), start_response)
-    });
-    let result = match called {
+    let environ = match environ::build(at, request, objects) {
+        Ok(environ) => environ,
+        Err(error) => return failed(at, exchange, request, &error),
+    };
+    let Some(watch) = Watch::begin(at, request, exchange, &environ) else {
+        return respond(at, request, objects, &application, &environ);
+    };
+    let application = watch.started(application, &environ);
+    let after = respond(at, request, objects, &application, &environ);
+    let after = after::settle(at, exchange, after);
+    watch.finish();
+    after
+}
+
+/// Calls the application and takes its response.
+fn respond(
+    at: At<'_>,
+    request: &RequestView<'_>,
+    objects: &RequestObjects,
+    application: &Bound<'_, PyAny>,
+    environ: &Bound<'_, PyDict>,
+) -> After {
+    let exchange = &*objects.exchange;
+    let start_response = objects.start_response.bind(at.py);
+    let result = match capi::call2(application, environ.as_any(), start_response) {
         Ok(result) => result,
         Err(error) => return failed(at, exchange, request, &error),
     };
@@ -164,13 +192,13 @@ fn unit(at: At<'_>, exchange: &Exchange, result: &Bound<'_, PyAny>) -> PyResult<
     for block in result.try_iter()? {
         let Ok(block) = block?.cast_into::<PyBytes>() else {
             let block = result.get_item(blocks.len())?;
-            return Err(respond::not_bytes(&block));
+            return Err(answer::not_bytes(&block));
         };
         total += block.as_bytes().len();
         blocks.push(block);
     }
     if !exchange.is_started(at.py) {
-        return Err(respond::refusal(Refusal::NotStarted));
+        return Err(answer::refusal(Refusal::NotStarted));
     }
     Ok(After::blocks(at, blocks, total))
 }
@@ -194,7 +222,7 @@ fn file_part(
         return None;
     }
     if !exchange.is_started(at.py) {
-        return Some(Err(respond::refusal(Refusal::NotStarted)));
+        return Some(Err(answer::refusal(Refusal::NotStarted)));
     }
     Some(Ok(After::File(FilePart {
         file,
@@ -208,7 +236,7 @@ fn stream(py: Python<'_>, exchange: &Exchange, result: &Bound<'_, PyAny>) -> PyR
     let iterator = result.try_iter()?;
     while let Some(block) = capi::next(iterator.as_any())? {
         let Ok(block) = block.cast::<PyBytes>() else {
-            return Err(respond::not_bytes(&block));
+            return Err(answer::not_bytes(&block));
         };
         let block = block.as_bytes();
         if block.is_empty() {
@@ -217,7 +245,7 @@ fn stream(py: Python<'_>, exchange: &Exchange, result: &Bound<'_, PyAny>) -> PyR
         match exchange.emit(py, block) {
             Ok(()) => {}
             Err(refusal @ (Refusal::NotStarted | Refusal::Sealed)) => {
-                return Err(respond::refusal(refusal));
+                return Err(answer::refusal(refusal));
             }
             Err(Refusal::Gone | Refusal::Failed) => {
                 exchange.log(
@@ -229,7 +257,7 @@ fn stream(py: Python<'_>, exchange: &Exchange, result: &Bound<'_, PyAny>) -> PyR
         }
     }
     if !exchange.is_started(py) {
-        return Err(respond::refusal(Refusal::NotStarted));
+        return Err(answer::refusal(Refusal::NotStarted));
     }
     Ok(After::End)
 }
@@ -323,5 +351,6 @@ fn failed(at: At<'_>, exchange: &Exchange, request: &RequestView<'_>, error: &Py
             "escaped from the application in",
         );
     }
+    events::request_exception(at, exchange, error);
     or_cut(500)
 }

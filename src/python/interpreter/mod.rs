@@ -9,6 +9,7 @@
 
 mod crash;
 mod end;
+mod here;
 mod last;
 
 use core::cell::{Cell, RefCell};
@@ -27,6 +28,7 @@ use crate::scratch::Scratch;
 use crate::{capi, ending, gate, process, report};
 
 pub(crate) use end::end_all;
+pub(crate) use here::kit_here;
 pub(crate) use last::{dump_unsafe, prepare_dump};
 
 /// An interpreter. Never destroyed before `stop`, so references to it are `'static`.
@@ -115,6 +117,11 @@ impl Interp {
     /// The name as text.
     pub(crate) fn label(&self) -> String {
         String::from_utf8_lossy(&self.name).into_owned()
+    }
+
+    /// Its objects; none while it is made.
+    pub(crate) fn kit(&self) -> Option<&Kit> {
+        self.kit.get()
     }
 
     fn is_main(&self) -> bool {

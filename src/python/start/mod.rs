@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use rsgi_bridge::abi::{self, Bytes, Process, Start, level};
 
-use crate::{capi, interpreter, panics, process};
+use crate::{capi, events, interpreter, panics, process};
 
 /// The thread that the layer made to be Python's main thread.
 struct MainThread {
@@ -230,7 +230,15 @@ pub(crate) fn stop(patience: u32) {
     }
     let patience = Duration::from_millis(u64::from(patience));
     let deadline = Instant::now() + patience;
+    let is_told = events::are_subscribed();
+    if is_told {
+        events::stopping();
+    }
     let is_idle = process::wait_idle(patience);
+    if is_idle && !is_told {
+        // Somebody may have registered in another way.
+        events::stopping();
+    }
     let is_wanted = process::facts().is_some_and(|facts| facts.has(abi::START_DESTROY));
     let own = MAIN_THREAD.lock().take();
     if !is_wanted {

@@ -1,4 +1,4 @@
-//! `mod_wsgi.Adapter`: what `start_response` and `write` are bound to.
+//! `mod_wsgi.Adapter`: what `start_response` and `write` are bound to, and where mod_ssl is asked.
 
 use std::sync::Arc;
 
@@ -6,15 +6,18 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
+use super::inquiry;
 use super::instance::{self, Arguments, END, Methods, method, slot};
 use crate::exchange::Exchange;
-use crate::respond;
+use crate::{events, respond};
 
 type Value = Arc<Exchange>;
 
-static METHODS: Methods<3> = Methods([
+static METHODS: Methods<5> = Methods([
     instance::fast(c"start_response", call_start_response),
     instance::fast(c"write", call_write),
+    instance::plain(c"ssl_is_https", inquiry::is_https),
+    instance::fast(c"ssl_var_lookup", inquiry::var_lookup),
     END,
 ]);
 
@@ -64,6 +67,9 @@ unsafe extern "C" fn call_start_response(
             ));
         };
         let exc_info = arguments.get(2);
+        if exchange.is_watched() {
+            events::response_started(exchange, &status, &headers, exc_info.as_ref());
+        }
         if respond::start_response(exchange, &status, &headers, exc_info.as_ref())? {
             respond::warn_of_second_start(exchange);
         }

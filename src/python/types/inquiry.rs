@@ -9,14 +9,9 @@ use pyo3::prelude::*;
 
 use super::instance::{self, Arguments, END, Methods, method, slot};
 use crate::capi;
-use crate::entry::AskerRef;
 use crate::exchange::Exchange;
 
-struct Value {
-    /// Its lock lets one thread at a time ask.
-    exchange: Arc<Exchange>,
-    asker: AskerRef,
-}
+type Value = Arc<Exchange>;
 
 static METHODS: Methods<3> = Methods([
     instance::plain(c"ssl_is_https", is_https),
@@ -24,7 +19,7 @@ static METHODS: Methods<3> = Methods([
     END,
 ]);
 
-const OVER: &str = "the question that this environ belongs to has been answered";
+const OVER: &str = "the request that this object belongs to is over";
 
 pub(super) fn make_type(py: Python<'_>, name: &'static CStr) -> PyResult<Py<PyAny>> {
     let slots = [
@@ -35,52 +30,45 @@ pub(super) fn make_type(py: Python<'_>, name: &'static CStr) -> PyResult<Py<PyAn
     unsafe { instance::make_type::<Value>(py, name, instance::NO_NEW, &slots) }
 }
 
-pub(super) fn create(
-    py: Python<'_>,
-    kind: &Py<PyAny>,
-    exchange: Arc<Exchange>,
-    asker: AskerRef,
-) -> PyResult<Py<PyAny>> {
-    let value = Value { exchange, asker };
+pub(super) fn create(py: Python<'_>, kind: &Py<PyAny>, exchange: Value) -> PyResult<Py<PyAny>> {
     // SAFETY: a type made above.
-    unsafe { instance::create(py, kind.as_ptr().cast(), value) }
+    unsafe { instance::create(py, kind.as_ptr().cast(), exchange) }
 }
 
 fn over() -> PyErr {
     PyRuntimeError::new_err(OVER)
 }
 
-unsafe extern "C" fn is_https(object: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+/// # Safety
+/// As a method that is called with an instance whose value is an exchange.
+pub(super) unsafe extern "C" fn is_https(object: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
     method(|py| {
         // SAFETY: CPython calls the method with an instance.
-        let value = unsafe { instance::value::<Value>(object) };
-        let asked = value.exchange.while_open(py, || value.asker.is_https());
-        let number = i32::from(asked.ok_or_else(over)?);
+        let exchange = unsafe { instance::value::<Value>(object) };
+        let number = i32::from(exchange.is_https(py).ok_or_else(over)?);
         Ok(number.into_pyobject(py)?.into_any().unbind())
     })
 }
 
-unsafe extern "C" fn var_lookup(
+/// # Safety
+/// As [`is_https`].
+pub(super) unsafe extern "C" fn var_lookup(
     object: *mut PyObject,
     arguments: *mut *mut PyObject,
     count: isize,
 ) -> *mut PyObject {
     method(|py| {
         // SAFETY: CPython calls the method with an instance.
-        let value = unsafe { instance::value::<Value>(object) };
+        let exchange = unsafe { instance::value::<Value>(object) };
         // SAFETY: the call's own arguments.
         let arguments = unsafe { Arguments::new(py, arguments, count) };
         let (Some(name), 1) = (arguments.get(0), arguments.len()) else {
             return Err(PyTypeError::new_err(
-                "var_lookup() takes the name of a variable",
+                "ssl_var_lookup() takes the name of a variable",
             ));
         };
         let name = capi::latin1_bytes(&name, "the name of a variable")?;
-        let found = value
-            .exchange
-            .while_open(py, || value.asker.variable(&name))
-            .ok_or_else(over)?;
-        match found {
+        match exchange.variable(py, &name).ok_or_else(over)? {
             Some(text) => Ok(capi::latin1(py, &text)?.into_any().unbind()),
             None => Ok(py.None()),
         }

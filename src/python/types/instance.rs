@@ -51,6 +51,18 @@ pub(super) const fn plain(name: &'static CStr, method: ffi::PyCFunction) -> PyMe
     }
 }
 
+/// A method with one argument.
+pub(super) const fn one(name: &'static CStr, method: ffi::PyCFunction) -> PyMethodDef {
+    PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: PyMethodDefPointer {
+            PyCFunction: method,
+        },
+        ml_flags: ffi::METH_O,
+        ml_doc: core::ptr::null(),
+    }
+}
+
 /// A slot of a spec.
 pub(super) const fn slot(id: c_int, function: *mut c_void) -> PyType_Slot {
     PyType_Slot {

@@ -6,6 +6,7 @@
 
 mod adapter;
 mod file_wrapper;
+pub(crate) mod functions;
 mod input;
 mod inquiry;
 mod instance;
@@ -18,7 +19,6 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 
 use crate::capi;
-use crate::entry::AskerRef;
 use crate::exchange::Exchange;
 
 pub(crate) use file_wrapper::file_wrapper;
@@ -83,14 +83,13 @@ impl Types {
         py: Python<'_>,
         is_dispatch: bool,
         exchange: &Arc<Exchange>,
-        asker: AskerRef,
     ) -> PyResult<Py<PyAny>> {
         let kind = if is_dispatch {
             &self.dispatch
         } else {
             &self.auth
         };
-        inquiry::create(py, kind, Arc::clone(exchange), asker)
+        inquiry::create(py, kind, Arc::clone(exchange))
     }
 
     fn text_over(&self, py: Python<'_>, log: &Py<PyAny>) -> PyResult<Py<PyAny>> {

@@ -76,12 +76,5 @@ fn note(number: &Bound<'_, PyAny>) {
         format!("A handler for signal {name} is not installed: signals belong to the server.")
             .as_bytes(),
     );
-    let stack = number
-        .py()
-        .import("traceback")
-        .and_then(|traceback| traceback.call_method0("format_stack"))
-        .and_then(|lines| lines.extract::<Vec<String>>());
-    if let Ok(stack) = stack {
-        report::each_line(&stack.concat(), |line| report::log(level::INFO, line));
-    }
+    report::log_stack(number.py(), level::INFO);
 }

@@ -1,0 +1,214 @@
+//! The functions of the module `mod_wsgi`, and the attributes that come with their first use.
+
+use core::ffi::CStr;
+
+use pyo3::exceptions::{PyAttributeError, PyRuntimeError};
+use pyo3::ffi::{self, PyObject};
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyModule, PyString};
+use rsgi_bridge::abi;
+
+use super::instance::{self, Arguments, END, Methods, method};
+use crate::events::{self, Callbacks};
+use crate::interpreter::kit_here;
+use crate::{entry, figures, log_handler, process, tracked};
+
+/// In the order of [`Function`].
+static FUNCTIONS: Methods<13> = Methods([
+    instance::one(c"subscribe_events", subscribe),
+    instance::one(c"subscribe_shutdown", subscribe),
+    instance::one(c"subscribe_signals", subscribe_signals),
+    instance::plain(c"request_data", request_data),
+    instance::plain(c"start_recording_metrics", start_recording),
+    instance::plain(c"request_metrics", request_metrics),
+    instance::plain(c"process_metrics", process_metrics),
+    instance::plain(c"server_metrics", server_metrics),
+    instance::one(c"__getattr__", attribute),
+    instance::plain(c"__dir__", directory),
+    instance::one(c"is_logged", is_logged),
+    instance::fast(c"log", log),
+    END,
+]);
+
+/// Functions that are no attribute of the module.
+#[derive(Clone, Copy)]
+enum Function {
+    IsLogged = 10,
+    Log = 11,
+}
+
+/// Attributes that come with their first use.
+const LATE: [&str; 2] = ["LogHandler", "active_requests"];
+
+/// Makes a function of the table; `this` is its first argument.
+fn function(py: Python<'_>, index: usize, this: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+    let definition = (&raw const FUNCTIONS.0[index]).cast_mut();
+    let this = this.map_or(core::ptr::null_mut(), Bound::as_ptr);
+    let module = PyString::new(py, "mod_wsgi");
+    // SAFETY: a static definition, which CPython does not write; live objects or null.
+    let made = unsafe { ffi::PyCFunction_NewEx(definition, this, module.as_ptr()) };
+    // SAFETY: a new reference or null with an exception.
+    unsafe { Bound::from_owned_ptr_or_err(py, made) }.map(Bound::unbind)
+}
+
+/// Adds everything to the module.
+pub(crate) fn add(module: &Bound<'_, PyModule>, callbacks: &Callbacks) -> PyResult<()> {
+    let py = module.py();
+    let lists = events::attributes(callbacks, py);
+    for (name, list) in &lists {
+        module.setattr(name, list)?;
+    }
+    for (index, definition) in FUNCTIONS.0[..Function::IsLogged as usize]
+        .iter()
+        .enumerate()
+    {
+        // SAFETY: a name of the table above, which is terminated.
+        let name = unsafe { CStr::from_ptr(definition.ml_name) };
+        let name = name.to_string_lossy();
+        let this = match lists.get(index) {
+            Some((_, list)) => Some(list.as_any()),
+            // The module itself, for its names.
+            None if &*name == "__dir__" => Some(module.as_any()),
+            None => None,
+        };
+        module.setattr(&*name, function(py, index, this)?)?;
+    }
+    Ok(())
+}
+
+/// The functions that `mod_wsgi.LogHandler` is made with.
+pub(crate) fn of_log_handler(py: Python<'_>) -> PyResult<[Py<PyAny>; 2]> {
+    let make = |which: Function| function(py, which as usize, None);
+    Ok([make(Function::IsLogged)?, make(Function::Log)?])
+}
+
+/// # Safety
+/// The list that the function was made with, and a live argument.
+unsafe fn list_and_callback<'py>(
+    py: Python<'py>,
+    list: *mut PyObject,
+    callback: *mut PyObject,
+) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyAny>)> {
+    // SAFETY: the caller's promise.
+    let list = unsafe { Bound::from_borrowed_ptr(py, list) };
+    // SAFETY: see above.
+    let callback = unsafe { Bound::from_borrowed_ptr(py, callback) };
+    Ok((list.cast_into()?, callback))
+}
+
+unsafe extern "C" fn subscribe(list: *mut PyObject, callback: *mut PyObject) -> *mut PyObject {
+    method(|py| {
+        // SAFETY: CPython gives what the function was made with, and its argument.
+        let (list, callback) = unsafe { list_and_callback(py, list, callback) }?;
+        events::subscribe(&list, &callback)?;
+        Ok(callback.unbind())
+    })
+}
+
+unsafe extern "C" fn subscribe_signals(
+    list: *mut PyObject,
+    callback: *mut PyObject,
+) -> *mut PyObject {
+    method(|py| {
+        // SAFETY: CPython gives what the function was made with, and its argument.
+        let (list, callback) = unsafe { list_and_callback(py, list, callback) }?;
+        events::subscribe_signals(&list, &callback)?;
+        Ok(callback.unbind())
+    })
+}
+
+unsafe extern "C" fn request_data(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    method(|py| tracked::request_data(py).map(Py::into_any))
+}
+
+unsafe extern "C" fn start_recording(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    method(|py| {
+        figures::start();
+        Ok(py.None())
+    })
+}
+
+unsafe extern "C" fn request_metrics(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    method(|py| {
+        let found = figures::of_requests(py)?;
+        Ok(found.map_or_else(|| py.None(), Py::into_any))
+    })
+}
+
+unsafe extern "C" fn process_metrics(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    method(|py| {
+        let found = figures::of_process(py)?;
+        Ok(found.map_or_else(|| py.None(), Py::into_any))
+    })
+}
+
+unsafe extern "C" fn server_metrics(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    method(|py| {
+        let facts = process::facts().filter(|facts| facts.has(abi::START_SERVER_METRICS));
+        let Some(text) = facts.and_then(|facts| entry::server_metrics(&facts.table)) else {
+            return Ok(py.None());
+        };
+        let found = py
+            .import("json")?
+            .call_method1("loads", (text.as_slice(),))?;
+        Ok(found.unbind())
+    })
+}
+
+/// PEP 562: an attribute that the module does not have (yet).
+unsafe extern "C" fn attribute(_: *mut PyObject, name: *mut PyObject) -> *mut PyObject {
+    method(|py| {
+        // SAFETY: CPython gives a live argument.
+        let name = unsafe { Bound::from_borrowed_ptr(py, name) };
+        let name: String = name.extract()?;
+        if !LATE.contains(&&*name) {
+            return Err(PyAttributeError::new_err(format!(
+                "module 'mod_wsgi' has no attribute '{name}'"
+            )));
+        }
+        let kit = kit_here(py).ok_or_else(|| {
+            PyRuntimeError::new_err("the interpreter is not ready, or it is about to end")
+        })?;
+        match &*name {
+            "LogHandler" => log_handler::class(py, kit),
+            _ => Ok(kit.requests.active(py)?.into_any().unbind()),
+        }
+    })
+}
+
+/// PEP 562: the names, also of what comes with its first use.
+unsafe extern "C" fn directory(module: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    method(|py| {
+        // SAFETY: CPython gives what the function was made with.
+        let module = unsafe { Bound::from_borrowed_ptr(py, module) };
+        let names = PyList::new(py, LATE)?;
+        for name in module.cast_into::<PyModule>()?.dict().keys() {
+            names.append(name)?;
+        }
+        Ok(names.into_any().unbind())
+    })
+}
+
+unsafe extern "C" fn is_logged(_: *mut PyObject, number: *mut PyObject) -> *mut PyObject {
+    method(|py| {
+        // SAFETY: CPython gives a live argument.
+        let number = unsafe { Bound::from_borrowed_ptr(py, number) };
+        let is_logged = process::log_enabled(log_handler::level_of(number.extract()?));
+        Ok(is_logged.into_pyobject(py)?.to_owned().into_any().unbind())
+    })
+}
+
+unsafe extern "C" fn log(
+    _: *mut PyObject,
+    arguments: *mut *mut PyObject,
+    count: isize,
+) -> *mut PyObject {
+    method(|py| {
+        // SAFETY: the call's own arguments.
+        let arguments = unsafe { Arguments::new(py, arguments, count) };
+        if let (Some(number), Some(text)) = (arguments.get(0), arguments.get(1)) {
+            log_handler::write(number.extract()?, &text)?;
+        }
+        Ok(py.None())
+    })
+}
