@@ -1,109 +1,14 @@
 //! Flask and Django of today, from PyPI, behind a real httpd; and the validator of the standard library around an
 //! application that does what people do.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use crate::harness::{Builder, Reply, Request, Server, allow, is_root, wait_until, web_user};
+use crate::harness::{Request, Server, allow, is_root, wait_until, web_user};
 use crate::kit::{self, clean, run, venv};
-
-/// The files of an application of this checkout.
-fn files_of(folder: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)
-}
-
-/// A server that runs in this environment.
-fn in_environment(home: &Path) -> Builder {
-    Server::builder()
-        .python_home(None)
-        .conf(&format!("WSGIPythonHome \"{}\"", home.display()))
-}
-
-/// Copies a folder of the checkout below the server root.
-fn copied(builder: &Builder, folder: &str, name: &str) -> PathBuf {
-    let target = builder.root().join("apps").join(name);
-    run(Command::new("cp")
-        .arg("-R")
-        .arg(files_of(folder))
-        .arg(&target));
-    run(Command::new("chmod").args(["-R", "go+rX"]).arg(&target));
-    target
-}
-
-/// A multipart form with one file in the field `file`.
-fn upload(target: &str, name: &str, content: &[u8]) -> Request {
-    const BORDER: &str = "----border7MA4YWxk";
-    let mut body = format!(
-        "--{BORDER}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
-         Content-Type: application/octet-stream\r\n\r\n"
-    )
-    .into_bytes();
-    body.extend(content);
-    body.extend(format!("\r\n--{BORDER}--\r\n").bytes());
-    let kind = format!("multipart/form-data; boundary={BORDER}");
-    Request::new("POST", target)
-        .header("Content-Type", &kind)
-        .body(body)
-}
-
-/// Bytes without a pattern that a lost or doubled block would keep.
-fn noise(size: usize) -> Vec<u8> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    };
-    std::iter::repeat_with(next).take(size).collect()
-}
-
-/// SHA-256 in hexadecimal digits, by the system's tool.
-fn sha256(server: &Server, content: &[u8]) -> String {
-    let file = server.root().join("work/content");
-    std::fs::write(&file, content).unwrap();
-    let output = run(Command::new("sha256sum").arg(&file));
-    output.split(' ').next().unwrap().to_owned()
-}
-
-/// A form of fields.
-fn form(target: &str, fields: &str) -> Request {
-    Request::new("POST", target)
-        .header("Content-Type", "application/x-www-form-urlencoded")
-        .body(fields)
-}
-
-/// The cookies of a browser, as far as tests go.
-#[derive(Default)]
-struct Cookies(Vec<(String, String)>);
-
-impl Cookies {
-    fn keep(&mut self, reply: &Reply) {
-        for cookie in reply.all("Set-Cookie") {
-            let pair = cookie.split(';').next().unwrap_or_default();
-            let (name, value) = pair.split_once('=').unwrap_or_default();
-            self.0.retain(|known| known.0 != name);
-            self.0.push((name.to_owned(), value.to_owned()));
-        }
-    }
-
-    fn value(&self, name: &str) -> &str {
-        let found = self.0.iter().find(|cookie| cookie.0 == name);
-        &found.unwrap_or_else(|| panic!("no cookie {name}")).1
-    }
-
-    fn ask(&mut self, server: &Server, request: Request) -> Reply {
-        let pairs: Vec<String> = self.0.iter().map(|(n, v)| format!("{n}={v}")).collect();
-        let request = if pairs.is_empty() {
-            request
-        } else {
-            request.header("Cookie", &pairs.join("; "))
-        };
-        let reply = server.ask(&request);
-        self.keep(&reply);
-        reply
-    }
-}
+use crate::visitor::{
+    Cookies, copied, files_of, form, form_token, in_environment, noise, sha256, upload,
+};
 
 /// Five lines that come one after the other, each when it is made.
 fn streams_line_by_line(server: &Server) {
@@ -235,16 +140,6 @@ fn django(group: &str) -> (Server, PathBuf) {
         ))
         .start();
     (server, site)
-}
-
-/// The token of the form on a page.
-fn form_token(page: &Reply) -> String {
-    let text = page.text();
-    let rest = text.split("name=\"csrfmiddlewaretoken\" value=\"").nth(1);
-    let token = rest.and_then(|rest| rest.split('"').next());
-    token
-        .unwrap_or_else(|| panic!("no form on {text}"))
-        .to_owned()
 }
 
 fn log_in(server: &Server) -> Cookies {

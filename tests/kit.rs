@@ -142,6 +142,16 @@ pub(crate) fn venv(python: &Python, name: &str, packages: &[&str]) -> PathBuf {
     folder
 }
 
+/// A folder that `make` fills once, kept beside the environments.
+pub(crate) fn kept(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
+    let folder = place().join(name);
+    once(&folder, |folder| {
+        open_folder(folder);
+        make(folder);
+    });
+    folder
+}
+
 /// A command that sees no settings of an environment around the tests.
 pub(crate) fn clean(program: &Path) -> Command {
     let mut command = Command::new(program);

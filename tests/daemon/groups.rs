@@ -350,3 +350,34 @@ fn a_virtual_host_that_says_nothing_of_ours_has_the_main_servers_groups() {
     }
     server.finish();
 }
+
+/// Tells the size of its thread's stack and what the system gives to threads.
+const STACK: &str = r#"
+import ctypes, resource
+def application(environ, start_response):
+    libc = ctypes.CDLL(None)
+    libc.pthread_self.restype = ctypes.c_ulong
+    attributes, size = ctypes.create_string_buffer(256), ctypes.c_size_t()
+    libc.pthread_getattr_np(ctypes.c_ulong(libc.pthread_self()), attributes)
+    libc.pthread_attr_getstacksize(attributes, ctypes.byref(size))
+    start_response("200 OK", [])
+    return [b"%d %d" % (size.value, resource.getrlimit(resource.RLIMIT_STACK)[0])]
+"#;
+
+/// numpy inverts matrices on the stack, and crashed with less.
+#[test]
+fn threads_have_the_stack_that_the_system_gives_or_that_the_option_says() {
+    for (option, expected) in [("", None), ("stack-size=1048576", Some(1 << 20))] {
+        let server = super::grouped(option, STACK).start();
+        let text = server.text("/");
+        let mut numbers = text.split(' ').map(|n| n.parse::<i64>().unwrap());
+        let (size, limit) = (numbers.next().unwrap(), numbers.next().unwrap());
+        let least = if limit < 0 { 8 << 20 } else { limit };
+        match expected {
+            // The original and glibc count a guard page now and then.
+            Some(expected) => assert!((size - expected).abs() <= 65_536, "{text}"),
+            None => assert!(size >= least - 65_536, "{text}"),
+        }
+        server.finish();
+    }
+}

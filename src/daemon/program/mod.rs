@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rsgi_bridge::layer::Layer;
-use rustix::process::{Pid, Signal};
+use rsgi_core::daemon::DaemonOptions;
+use rustix::process::{Pid, Resource, Signal, getrlimit};
 
 use self::python::LayerHandler;
 use crate::config::{FD_BOARD, FD_CONFIG, FD_INTAKE, FD_SUPERVISOR, ProcessConfig};
@@ -241,15 +242,27 @@ fn start_workers(
 ) -> Result<(), Failure> {
     for number in 1..=config.options.threads {
         let (server, handler) = (Arc::clone(server), Arc::clone(handler));
-        let mut builder = std::thread::Builder::new().name(format!("rsgi-{number}"));
-        if let Some(size) = config.options.stack_size {
-            builder = builder.stack_size(usize::try_from(size).unwrap_or(usize::MAX));
-        }
-        builder
+        std::thread::Builder::new()
+            .name(format!("rsgi-{number}"))
+            .stack_size(stack_size(&config.options))
             .spawn(move || server.work(number, &*handler))
             .map_err(system("a worker's thread cannot be started"))?;
     }
     Ok(())
+}
+
+/// How large the stack of a worker's thread is: as the option says, else as a C program's threads have it here, which is
+/// what extensions are written for. Rust's own 2 MB are too few for the matrices of numpy.
+fn stack_size(options: &DaemonOptions) -> usize {
+    /// Where the system sets no limit.
+    const WITHOUT_LIMIT: u64 = 8 << 20;
+    /// Python itself needs about a quarter of it.
+    const LEAST: u64 = 2 << 20;
+    let size = options.stack_size.unwrap_or_else(|| {
+        let limit = getrlimit(Resource::Stack).current;
+        limit.unwrap_or(WITHOUT_LIMIT).max(LEAST)
+    });
+    usize::try_from(size).unwrap_or(usize::MAX)
 }
 
 /// Ends Python and says why the process ends; gives its exit code.
