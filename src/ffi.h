@@ -16,8 +16,8 @@
 #include <ap_mpm.h>
 #include <mod_auth.h>
 #include <mpm_common.h>
-#include <ap_regex.h>
 #include <scoreboard.h>
+#include <ap_regex.h>
 #include <util_filter.h>
 #include <util_script.h>
 #include <unixd.h>

@@ -37,6 +37,7 @@ mod lifecycle;
 mod loading;
 mod logging;
 mod mapping;
+mod metrics;
 mod output;
 mod panics;
 mod process_groups;

@@ -12,7 +12,7 @@ pub mod header;
 pub mod input;
 pub mod json;
 pub mod logline;
-
+pub mod metrics;
 pub mod name;
 pub mod options;
 pub mod proxy;

@@ -24,3 +24,4 @@ pub mod server;
 pub mod supervisor;
 #[allow(unsafe_code, reason = "the room for it")]
 pub mod sys;
+pub mod usage;

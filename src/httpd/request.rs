@@ -191,6 +191,16 @@ impl<'r> Request<'r> {
         self.record().request_time
     }
 
+    /// The status of its answer, as far as that is known.
+    pub(crate) fn status(self) -> u16 {
+        u16::try_from(self.record().status).unwrap_or(0)
+    }
+
+    /// Whether anything of its answer went out.
+    pub(crate) fn has_answered(self) -> bool {
+        self.record().sent_bodyct != 0 || self.record().bytes_sent > 0
+    }
+
     /// Whether the connection is encrypted (mod_ssl).
     pub(crate) fn is_https(self) -> bool {
         // SAFETY: the live connection of the request.

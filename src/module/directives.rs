@@ -12,6 +12,7 @@ use rsgi_core::directive::{Arguments, Context, DIRECTIVES, Directive, Kind, Spec
 use rsgi_core::environ::KnownSet;
 use rsgi_core::options::{GlobalOptions, Mount, ServerOptions, Setting, Settings};
 use rsgi_core::words::Words;
+use rsgi_daemon::scoreboard::Tallies;
 
 use super::daemons::Generation;
 use super::groups::{Group, KnownGroups, Place, Placed};
@@ -69,6 +70,8 @@ pub(crate) struct ServerConfig {
     pub(super) known: OnceLock<KnownGroups>,
     /// The processes of the process groups, once they are to serve; only the main server's count.
     pub(super) daemons: OnceLock<Generation>,
+    /// What is counted of requests in Apache's children; only the main server's count.
+    pub(super) tallies: OnceLock<Tallies>,
     /// The Python of the whole of httpd, once the configuration was checked; only the main server's counts.
     pub(super) python: OnceLock<Found>,
     /// The environ entries that all requests of this server share, made in the child that serves them.

@@ -12,7 +12,7 @@ use super::directives::ServerConfig;
 use super::dispatch::{self, Dispatched};
 use super::environ::View;
 use super::groups::{self, Destination};
-use super::{NO_SETTINGS, Rsgi, local, mapping, remote, status};
+use super::{NO_SETTINGS, Rsgi, local, mapping, metrics, remote, status};
 use crate::httpd::{FileKind, Request, Server, Verdict};
 
 /// The handler's name by which aliases, AddHandler and SetHandler choose it.
@@ -48,6 +48,9 @@ pub(super) fn handle(request: Request<'_>) -> Verdict {
     };
     if name == status::HANDLER {
         return status::handle(request);
+    }
+    if name == metrics::HANDLER {
+        return metrics::handle(request);
     }
     let Some(config) = request.server().and_then(|server| server.config::<Rsgi>()) else {
         return Verdict::Declined;

@@ -7,12 +7,14 @@ use rsgi_bridge::facts::{ConstantsBlock, FieldList, RequestFacts, TargetFacts};
 use rsgi_bridge::host::Outcome;
 use rsgi_bridge::layer::Layer;
 use rsgi_core::environ::{self, Facts, Key, KnownSet, ServerFacts};
+use rsgi_core::metrics::FailureCause;
 
 use super::asked::{Asked, Collected, Where, flag};
 use super::directives::ServerConfig;
 use super::embedded;
 use super::handler::{NO_MEMORY, Refusal};
 use super::host::ApacheHost;
+use super::tally::Run;
 use crate::httpd::{Request, Verdict};
 
 /// Longest body that is read before Python is entered, in bytes.
@@ -27,15 +29,23 @@ thread_local! {
 
 /// Runs it.
 pub(super) fn run(asked: &Asked<'_>) -> Result<Verdict, Refusal> {
-    let layer = embedded::layer(asked.request.server());
-    let layer = layer.ok_or_else(|| Refusal::new(500, NO_PYTHON))?;
+    let run = Run::begin(asked.request);
+    let Some(layer) = embedded::layer(asked.request.server()) else {
+        let failure = Some(FailureCause::NoPython);
+        run.end(asked.request, Verdict::Status(500), failure);
+        return Err(Refusal::new(500, NO_PYTHON));
+    };
     let (constants, known) = constants(asked.request, asked.config);
     let place = Where {
         process_group: b"",
         server_pid: b"",
         constants: known,
     };
-    asked.collect(place, |collected| enter(asked, collected, layer, constants))
+    asked.collect(place, |collected| {
+        let (verdict, outcome) = enter(asked, collected, layer, constants)?;
+        run.end(asked.request, verdict, cause(outcome));
+        Ok(verdict)
+    })
 }
 
 fn enter(
@@ -43,7 +53,7 @@ fn enter(
     collected: &Collected<'_>,
     layer: Layer,
     constants: &ConstantsBlock,
-) -> Result<Verdict, Refusal> {
+) -> Result<(Verdict, Outcome), Refusal> {
     let request = asked.request;
     let mut fields = FIELDS
         .take()
@@ -76,7 +86,7 @@ fn enter(
         &mut host,
     );
     FIELDS.set(Some(fields.recycle()));
-    Ok(conclude(outcome, &mut host))
+    Ok((conclude(outcome, &mut host), outcome))
 }
 
 /// What has arrived of a short body, so that Python need not be left for it.
@@ -118,6 +128,16 @@ pub(super) fn constants<'r>(
         (ConstantsBlock::new(&fields), facts.known())
     });
     (&block.0, block.1)
+}
+
+/// What went wrong, for the counts of it.
+fn cause(outcome: Outcome) -> Option<FailureCause> {
+    match outcome {
+        Outcome::Handled | Outcome::Status(_) | Outcome::Stale => None,
+        Outcome::Gone => Some(FailureCause::ClientGone),
+        Outcome::Truncated => Some(FailureCause::Truncated),
+        Outcome::Panicked => Some(FailureCause::Panic),
+    }
 }
 
 /// What httpd is told after the application ran.

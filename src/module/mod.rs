@@ -21,10 +21,12 @@ mod intake;
 mod lifecycle;
 mod local;
 mod mapping;
+mod metrics;
 mod ownership;
 mod remote;
 mod server_metrics;
 mod status;
+mod tally;
 
 use rsgi_core::options::{ServerOptions, Settings};
 
@@ -63,7 +65,11 @@ impl Module for Rsgi {
     }
 
     fn serve(phase: Phase<'_>) -> Result<(), Refused> {
-        phase.server.map_or(Ok(()), daemons::serve)
+        let Some(main) = phase.server else {
+            return Ok(());
+        };
+        tally::make(main);
+        daemons::serve(main)
     }
 
     fn monitor(phase: Phase<'_>) {

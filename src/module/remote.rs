@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rsgi_bridge::abi::level;
 use rsgi_core::directive::Shown;
 use rsgi_core::environ::{self, Facts, Key, KnownSet, ServerFacts};
+use rsgi_core::metrics::FailureCause;
 use rsgi_core::name::{NameId, id};
 use rsgi_core::wire::{
-    BodyPlan, IGNORE_ACTIVITY, RequestEncoder, RequestHead, push_entry, push_named,
+    AbortReason, BodyPlan, IGNORE_ACTIVITY, RequestEncoder, RequestHead, push_entry, push_named,
 };
 use rsgi_daemon::client::{Ending, Exchange, Failure, GroupHandle, Inbox, Outgoing, relay};
 use rsgi_daemon::supervisor::Chosen;
@@ -20,7 +21,7 @@ use super::front::{ApacheFront, Replaced};
 use super::groups::Group;
 use super::handler::{NO_MEMORY, Refusal, log};
 use super::intake::take_in;
-use super::{daemons, ownership};
+use super::{daemons, ownership, tally};
 use crate::httpd::{Request, Server, Verdict};
 
 /// Memory of a thread's desk that is kept for the next request, in bytes.
@@ -101,7 +102,12 @@ fn send(asked: &Asked<'_>, group: &Chosen<'_>, desk: &mut Desk) -> Result<Verdic
         (Err(Failure::NoProcess { .. }), Some(other)) => exchange(other),
         (result, _) => result,
     };
-    Ok(conclude(request, group, result, &mut front))
+    let failure = cause(&result);
+    let verdict = conclude(request, group, result, &mut front);
+    if let Some(tally) = group.tally() {
+        tally::count(tally, request, verdict, failure);
+    }
+    Ok(verdict)
 }
 
 /// Writes the request's frame.
@@ -211,6 +217,18 @@ fn constants<'r>(request: Request<'r>, config: &'r ServerConfig) -> &'r (Vec<u8>
         }
         (encoded, facts.known())
     })
+}
+
+/// What went wrong, for the counts of it.
+fn cause(result: &Result<Ending, Failure>) -> Option<FailureCause> {
+    match result {
+        Ok(Ending::ClientGone) => Some(FailureCause::ClientGone),
+        Ok(Ending::Aborted(AbortReason::Panicked)) => Some(FailureCause::Panic),
+        Ok(Ending::Aborted(AbortReason::Gone)) => Some(FailureCause::ClientGone),
+        Ok(Ending::Aborted(_)) => Some(FailureCause::Truncated),
+        Ok(Ending::Complete | Ending::Status(_) | Ending::Refused) => None,
+        Err(failure) => Some(failure.cause()),
+    }
 }
 
 /// What httpd is told after the process answered, or did not.

@@ -13,6 +13,15 @@ pub(super) const HANDLER: &[u8] = b"rsgi-status";
 
 /// Answers a request for the status.
 pub(super) fn handle(request: Request<'_>) -> Verdict {
+    respond(request, "application/json", || text(request))
+}
+
+/// Answers with a text that says how things are now.
+pub(super) fn respond(
+    request: Request<'_>,
+    media_type: &str,
+    text: impl FnOnce() -> String,
+) -> Verdict {
     if !matches!(request.method(), Some(b"GET" | b"HEAD")) {
         return Verdict::Status(405);
     }
@@ -20,8 +29,8 @@ pub(super) fn handle(request: Request<'_>) -> Verdict {
         super::handler::log(request, rsgi_bridge::abi::level::ERROR, NO_MEMORY);
         return Verdict::Status(500);
     };
-    let body = text(request);
-    response.set_content_type(b"application/json");
+    let body = text();
+    response.set_content_type(media_type.as_bytes());
     response.add_header(b"Cache-Control", b"no-store", false);
     response.set_content_length(body.len() as u64);
     // A client that is gone needs no answer.
@@ -85,17 +94,10 @@ fn group(group: &GroupHandle) -> String {
 }
 
 fn slot(slot: Slot<'_>) -> String {
-    let state = match slot.state() {
-        SlotState::Free => "free",
-        SlotState::Starting => "starting",
-        SlotState::Ready => "ready",
-        SlotState::Draining => "draining",
-        SlotState::Dead => "dead",
-    };
     let object = Object::new()
         .number("slot", slot.index())
         .number("incarnation", slot.incarnation())
-        .text("state", state.as_bytes())
+        .text("state", state_name(slot.state()).as_bytes())
         .number("pid", slot.pid())
         .seconds("age", slot.age())
         .seconds("heartbeat_age", slot.heartbeat_age())
@@ -108,4 +110,15 @@ fn slot(slot: Slot<'_>) -> String {
         None => object,
     }
     .finish()
+}
+
+/// A state, as it is told to people and programs.
+pub(super) const fn state_name(state: SlotState) -> &'static str {
+    match state {
+        SlotState::Free => "free",
+        SlotState::Starting => "starting",
+        SlotState::Ready => "ready",
+        SlotState::Draining => "draining",
+        SlotState::Dead => "dead",
+    }
 }

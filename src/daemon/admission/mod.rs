@@ -209,6 +209,7 @@ impl Admission {
     }
 
     fn assignment(&self, process: SlotRef, waited: Duration) -> Assignment<'_> {
+        self.board.tally(self.row).waited(waited);
         Assignment {
             admission: self,
             process,

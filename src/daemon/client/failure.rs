@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use rsgi_core::metrics::FailureCause;
 use rsgi_core::wire::WireError;
 
 use crate::scoreboard::Death;
@@ -82,6 +83,21 @@ impl Failure {
             Self::NoProcess { .. } | Self::Unstable { .. } | Self::Connection(_) => 503,
             Self::QueueTimeout { .. } | Self::Timeout { .. } => 504,
             Self::Died { .. } | Self::Lost { .. } | Self::Garbage { .. } => 502,
+        }
+    }
+
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn cause(&self) -> FailureCause {
+        match self {
+            Self::NoProcess { .. } => FailureCause::NoProcess,
+            Self::QueueTimeout { .. } => FailureCause::QueueTimeout,
+            Self::Unstable { .. } => FailureCause::Unstable,
+            Self::Connection(_) => FailureCause::Connection,
+            Self::Timeout { .. } => FailureCause::Timeout,
+            Self::Died { .. } => FailureCause::Died,
+            Self::Lost { .. } => FailureCause::Lost,
+            Self::Garbage { .. } => FailureCause::Protocol,
         }
     }
 

@@ -11,7 +11,7 @@ use super::connection::BufferSizes;
 use super::pool::Pool;
 use super::relay::Relay;
 use crate::admission::Admission;
-use crate::scoreboard::Scoreboard;
+use crate::scoreboard::{Scoreboard, Tally};
 
 /// A daemon process group from the outside.
 #[derive(Debug)]
@@ -75,6 +75,13 @@ impl GroupHandle {
         };
         // Of two threads one loses, and leaves the row that it took.
         Ok(self.member.get_or_init(|| member))
+    }
+
+    /// Where this child counts what becomes of the group's requests; none where it could not join.
+    #[must_use]
+    pub fn tally(&self) -> Option<Tally<'_>> {
+        let row = self.member().ok()?.admission.row();
+        Some(self.board.tally(row))
     }
 
     /// How long a process may say nothing.

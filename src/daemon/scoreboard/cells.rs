@@ -6,7 +6,9 @@
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
-use super::layout::Geometry;
+use rsgi_core::metrics::{BUCKETS, End, FailureCause};
+
+use super::layout::{Geometry, STRIPES};
 use crate::sys::memory::Mapping;
 
 /// The beginning of the memory.
@@ -41,6 +43,30 @@ pub(crate) struct Counters {
     pub(crate) queue_timeouts: AtomicU64,
     pub(crate) no_process: AtomicU64,
     pub(crate) rows_swept: AtomicU64,
+    /// Processes that ended, by how. The supervisor adds.
+    pub(crate) ends: [AtomicU64; End::COUNT],
+}
+
+/// How often times of each size were seen. Those who have this set add; see `tally`.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct HistogramCells {
+    pub(crate) counts: [AtomicU64; BUCKETS],
+    /// Of all of them, in microseconds.
+    pub(crate) sum: AtomicU64,
+}
+
+/// What one set of writers counts.
+#[repr(C, align(64))]
+pub(crate) struct TallyCells {
+    /// Processes add, or children that run the application themselves.
+    pub(crate) run: HistogramCells,
+    /// Children add.
+    pub(crate) wait: HistogramCells,
+    /// By the class of the status. Children add.
+    pub(crate) answers: [AtomicU64; 5],
+    /// Children add.
+    pub(crate) failures: [AtomicU64; FailureCause::ALL.len()],
 }
 
 /// One daemon process.
@@ -146,6 +172,14 @@ impl Cells {
         unsafe { self.cell(0) }
     }
 
+    /// One set of counts; the numbers begin again behind the last.
+    pub(super) fn tally(&self, stripe: u32) -> &TallyCells {
+        let stripe = (stripe % STRIPES) as usize;
+        let offset = self.geometry.tallies_at + stripe * size_of::<TallyCells>();
+        // SAFETY: the geometry has that many sets, of this size, which is a multiple of a line.
+        unsafe { self.cell(offset) }
+    }
+
     /// None beyond the last slot.
     pub(super) fn slot(&self, index: u32) -> Option<&SlotCells> {
         if index >= self.geometry.layout.slots {
@@ -244,6 +278,8 @@ unsafe trait Shareable {}
 unsafe impl Shareable for AtomicU64 {}
 // SAFETY: atomics and padding only, with a fixed layout.
 unsafe impl Shareable for Header {}
+// SAFETY: as above.
+unsafe impl Shareable for TallyCells {}
 // SAFETY: as above.
 unsafe impl Shareable for SlotCells {}
 // SAFETY: as above.

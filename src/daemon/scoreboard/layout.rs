@@ -1,7 +1,7 @@
 //! How large a scoreboard is and where its parts are: arithmetic only.
 
 use super::BoardError;
-use super::cells::{Header, RowHead, RunningCell, SlotCells, WaiterCell};
+use super::cells::{Header, RowHead, RunningCell, SlotCells, TallyCells, WaiterCell};
 
 /// More slots than any group has.
 const MOST_SLOTS: u32 = 4096;
@@ -13,6 +13,8 @@ const MOST_WAITERS: u32 = 65_536;
 const MOST_BYTES: usize = 1 << 30;
 /// Nothing that different processes write shares a line of the processor's cache.
 const LINE: usize = 64;
+/// Sets of counts that writers share among them.
+pub(super) const STRIPES: u32 = 16;
 
 /// How many of everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,7 @@ pub struct Layout {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Geometry {
     pub(super) layout: Layout,
+    pub(super) tallies_at: usize,
     pub(super) slots_at: usize,
     pub(super) rows_at: usize,
     pub(super) row_bytes: usize,
@@ -63,7 +66,8 @@ impl Layout {
             self.waiters as usize,
         );
         // None of these products can overflow 64 bits: the factors are bounded above.
-        let slots_at = to_line(size_of::<Header>());
+        let tallies_at = to_line(size_of::<Header>());
+        let slots_at = tallies_at + STRIPES as usize * to_line(size_of::<TallyCells>());
         let rows_at = slots_at + slots * to_line(size_of::<SlotCells>());
         let assigned_at = size_of::<RowHead>();
         let waiters_at = to_line(assigned_at + slots * size_of::<u64>());
@@ -78,6 +82,7 @@ impl Layout {
         // INVARIANT: each begins where the one before ends, rounded up.
         Ok(Geometry {
             layout: self,
+            tallies_at,
             slots_at,
             rows_at,
             row_bytes,
@@ -118,7 +123,12 @@ mod tests {
             assert!(geometry.row_bytes >= geometry.running_at + waiters as usize * 128);
             assert_eq!(geometry.running_at % LINE, 0);
             assert_eq!(geometry.bytes, geometry.rows_at + 2 * geometry.row_bytes);
-            for offset in [geometry.slots_at, geometry.rows_at, geometry.row_bytes] {
+            for offset in [
+                geometry.tallies_at,
+                geometry.slots_at,
+                geometry.rows_at,
+                geometry.row_bytes,
+            ] {
                 assert_eq!(offset % LINE, 0);
             }
         }

@@ -11,7 +11,7 @@
 //! has an end.
 //!
 //! `cells` has the unsafe code, `slot` what is said of processes, `owner` who has a row, `places` how many requests each
-//! process has, `claims` whether it has begun with one, `queue` who waits. What a child does with it is in [`crate::admission`].
+//! process has, `claims` whether it has begun with one, `queue` who waits, `tally` what was counted. What a child does with it is in [`crate::admission`].
 
 mod cells;
 mod claims;
@@ -23,6 +23,7 @@ mod places;
 mod queue;
 mod running;
 mod slot;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -41,6 +42,7 @@ pub(crate) use places::Avoid;
 pub(crate) use queue::{AWAKE, Key, SLEEPING};
 pub use running::{Entry, Running};
 pub use slot::{Slot, SlotRef, SlotState};
+pub use tally::{Tallies, Tally};
 
 use crate::sys::memory::{self, Mapping};
 
@@ -48,7 +50,7 @@ use crate::sys::memory::{self, Mapping};
 const MAGIC: u64 = u64::from_le_bytes(*b"RSGIboar");
 /// Of the cells and what they mean: supervisor, module and daemon come from one build, unless a package was updated
 /// under a running server.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// Why there is no scoreboard.
 #[derive(Debug, thiserror::Error)]

@@ -65,13 +65,12 @@ impl Activity {
     }
 
     fn millis(&self) -> u64 {
-        // Plus one: 0 means never.
-        u64::try_from(self.now().as_millis()).unwrap_or(u64::MAX - 1) + 1
+        plus_one(self.now())
     }
 
-    /// A sign of life of a request.
-    pub(super) fn touch(&self) {
-        self.last.store(self.millis(), Ordering::Relaxed);
+    /// A sign of life of a request, at this moment.
+    pub(super) fn touch(&self, now: Duration) {
+        self.last.store(plus_one(now), Ordering::Relaxed);
     }
 
     /// A worker begins a request.
@@ -162,6 +161,11 @@ impl Activity {
     pub fn is_stale(&self) -> bool {
         self.is_stale.load(Ordering::SeqCst)
     }
+}
+
+/// In milliseconds, plus one: 0 means never.
+fn plus_one(moment: Duration) -> u64 {
+    u64::try_from(moment.as_millis()).unwrap_or(u64::MAX - 1) + 1
 }
 
 fn at(place: &AtomicU64) -> Option<Duration> {

@@ -5,6 +5,7 @@
 //! comes next; nothing waits for them.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use rsgi_bridge::host::{Blocks, HeadView, Outcome, ReadError, RequestHost, SendFlags, Sent};
 use rsgi_core::wire::{self, AbortReason, MAX_DATA};
@@ -36,6 +37,8 @@ pub struct FrameHost<'s> {
     /// Cannot be used again, whatever comes.
     is_last: bool,
     count: Option<Count<'s>>,
+    /// When it was taken, since the process began.
+    began: Duration,
 }
 
 /// What a host is made of.
@@ -67,7 +70,7 @@ impl<'s> FrameHost<'s> {
     /// A host for a request that was just read; counts as running from here.
     pub(super) fn new(seat: Seat<'s>, parts: Parts) -> Self {
         let count = Count::new(seat.server);
-        let host = Self {
+        let mut host = Self {
             seat,
             connection: parts.connection,
             out: parts.out,
@@ -80,15 +83,20 @@ impl<'s> FrameHost<'s> {
             is_broken: false,
             is_last: false,
             count: Some(count),
+            began: Duration::ZERO,
         };
-        host.touch();
+        host.began = host.touch();
         host
     }
 
     /// The application is done: what the child does not know yet is put behind what goes out.
     pub(super) fn conclude(&mut self, outcome: Outcome) {
         leave_if_forked();
-        self.uncount();
+        if self.count.is_some() {
+            // What a process does not run another one does.
+            let ended = (outcome != Outcome::Stale).then(|| self.seat.server.activity.now());
+            self.uncount(ended);
+        }
         if self.is_ended || std::mem::replace(&mut self.is_concluded, true) {
             return;
         }
@@ -152,14 +160,24 @@ impl<'s> FrameHost<'s> {
     }
 
     /// The request counts no longer: before its last bytes go out, so that a child that has them finds a free thread.
-    fn uncount(&mut self) {
+    /// `ended` is when that is.
+    fn uncount(&mut self, ended: Option<Duration>) {
+        if let (Some(_), Some(ended)) = (&self.count, ended) {
+            let server = self.seat.server;
+            let time = ended.saturating_sub(self.began);
+            server.board.tally(server.settings.slot).ran(time);
+        }
         self.count = None;
     }
 
-    fn touch(&self) {
+    /// A sign of life; when it was.
+    fn touch(&self) -> Duration {
+        let activity = &self.seat.server.activity;
+        let now = activity.now();
         if self.is_activity {
-            self.seat.server.activity.touch();
+            activity.touch(now);
         }
+        now
     }
 
     /// Notes that the connection is of no more use.
@@ -271,7 +289,7 @@ impl RequestHost for FrameHost<'_> {
         if self.is_broken {
             return Sent::Gone;
         }
-        self.touch();
+        let now = self.touch();
         let mark = self.out.frames.len();
         let total = blocks.total();
         if flags.is_try() && mark.saturating_add(total) > AT_ONCE {
@@ -282,7 +300,7 @@ impl RequestHost for FrameHost<'_> {
             return failed;
         }
         if flags.is_end() {
-            self.uncount();
+            self.uncount(Some(now));
         }
         let sent = if total > COPIED && !flags.is_try() {
             self.send_long(blocks, flags.is_end())
@@ -315,7 +333,7 @@ impl RequestHost for FrameHost<'_> {
         if flags.is_try() {
             return Sent::WouldBlock;
         }
-        self.touch();
+        let now = self.touch();
         let is_first = head.is_some();
         if let Err(failed) = self.begin(head) {
             return failed;
@@ -328,7 +346,7 @@ impl RequestHost for FrameHost<'_> {
             sent = self.transmit(0, &[], &[file.as_fd()], Waiting::Allowed);
         }
         if sent == Sent::Ok && flags.is_end() {
-            self.uncount();
+            self.uncount(Some(now));
             wire::push_end(&mut self.out.frames);
             sent = self.transmit(0, &[], &[], Waiting::Allowed);
         }

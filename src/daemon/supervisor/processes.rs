@@ -6,7 +6,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use rsgi_core::daemon::DaemonOptions;
+use rsgi_core::daemon::{DaemonOptions, ShutdownReason};
+use rsgi_core::metrics;
 use rustix::process::{Pid, PidfdFlags, pidfd_open, test_kill_process};
 
 use super::child::{Child, Said, discard, program};
@@ -318,6 +319,7 @@ impl<'a> Processes<'a> {
             Farewell::Killed => Cause::ShutdownTimeout,
             _ => Cause::of(ended, used, self.options()),
         };
+        self.plan.board.count_end(self.kind_of(slot, cause));
         let number = slot_number(slot);
         if let Some(cells) = number.and_then(|index| self.plan.board.slot(index)) {
             cells.set_state(SlotState::Dead);
@@ -338,6 +340,21 @@ impl<'a> Processes<'a> {
             Ended::Exit(EXIT_HOPELESS) => End::Hopeless,
             Ended::Exit(_) if has_reason => End::Deliberate,
             _ => End::Failed,
+        }
+    }
+
+    /// The end for the counts of it.
+    fn kind_of(&self, slot: usize, cause: Cause) -> metrics::End {
+        use metrics::End as Kind;
+        let cells = slot_number(slot).and_then(|index| self.plan.board.slot(index));
+        let reason = cells.and_then(|cells| cells.reason());
+        match (cause, reason) {
+            (Cause::CpuTime, _) => Kind::Reason(ShutdownReason::CpuTimeLimit),
+            (Cause::Signal(_), _) => Kind::Signal,
+            (_, Some(reason)) => Kind::Reason(reason),
+            (Cause::ShutdownTimeout, None) => Kind::ShutdownTimeout,
+            (Cause::Exit(EXIT_HOPELESS), None) => Kind::StartFailed,
+            (Cause::Exit(_), None) => Kind::Exit,
         }
     }
 

@@ -12,7 +12,7 @@ use std::ptr::{self, NonNull};
 use rustix::fs::{
     MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create,
 };
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 /// Seals of a file that is mapped and written by several processes.
 const SHARED: SealFlags = SealFlags::SHRINK
@@ -143,7 +143,7 @@ fn size(file: BorrowedFd<'_>) -> io::Result<u64> {
 ///
 /// # Invariants
 /// `start` is the beginning of a mapping of `length` bytes, readable and writable, which lives until this is dropped
-/// and whose file can neither shrink nor grow. Other processes write it at any time: it is only to be accessed
+/// and whose file, if it has one, can neither shrink nor grow. Other processes write it at any time: it is only to be accessed
 /// through atomics.
 #[derive(Debug)]
 pub struct Mapping {
@@ -171,6 +171,19 @@ impl Mapping {
         let start = unsafe { mmap(ptr::null_mut(), length, access, flags, file, 0) }?;
         let start = NonNull::new(start).ok_or(io::ErrorKind::OutOfMemory)?;
         // INVARIANT: as long as was asked for; the seals were checked above.
+        Ok(Self { start, length })
+    }
+
+    /// Maps `length` zeros that only processes see which are forked from this one.
+    ///
+    /// # Errors
+    /// There is no memory or address space.
+    pub fn anonymous(length: usize) -> io::Result<Self> {
+        let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+        // SAFETY: the kernel chooses the address, so no memory in use is replaced.
+        let start = unsafe { mmap_anonymous(ptr::null_mut(), length, access, flags) }?;
+        let start = NonNull::new(start).ok_or(io::ErrorKind::OutOfMemory)?;
+        // INVARIANT: as long as was asked for; there is no file.
         Ok(Self { start, length })
     }
 
