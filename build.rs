@@ -48,7 +48,7 @@ server_built|brigade|core_module_config|limit_req_body|remote_host|basic_auth_pw
 |apr_table_(get|set|setn|add|addn|unset|mergen|elts|clear|make)|apr_array_.*|apr_brigade_(create|cleanup|destroy|length|insert_file|write)\
 |apr_bucket_(transient_create|heap_create|eos_create|flush_create|file_create|immortal_create|file_enable_mmap)\
 |apr_os_file_put|apr_strerror|apr_time_now|apr_socket_.*|apr_os_sock_get|apr_optional_fn_.*|apr_hook_.*|apr_stat|apr_dso_.*\
-|apr_is_empty_.*|apr_sockaddr_ip_getbuf|apr_file_.*|unixd_.*|ap_unixd_.*|ap_is_initial_req|ap_os_is_path_absolute|ap_no2slash";
+|apr_optional_hook_add|ap_rwrite|apr_is_empty_.*|apr_sockaddr_ip_getbuf|apr_file_.*|unixd_.*|ap_unixd_.*|ap_is_initial_req|ap_os_is_path_absolute|ap_no2slash";
 
 fn main() {
     for file in ["src/ffi.h", "src/shim.c", "build.rs"] {
@@ -249,7 +249,7 @@ fn bind(httpd: &Httpd) -> String {
         .allowlist_function(FUNCTIONS)
         .allowlist_type(LAYOUTS.join("|"))
         .allowlist_type("core_request_config|core_dir_config|apr_hook_.*|unixd_config_rec|ap_version_t|apr_status_t|ap_bucket_error|auth[nz]_status")
-        .allowlist_var("MODULE_MAGIC_.*|OR_.*|RSRC_CONF|ACCESS_CONF|EXEC_ON_READ|AP_SQ_.*|AP_MPMQ_.*|APLOG_.*|AP_FTYPE_.*|APR_HOOK_.*|APR_ENOSPC|APR_NOFILE|APR_DIR|APR_REG|APR_FINFO_MIN|APR_(OC_REASON_.*|SUCCESS|EOF|EGENERAL|ECONNABORTED|FOPEN_.*|OS_START_.*)|AP_FILTER_ERROR|HTTP_.*|OPT_EXECCGI|AP_REQ_.*|NOT_IN_.*|GLOBAL_ONLY|AP_REG_.*|ap_unixd_config|ap_top_module|AP_SERVER_.*|AP_AUTH_INTERNAL_.*|REMOTE_HOST|DONE|OK|DECLINED")
+        .allowlist_var("MODULE_MAGIC_.*|OR_.*|RSRC_CONF|ACCESS_CONF|EXEC_ON_READ|AP_SQ_.*|AP_MPMQ_.*|APLOG_.*|AP_FTYPE_.*|APR_HOOK_.*|APR_ENOSPC|APR_NOFILE|APR_DIR|APR_REG|APR_FINFO_MIN|APR_(OC_REASON_.*|SUCCESS|EOF|EGENERAL|ECONNABORTED|FOPEN_.*|OS_START_.*)|AP_FILTER_ERROR|HTTP_.*|OPT_EXECCGI|AP_REQ_.*|NOT_IN_.*|GLOBAL_ONLY|AP_REG_.*|ap_unixd_config|ap_top_module|ap_conftree|AP_SERVER_.*|AP_AUTH_INTERNAL_.*|REMOTE_HOST|DONE|OK|DECLINED")
         .blocklist_function(".*printf.*|str(to|from).*|q?(e|f|g)cvt(_r)?")
         .default_macro_constant_type(bindgen::MacroTypeVariation::Signed)
         .default_enum_style(bindgen::EnumVariation::Consts)

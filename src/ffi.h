@@ -23,6 +23,7 @@
 #include <unixd.h>
 #include <apr_buckets.h>
 #include <apr_optional.h>
+#include <apr_optional_hooks.h>
 #include <apr_portable.h>
 #include <apr_strings.h>
 #include <apr_tables.h>

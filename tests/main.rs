@@ -35,6 +35,7 @@ mod interpreter;
 mod kit;
 mod lifecycle;
 mod loading;
+mod log_ids;
 mod logging;
 mod mapping;
 mod metrics;

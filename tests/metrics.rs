@@ -311,3 +311,58 @@ fn all_children_of_apache_count_for_the_same_totals() {
     wait_told(&server, "rsgi_requests_total", ",status=\"2xx\"", 0.0);
     server.finish();
 }
+
+/// The page of mod_status with our section.
+fn with_status(extended: &str) -> Server {
+    Server::builder()
+        .modules(&["status"])
+        .conf(&format!(
+            "ExtendedStatus {extended}\n<Location /server-status>\nSetHandler server-status\n</Location>"
+        ))
+        .serve(APP)
+        .start()
+}
+
+#[test]
+fn the_page_of_mod_status_has_a_section() {
+    only_rsgi!("the section is ours");
+    for extended in ["On", "Off"] {
+        let server = with_status(extended);
+        server.ask(&Request::get("/")).ok();
+        let name = if mode() == Mode::Embedded {
+            "Apache's own processes"
+        } else {
+            "e2e"
+        };
+        let mut page = String::new();
+        wait_until("the request is on the page", || {
+            page = server.ask(&Request::get("/server-status")).ok().text();
+            let row = page
+                .lines()
+                .find(|line| line.starts_with(&format!("<tr><td>{name}</td>")));
+            row.is_some_and(|row| row.contains("<td>1</td><td>0</td><td>0</td>"))
+        });
+        assert!(page.contains("<h2>WSGI applications (mod_rsgi "), "{page}");
+        assert!(page.trim_end().ends_with("</html>"), "{page}");
+        if mode() != Mode::Embedded {
+            assert!(
+                page.contains("<th>Slot</th>") && page.contains("<td>ready</td>"),
+                "{page}"
+            );
+        }
+        let lines = server.ask(&Request::get("/server-status?auto")).ok().text();
+        let line = if mode() == Mode::Embedded {
+            "\nRsgiEmbeddedRequests: 1\n"
+        } else {
+            "\nRsgiGroup.e2e.Requests: 1\n"
+        };
+        assert!(lines.contains(line), "{lines}");
+        assert!(lines.lines().all(|line| !line.contains('<')), "{lines}");
+        let plain = server
+            .ask(&Request::get("/server-status?notable"))
+            .ok()
+            .text();
+        assert!(plain.contains("<pre>\nRsgiVersion: "), "{plain}");
+        server.finish();
+    }
+}

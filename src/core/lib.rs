@@ -14,6 +14,7 @@ pub mod json;
 pub mod logline;
 pub mod metrics;
 pub mod name;
+pub mod notes;
 pub mod options;
 pub mod proxy;
 pub mod response;

@@ -9,6 +9,7 @@ use super::boundary::{self, enter};
 use super::command::{Command, CommandContext};
 use super::config::{self, Slot};
 use super::log;
+use super::page::{self, PageForm};
 use super::phase::{Phase, Refused};
 use super::request::Request;
 use super::server::Server;
@@ -56,6 +57,8 @@ pub(crate) trait Module: Sized + 'static {
     fn realm_hash<'r>(request: Request<'r>, user: &[u8], realm: &[u8]) -> RealmHash<'r>;
     /// Whether the request's user has what a `Require` line names.
     fn authorize(request: Request<'_>, line: &[u8]) -> Authorized;
+    /// Our section of mod_status's page.
+    fn status_section(request: Request<'_>, form: PageForm) -> String;
     /// Answers a request.
     fn handler(request: Request<'_>) -> Verdict;
 }
@@ -173,6 +176,7 @@ pub(crate) unsafe fn register<M: Module>(record: *mut ffi::module, pool: *mut ff
         hook!(ap_hook_child_init, child_init, none, none);
         hook!(ap_hook_translate_name, translate_name, after, before);
         hook!(ap_hook_handler, handler, none, none);
+        page::register::<M>();
         // SAFETY: the configuration's pool (caller).
         if let Some(pool) = unsafe { Pool::from_raw(pool) } {
             auth::register::<M>(pool, AFTER_ENCRYPTION.0.as_ptr(), BEFORE_HOSTS.0.as_ptr());

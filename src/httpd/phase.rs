@@ -70,6 +70,27 @@ impl Phase<'_> {
         state == ffi::AP_SQ_MS_CREATE_CONFIG && mode == ffi::AP_SQ_RM_NORMAL
     }
 
+    /// Gives the arguments of each directive of the configuration that is being taken in, sections included.
+    pub(crate) fn each_directive(mut give: impl FnMut(&[u8])) {
+        // SAFETY: httpd's tree of directives, read on the thread that reads the configuration.
+        let top: *const ffi::ap_directive_t = unsafe { ffi::ap_conftree };
+        let mut rest = vec![top];
+        while let Some(directive) = rest.pop() {
+            // SAFETY: null or a directive of the tree, which lives as long as the configuration.
+            let Some(directive) = (unsafe { directive.as_ref() }) else {
+                continue;
+            };
+            if !directive.args.is_null() {
+                // SAFETY: the arguments of a directive are a C string.
+                give(unsafe { CStr::from_ptr(directive.args) }.to_bytes());
+            }
+            rest.extend([
+                directive.next.cast_const(),
+                directive.first_child.cast_const(),
+            ]);
+        }
+    }
+
     /// Adds `name/version` to httpd's banner.
     pub(crate) fn add_version(&self, component: &CStr) {
         // SAFETY: the live pool of the configuration and a C string.

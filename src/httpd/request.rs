@@ -1,6 +1,6 @@
 //! A request (`request_rec`, httpd.h) as values: bytes that live as long as the request.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_int};
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
@@ -194,6 +194,13 @@ impl<'r> Request<'r> {
     /// The status of its answer, as far as that is known.
     pub(crate) fn status(self) -> u16 {
         u16::try_from(self.record().status).unwrap_or(0)
+    }
+
+    /// Sends text of an answer in the making, as httpd's own handlers do.
+    pub(crate) fn write(self, text: &[u8]) {
+        let length = c_int::try_from(text.len()).unwrap_or(c_int::MAX);
+        // SAFETY: a live request of this thread, and a text of that length at least.
+        unsafe { ffi::ap_rwrite(text.as_ptr().cast(), length, self.as_ptr()) };
     }
 
     /// Whether anything of its answer went out.

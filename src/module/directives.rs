@@ -10,6 +10,7 @@ use rsgi_bridge::locate::Found;
 use rsgi_core::alias::{Import, Pattern};
 use rsgi_core::directive::{Arguments, Context, DIRECTIVES, Directive, Kind, Spec, parse};
 use rsgi_core::environ::KnownSet;
+use rsgi_core::notes::Notes;
 use rsgi_core::options::{GlobalOptions, Mount, ServerOptions, Setting, Settings};
 use rsgi_core::words::Words;
 use rsgi_daemon::scoreboard::Tallies;
@@ -70,6 +71,8 @@ pub(crate) struct ServerConfig {
     pub(super) known: OnceLock<KnownGroups>,
     /// The processes of the process groups, once they are to serve; only the main server's count.
     pub(super) daemons: OnceLock<Generation>,
+    /// The notes for the access log that the configuration names; only the main server's count.
+    pub(super) notes: OnceLock<Notes>,
     /// What is counted of requests in Apache's children; only the main server's count.
     pub(super) tallies: OnceLock<Tallies>,
     /// The Python of the whole of httpd, once the configuration was checked; only the main server's counts.

@@ -11,10 +11,10 @@ use rsgi_core::metrics::FailureCause;
 
 use super::asked::{Asked, Collected, Where, flag};
 use super::directives::ServerConfig;
-use super::embedded;
 use super::handler::{NO_MEMORY, Refusal};
 use super::host::ApacheHost;
 use super::tally::Run;
+use super::{embedded, notes};
 use crate::httpd::{Request, Verdict};
 
 /// Longest body that is read before Python is entered, in bytes.
@@ -55,6 +55,7 @@ fn enter(
     constants: &ConstantsBlock,
 ) -> Result<(Verdict, Outcome), Refusal> {
     let request = asked.request;
+    notes::place(request, b"", collected.application_group);
     let mut fields = FIELDS
         .take()
         .unwrap_or_else(|| FieldList::with_capacity(64))

@@ -1,13 +1,13 @@
 //! `SetHandler rsgi-metrics`: what was counted, for Prometheus. Who may ask is for `Require` to say.
 
-use rsgi_core::metrics::{self, Children, Group, Server, Slot, Usage, choose, report};
+use rsgi_core::metrics::{self, Children, Group, Server, Slot, Usage, choose, html, lines, report};
 use rsgi_daemon::client::GroupHandle;
 use rsgi_daemon::scoreboard::{Slot as Place, SlotState};
 use rsgi_daemon::usage;
 
 use super::status::{respond, state_name};
 use super::{VERSION, daemons, tally};
-use crate::httpd::{Mpm, Request, Scoreboard, Verdict};
+use crate::httpd::{Mpm, PageForm, Request, Scoreboard, Verdict};
 
 /// The handler's name.
 pub(super) const HANDLER: &[u8] = b"rsgi-metrics";
@@ -19,19 +19,36 @@ pub(super) fn handle(request: Request<'_>) -> Verdict {
         .and_then(|headers| headers.first(c"Accept"));
     let format = choose(accept.map(std::ffi::CStr::to_bytes));
     respond(request, format.media_type(), || {
-        let main = request.server().map(|server| server.main());
-        let groups = main.map_or_else(Vec::new, |main| {
-            daemons::groups(main).map(group).collect::<Vec<_>>()
-        });
-        let embedded = main.and_then(tally::embedded);
-        let server = Server {
-            version: VERSION,
-            mpm: &Mpm::ask().name,
-            children: children(),
-            embedded: embedded.map(|tallies| tallies.tallied()),
-            groups,
-        };
-        report(&server, format)
+        with_server(request, |server| report(server, format))
+    })
+}
+
+/// The section of mod_status's page.
+pub(super) fn section(request: Request<'_>, form: PageForm) -> String {
+    with_server(request, |server| match form {
+        PageForm::Tables => html(server),
+        PageForm::Plain => {
+            let lines = lines(server);
+            let lines = lines.replace('&', "&amp;").replace('<', "&lt;");
+            format!("<hr />\n<pre>\n{lines}</pre>\n")
+        }
+        PageForm::Lines => lines(server),
+    })
+}
+
+/// Looks at the whole server.
+fn with_server<R>(request: Request<'_>, look: impl FnOnce(&Server<'_>) -> R) -> R {
+    let main = request.server().map(|server| server.main());
+    let groups = main.map_or_else(Vec::new, |main| {
+        daemons::groups(main).map(group).collect::<Vec<_>>()
+    });
+    let embedded = main.and_then(tally::embedded);
+    look(&Server {
+        version: VERSION,
+        mpm: &Mpm::ask().name,
+        children: children(),
+        embedded: embedded.map(|tallies| tallies.tallied()),
+        groups,
     })
 }
 
@@ -53,7 +70,7 @@ fn children() -> Children {
 }
 
 /// What is told of one group.
-pub(super) fn group(group: &GroupHandle) -> Group {
+fn group(group: &GroupHandle) -> Group {
     let board = &group.board;
     let places = board.slots();
     let is_taken = |place: &Place<'_>| !matches!(place.state(), SlotState::Free | SlotState::Dead);

@@ -22,6 +22,7 @@ mod lifecycle;
 mod local;
 mod mapping;
 mod metrics;
+mod notes;
 mod ownership;
 mod remote;
 mod server_metrics;
@@ -31,8 +32,8 @@ mod tally;
 use rsgi_core::options::{ServerOptions, Settings};
 
 use crate::httpd::{
-    Authorized, Checked, Command, CommandContext, Module, Phase, RealmHash, Refused, Request,
-    Server, Verdict,
+    Authorized, Checked, Command, CommandContext, Module, PageForm, Phase, RealmHash, Refused,
+    Request, Server, Verdict,
 };
 
 pub(crate) use directives::{COMMANDS, COUNT};
@@ -61,6 +62,7 @@ impl Module for Rsgi {
 
     fn post_config(phase: Phase<'_>) -> Result<(), Refused> {
         lifecycle::post_config(phase);
+        notes::look(phase);
         Ok(())
     }
 
@@ -108,6 +110,10 @@ impl Module for Rsgi {
 
     fn authorize(request: Request<'_>, line: &[u8]) -> Authorized {
         access::authorize(request, line)
+    }
+
+    fn status_section(request: Request<'_>, form: PageForm) -> String {
+        metrics::section(request, form)
     }
 
     fn handler(request: Request<'_>) -> Verdict {

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rsgi_bridge::abi::level;
 use rsgi_core::directive::Shown;
@@ -21,7 +21,7 @@ use super::front::{ApacheFront, Replaced};
 use super::groups::Group;
 use super::handler::{NO_MEMORY, Refusal, log};
 use super::intake::take_in;
-use super::{daemons, ownership, tally};
+use super::{daemons, notes, ownership, tally};
 use crate::httpd::{Request, Server, Verdict};
 
 /// Memory of a thread's desk that is kept for the next request, in bytes.
@@ -85,6 +85,7 @@ fn send(asked: &Asked<'_>, group: &Chosen<'_>, desk: &mut Desk) -> Result<Verdic
         BodyPlan::Inline(length) => &desk.body[..length],
         _ => &[],
     };
+    let noted = notes::wanted(request);
     let mut exchange = |group: &GroupHandle| {
         let outgoing = Outgoing {
             frame: &mut desk.frame,
@@ -95,7 +96,20 @@ fn send(asked: &Asked<'_>, group: &Chosen<'_>, desk: &mut Desk) -> Result<Verdic
         let line = request.request_line().unwrap_or_default();
         let _running = group.note_running(exchange.slot(), line);
         let how = group.relay(plan == BodyPlan::Stream);
-        relay(how, &mut exchange, &mut desk.inbox, &mut front)
+        // The clock is only looked at where the configuration names such a note.
+        let began = noted.any().then(Instant::now);
+        let result = relay(how, &mut exchange, &mut desk.inbox, &mut front);
+        if let Some(began) = began {
+            let queued = Some(exchange.waited());
+            notes::course(
+                request,
+                noted,
+                exchange.pid(),
+                queued,
+                Some(began.elapsed()),
+            );
+        }
+        result
     };
     let result = match (exchange(group), group.otherwise()) {
         // Nothing of it was taken.
@@ -131,6 +145,7 @@ fn encode(
         constants: *known,
     };
     asked.collect(place, |collected: &Collected<'_>| {
+        notes::place(request, &group.name, collected.application_group);
         let head = RequestHead {
             application_group: collected.application_group,
             script,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use rsgi_core::metrics::FailureCause;
 use rsgi_daemon::scoreboard::{Tallies, Tally};
 
-use super::Rsgi;
+use super::{Rsgi, notes};
 use crate::httpd::{Level, Phase, Request, Server, Verdict, log};
 
 /// Makes the memory for them in httpd's parent, before it forks, where applications may run in its children.
@@ -52,9 +52,14 @@ impl<'r> Run<'r> {
 
     /// It is over.
     pub(super) fn end(self, request: Request<'_>, verdict: Verdict, failure: Option<FailureCause>) {
+        let time = self.began.elapsed();
         if let Some(tally) = self.tally {
-            tally.ran(self.began.elapsed());
+            tally.ran(time);
             count(tally, request, verdict, failure);
+        }
+        let noted = notes::wanted(request);
+        if noted.any() {
+            notes::course(request, noted, std::process::id(), None, Some(time));
         }
     }
 }

@@ -7,6 +7,7 @@ mod accept;
 mod cause;
 mod exposition;
 mod histogram;
+mod page;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -15,4 +16,5 @@ pub use accept::{Format, choose};
 pub use cause::{End, FailureCause};
 pub use exposition::{Exposition, Family, Kind, Labels};
 pub use histogram::{BUCKETS, Histogram, bucket};
+pub use page::{html, lines};
 pub use report::{Children, Group, Server, Slot, Tallied, Usage, report};

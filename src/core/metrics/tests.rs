@@ -167,6 +167,15 @@ fn a_server_is_told_whole() {
 }
 
 #[test]
+fn the_status_page_has_a_row_for_each_group_and_process() {
+    let mut server = server();
+    server.embedded = Some(Tallied::default());
+    server.groups[0].name = b"a <b>".to_vec();
+    insta::assert_snapshot!(html(&server));
+    insta::assert_snapshot!(lines(&server));
+}
+
+#[test]
 fn apaches_own_processes_go_by_the_name_that_directives_give_them() {
     let server = Server {
         embedded: Some(Tallied::default()),

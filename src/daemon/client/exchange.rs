@@ -42,6 +42,7 @@ pub struct Exchange<'c, 'o> {
     slot: SlotRef,
     pid: u32,
     attempts: u32,
+    waited: Duration,
     /// It was taken back once from a process that did not look at it for as long as it may say nothing.
     is_late: bool,
 }
@@ -73,6 +74,7 @@ impl<'c, 'o> Exchange<'c, 'o> {
             },
             pid: 0,
             attempts: 0,
+            waited: Duration::ZERO,
             is_late: false,
         };
         exchange.dispatch(None)?;
@@ -89,6 +91,12 @@ impl<'c, 'o> Exchange<'c, 'o> {
     #[must_use]
     pub const fn slot(&self) -> SlotRef {
         self.slot
+    }
+
+    /// How long it waited for a place, in all.
+    #[must_use]
+    pub const fn waited(&self) -> Duration {
+        self.waited
     }
 
     /// How long a process may say nothing.
@@ -130,6 +138,7 @@ impl<'c, 'o> Exchange<'c, 'o> {
             self.attempts += 1;
             let place = self.assign(avoid)?;
             self.slot = place.process();
+            self.waited += place.waited();
             self.pid = self
                 .group
                 .board
