@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve build install test lint bench clean
+.PHONY: help serve build install test parity lint bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -28,6 +28,9 @@ test: ## Run everything: unit tests, the Python layer, end to end
 	@ci/setup
 	@ci/unit
 	@ci/e2e
+
+parity: ## Run what proves parity with mod_wsgi; RSGI_UNDER_TEST=mod_wsgi runs it against that
+	@ci/parity
 
 lint: ## Check format, clippy and the rules between rooms
 	@ci/lint

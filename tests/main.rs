@@ -41,6 +41,8 @@ mod mapping;
 mod metrics;
 mod output;
 mod panics;
+mod parity;
+mod parity_groups;
 mod process_groups;
 mod protocols;
 mod proxies;

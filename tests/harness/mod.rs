@@ -70,11 +70,25 @@ pub(crate) fn say(line: &str) {
     eprintln!("[{test}] {line}");
 }
 
+/// Notes that the original skips a test, for `ci/parity`, and prints the reason.
+pub(crate) fn note_skipped(reason: &str) {
+    use std::io::Write as _;
+    say(&format!("skipped under mod_wsgi: {reason}"));
+    let Some(path) = std::env::var_os("RSGI_TEST_SKIPPED") else {
+        return;
+    };
+    let test = std::thread::current().name().unwrap_or("?").to_owned();
+    let mut file = std::fs::File::options().append(true).open(path).unwrap();
+    // One write, so that lines of tests beside it stay whole.
+    file.write_all(format!("{test}\t{reason}\n").as_bytes())
+        .unwrap();
+}
+
 /// Leaves a test that the original cannot pass; the reason is printed.
 macro_rules! only_rsgi {
     ($reason:expr) => {
         if $crate::harness::under_test() == $crate::harness::UnderTest::ModWsgi {
-            $crate::harness::say(concat!("skipped under mod_wsgi: ", $reason));
+            $crate::harness::note_skipped($reason);
             return;
         }
     };

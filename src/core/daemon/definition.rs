@@ -77,7 +77,7 @@ fn check_name(name: &[u8]) -> Result<()> {
 /// Takes one option in.
 fn take(options: &mut DaemonOptions, name: &[u8], key: &[u8], value: &[u8]) -> Result<()> {
     let group = || Shown::new(name);
-    let Some(Entry { option, rule }) = table::find(key) else {
+    let Some(Entry { option, rule, .. }) = table::find(key) else {
         return Err(DefinitionError::Unknown {
             group: group(),
             option: Shown::new(key),

@@ -16,6 +16,7 @@ pub use definition::{DIRECTIVE, GroupDefinition};
 pub use error::DefinitionError;
 pub use options::{Account, DaemonOptions};
 pub use reason::ShutdownReason;
+pub use table::{OptionHelp, option_help};
 
 /// A number of seconds above 0, in nanoseconds.
 pub(crate) fn nanoseconds(value: &[u8]) -> Option<u64> {
