@@ -10,7 +10,8 @@ use rsgi_core::environ::{self, Facts, Key, KnownSet, ServerFacts};
 use rsgi_core::metrics::FailureCause;
 use rsgi_core::name::{NameId, id};
 use rsgi_core::wire::{
-    AbortReason, BodyPlan, IGNORE_ACTIVITY, RequestEncoder, RequestHead, push_entry, push_named,
+    AbortReason, BodyPlan, Entries, IGNORE_ACTIVITY, RequestEncoder, RequestHead, push_entry,
+    push_named,
 };
 use rsgi_daemon::client::{Ending, Exchange, Failure, GroupHandle, Inbox, Outgoing, relay};
 use rsgi_daemon::supervisor::Chosen;
@@ -158,7 +159,7 @@ fn encode(
             request_start: request.start_time(),
             queue_start: now(),
             log_level: u8::try_from(request.log_level()).unwrap_or(15),
-            constants,
+            constants: Entries::new(constants),
         };
         let mut encoder = RequestEncoder::new(frame, &head);
         for fact in &collected.facts.entries {

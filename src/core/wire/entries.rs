@@ -4,10 +4,7 @@ use super::error::WireError;
 use super::frame::Fields;
 use crate::name::{NAMES, NameId};
 
-/// Entries that were checked: the iterator needs to refuse nothing.
-///
-/// # Invariants
-/// The bytes are whole entries, each with an id that exists.
+/// Entries as they came: each is checked when it is read, which happens once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entries<'a>(&'a [u8]);
 
@@ -15,17 +12,10 @@ impl<'a> Entries<'a> {
     /// No entries.
     pub const EMPTY: Self = Self(&[]);
 
-    /// Checks encoded entries.
-    ///
-    /// # Errors
-    /// They end within an entry, or name a key that does not exist.
-    pub fn new(bytes: &'a [u8]) -> Result<Self, WireError> {
-        let mut fields = Fields(bytes);
-        while !fields.0.is_empty() {
-            next(&mut fields)?;
-        }
-        // INVARIANT: each was just read.
-        Ok(Self(bytes))
+    /// Encoded entries, not looked at yet.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
     }
 
     /// The bytes: two blocks with the same bytes have the same entries.
@@ -34,15 +24,19 @@ impl<'a> Entries<'a> {
         self.0
     }
 
-    /// The entries in order.
+    /// The entries in order, up to the first that is none: the bytes end within it, or it names a key that does not
+    /// exist.
     #[must_use]
     pub const fn iter(self) -> EntryIter<'a> {
         EntryIter(Fields(self.0))
     }
 }
 
+/// One entry: its key's number, the key spelled (empty unless the number is 0), its value.
+pub type Entry<'a> = (NameId, &'a [u8], &'a [u8]);
+
 impl<'a> IntoIterator for Entries<'a> {
-    type Item = (NameId, &'a [u8], &'a [u8]);
+    type Item = Result<Entry<'a>, WireError>;
     type IntoIter = EntryIter<'a>;
 
     fn into_iter(self) -> EntryIter<'a> {
@@ -50,23 +44,27 @@ impl<'a> IntoIterator for Entries<'a> {
     }
 }
 
-/// Goes through [`Entries`]: id, name (empty unless the id is 0), value.
+/// Goes through [`Entries`]; nothing comes after an error.
 #[derive(Clone)]
 pub struct EntryIter<'a>(Fields<'a>);
 
 impl<'a> Iterator for EntryIter<'a> {
-    type Item = (NameId, &'a [u8], &'a [u8]);
+    type Item = Result<Entry<'a>, WireError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.0.is_empty() {
             return None;
         }
-        next(&mut self.0).ok()
+        let entry = next(&mut self.0);
+        if entry.is_err() {
+            self.0 = Fields(&[]);
+        }
+        Some(entry)
     }
 }
 
 /// Takes one entry.
-fn next<'a>(fields: &mut Fields<'a>) -> Result<(NameId, &'a [u8], &'a [u8]), WireError> {
+fn next<'a>(fields: &mut Fields<'a>) -> Result<Entry<'a>, WireError> {
     let id = NameId::from(fields.u16("an entry's id")?);
     let mut name: &[u8] = &[];
     if id == 0 {

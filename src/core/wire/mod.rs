@@ -61,7 +61,7 @@ mod to_daemon;
 #[cfg(test)]
 mod tests;
 
-pub use entries::{Entries, EntryIter, push_entry, push_named};
+pub use entries::{Entries, Entry, EntryIter, push_entry, push_named};
 pub use error::WireError;
 pub use frame::{Decoded, HEADER};
 pub use hello::{HELLO, Hello, VERSION};

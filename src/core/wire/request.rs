@@ -56,9 +56,9 @@ pub enum BodyForm<'a> {
     Stream,
 }
 
-/// A request as the daemon reads it.
+/// What is known of a request before its entries are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestFrame<'a> {
+pub struct RequestHead<'a> {
     /// Empty is the main interpreter.
     pub application_group: &'a [u8],
     /// The script that is loaded.
@@ -79,10 +79,17 @@ pub struct RequestFrame<'a> {
     pub queue_start: i64,
     /// The most talkative level that is logged for this request, 0 to 15: other lines need not be sent.
     pub log_level: u8,
-    /// What the process has to take before it runs the request.
-    pub claim: Claim,
     /// Entries that all requests of a server share: the same bytes come again and again.
     pub constants: Entries<'a>,
+}
+
+/// A request as the daemon reads it. Its entries, and those that it shares, are not looked at yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestFrame<'a> {
+    /// What came in front.
+    pub head: RequestHead<'a>,
+    /// What the process has to take before it runs the request.
+    pub claim: Claim,
     /// The entries of this request; a later one wins.
     pub entries: Entries<'a>,
     /// The body.
@@ -112,7 +119,7 @@ pub(super) fn decode(payload: &[u8]) -> Result<RequestFrame<'_>, WireError> {
         cell: fields.u32("a request")?,
         sequence: fields.u64("a request")?,
     };
-    Ok(RequestFrame {
+    let head = RequestHead {
         application_group: fields.bytes(group, "the application group")?,
         script: fields.bytes(script, "the script")?,
         callable: fields.bytes(callable, "the callable")?,
@@ -123,9 +130,12 @@ pub(super) fn decode(payload: &[u8]) -> Result<RequestFrame<'_>, WireError> {
         request_start,
         queue_start,
         log_level,
+        constants: Entries::new(fields.bytes(constants, "the constants")?),
+    };
+    Ok(RequestFrame {
+        head,
         claim,
-        constants: Entries::new(fields.bytes(constants, "the constants")?)?,
-        entries: Entries::new(fields.bytes(entries, "the entries")?)?,
+        entries: Entries::new(fields.bytes(entries, "the entries")?),
         body: body(form, body_length, fields.0)?,
     })
 }
@@ -141,33 +151,6 @@ fn body(form: u8, length: u64, rest: &[u8]) -> Result<BodyForm<'_>, WireError> {
         (STREAM, 0) => Ok(BodyForm::Stream),
         _ => Err(WireError::Value("a request's body")),
     }
-}
-
-/// What is known of a request before its entries are.
-#[derive(Clone, Copy, Debug)]
-pub struct RequestHead<'a> {
-    /// See [`RequestFrame`], here and below.
-    pub application_group: &'a [u8],
-    /// The script.
-    pub script: &'a [u8],
-    /// The callable.
-    pub callable: &'a [u8],
-    /// The resource.
-    pub resource: &'a [u8],
-    /// The script's time.
-    pub mtime: Option<i64>,
-    /// `TARGET_*` bits.
-    pub target_flags: u32,
-    /// `REQUEST_*` bits.
-    pub request_flags: u32,
-    /// Microseconds.
-    pub request_start: i64,
-    /// Microseconds.
-    pub queue_start: i64,
-    /// 0 to 15.
-    pub log_level: u8,
-    /// Made by [`push_entry`] and [`push_named`].
-    pub constants: &'a [u8],
 }
 
 /// What the sender does about the body.
@@ -216,7 +199,7 @@ impl<'v> RequestEncoder<'v> {
             head.script,
             head.callable,
             head.resource,
-            head.constants,
+            head.constants.as_bytes(),
         ];
         for text in texts {
             // Texts of 4 GiB make the frame too long whatever their length fields say.

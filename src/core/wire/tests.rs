@@ -25,7 +25,7 @@ fn head(constants: &[u8]) -> RequestHead<'_> {
         request_start: 1_700_000_000_000_000,
         queue_start: 1_700_000_000_000_001,
         log_level: 7,
-        constants,
+        constants: Entries::new(constants),
     }
 }
 
@@ -61,18 +61,12 @@ fn a_request_comes_back_as_it_was() {
         let ToDaemon::Request(got) = got else {
             panic!("{got:?}")
         };
-        assert_eq!(got.application_group, b"host|/app");
-        assert_eq!(got.script, b"/srv/app.wsgi");
-        assert_eq!(got.callable, b"application");
-        assert_eq!(got.resource, b"/srv/app.wsgi/x");
-        assert_eq!(got.mtime, Some(-5));
-        assert_eq!((got.target_flags, got.request_flags), (1, 6));
-        assert_eq!(got.request_start, 1_700_000_000_000_000);
-        assert_eq!(got.queue_start, 1_700_000_000_000_001);
-        assert_eq!((got.log_level, got.claim), (7, Claim::NONE));
-        let constants: Vec<_> = got.constants.iter().collect();
+        let mut constants = Vec::new();
+        push_entry(&mut constants, id::SERVER_SOFTWARE, b"Apache");
+        assert_eq!((got.head, got.claim), (head(&constants), Claim::NONE));
+        let constants = all(got.head.constants);
         assert_eq!(constants, [(id::SERVER_SOFTWARE, &b""[..], &b"Apache"[..])]);
-        let entries: Vec<_> = got.entries.iter().collect();
+        let entries = all(got.entries);
         let expected = [
             (id::REQUEST_METHOD, &b""[..], &b"GET"[..]),
             (0, b"my.key", b"caf\xe9"),
@@ -340,8 +334,26 @@ fn entries_that_nobody_could_read_are_not_sent() {
     push_entry(&mut out, 70_000, b"x");
     push_named(&mut out, &vec![b'n'; 65_536], b"x");
     assert!(out.is_empty());
-    assert!(Entries::new(&[200, 0, 0, 0, 0, 0]).is_err());
-    assert!(Entries::new(&[1]).is_err());
+}
+
+#[test]
+fn nothing_comes_after_an_entry_that_is_none() {
+    let mut bytes = Vec::new();
+    push_entry(&mut bytes, id::REQUEST_METHOD, b"GET");
+    let whole = bytes.len();
+    for none in [&[200, 0, 0, 0, 0, 0][..], &[1], &[4, 0, 99, 0, 0, 0, 1]] {
+        bytes.truncate(whole);
+        bytes.extend_from_slice(none);
+        push_entry(&mut bytes, id::REQUEST_METHOD, b"GET");
+        let read: Vec<_> = Entries::new(&bytes).iter().collect();
+        assert_eq!(read.len(), 2, "{none:?}");
+        assert!(read[0].is_ok() && read[1].is_err(), "{read:?}");
+    }
+}
+
+/// Entries that can be read.
+fn all(entries: Entries<'_>) -> Vec<Entry<'_>> {
+    entries.iter().collect::<Result<_, _>>().unwrap()
 }
 
 fn text() -> impl Strategy<Value = Vec<u8>> {
@@ -368,7 +380,7 @@ proptest! {
         let mut encoder = RequestEncoder::new(&mut out, &RequestHead {
             application_group: &texts[0], script: &texts[1], callable: &texts[2], resource: &texts[3], mtime,
             target_flags: 3, request_flags: 4, request_start: numbers[0], queue_start: numbers[1], log_level: 0,
-            constants: &[],
+            constants: Entries::EMPTY,
         });
         for (id, name, value) in &entries {
             match id {
@@ -381,11 +393,12 @@ proptest! {
         let (got, used) = frame(decode_to_daemon(&out).unwrap());
         prop_assert_eq!(used, out.len());
         let ToDaemon::Request(got) = got else { panic!("{got:?}") };
-        prop_assert_eq!([got.application_group, got.script, got.callable, got.resource], [&texts[0][..], &texts[1], &texts[2], &texts[3]]);
-        prop_assert_eq!((got.mtime, got.request_start, got.queue_start), (mtime, numbers[0], numbers[1]));
+        let head = got.head;
+        prop_assert_eq!([head.application_group, head.script, head.callable, head.resource], [&texts[0][..], &texts[1], &texts[2], &texts[3]]);
+        prop_assert_eq!((head.mtime, head.request_start, head.queue_start), (mtime, numbers[0], numbers[1]));
         prop_assert_eq!(got.body, BodyForm::Inline(&inline));
         let expected: Vec<_> = entries.iter().map(|(id, name, value)| (*id, if *id == 0 { &name[..] } else { b"" }, &value[..])).collect();
-        prop_assert_eq!(got.entries.iter().collect::<Vec<_>>(), expected);
+        prop_assert_eq!(all(got.entries), expected);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rsgi_bridge::facts::{ConstantsBlock, FieldList};
-use rsgi_core::wire::Entries;
+use rsgi_core::wire::{Entries, WireError};
 
 /// The most blocks: one for each server of httpd that uses the group. What comes beyond is put into each request, for
 /// neither this nor the layer ever forgets a block.
@@ -23,49 +23,60 @@ pub(super) struct LastBlock(Option<(Box<[u8]>, Arc<ConstantsBlock>)>);
 
 impl Constants {
     /// The block of these entries; none where there are none, or where too many blocks are there already.
+    ///
+    /// # Errors
+    /// They are no entries.
     pub(super) fn block(
         &self,
         entries: Entries<'_>,
         last: &mut LastBlock,
-    ) -> Option<Arc<ConstantsBlock>> {
+    ) -> Result<Option<Arc<ConstantsBlock>>, WireError> {
         let bytes = entries.as_bytes();
         if bytes.is_empty() {
-            return None;
+            return Ok(None);
         }
         if let Some((known, block)) = &last.0
             && **known == *bytes
         {
-            return Some(Arc::clone(block));
+            return Ok(Some(Arc::clone(block)));
         }
         let mut blocks = self.blocks.lock();
         let block = match blocks.get(bytes) {
             Some(block) => Arc::clone(block),
-            None if blocks.len() >= MOST => return None,
+            None if blocks.len() >= MOST => return Ok(None),
             None => {
-                let block = Arc::new(ConstantsBlock::new(&list(entries)));
+                let block = Arc::new(ConstantsBlock::new(&list(entries)?));
                 blocks.insert(bytes.into(), Arc::clone(&block));
                 block
             }
         };
         last.0 = Some((bytes.into(), Arc::clone(&block)));
-        Some(block)
+        Ok(Some(block))
     }
 }
 
-fn list<'a>(entries: Entries<'a>) -> FieldList<'a> {
+fn list(entries: Entries<'_>) -> Result<FieldList<'_>, WireError> {
     let mut list = FieldList::with_capacity(16);
-    push_all(entries, &mut list);
-    list
+    push_all(entries, &mut list)?;
+    Ok(list)
 }
 
 /// Adds entries to a list.
-pub(super) fn push_all<'a>(entries: Entries<'a>, list: &mut FieldList<'a>) {
-    for (id, name, value) in entries {
+///
+/// # Errors
+/// They are no entries.
+pub(super) fn push_all<'a>(
+    entries: Entries<'a>,
+    list: &mut FieldList<'a>,
+) -> Result<(), WireError> {
+    for entry in entries {
+        let (id, name, value) = entry?;
         match id {
             0 => list.push_named(name, value),
             _ => list.push(id, value),
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -85,8 +96,8 @@ mod tests {
         let mut last = LastBlock::default();
         let mut block = |value: &str| {
             let bytes = encoded(value);
-            let entries = Entries::new(&bytes).unwrap();
-            constants.block(entries, &mut last).map(|block| block.id())
+            let block = constants.block(Entries::new(&bytes), &mut last).unwrap();
+            block.map(|block| block.id())
         };
         let first = block("80");
         assert!(first.is_some());
@@ -98,6 +109,9 @@ mod tests {
         assert_eq!(block("another"), None);
         assert_eq!(block("80"), first);
         let none = constants.block(Entries::EMPTY, &mut LastBlock::default());
-        assert!(none.is_none());
+        assert!(none.unwrap().is_none());
+        let cut = Entries::new(&[4, 0, 9, 0, 0, 0, 1]);
+        let fresh = Constants::default();
+        assert!(fresh.block(cut, &mut LastBlock::default()).is_err());
     }
 }

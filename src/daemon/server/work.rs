@@ -3,6 +3,7 @@
 //! It is the source that the Python layer's loop (or a test's) takes requests from: that decides when a thread waits,
 //! and how many it takes in a row.
 
+use std::fmt;
 use std::mem;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -120,9 +121,9 @@ impl<'s> Worker<'s> {
     fn take(&mut self, seat: Seat<'s>, mut connection: Connection) -> Option<Work<'s>> {
         let daemon_start = micros();
         let (bytes, length) = mem::take(&mut self.buffer).into_memory();
-        let Ok(summary) = self.summary(&bytes[..length]) else {
-            // It was a request when it was read.
-            return None;
+        let summary = match self.summary(&bytes[..length]) {
+            Ok(summary) => summary,
+            Err(error) => return refuse(&connection, &error),
         };
         let is_shared = summary.constants.is_some();
         let mut room = mem::take(&mut self.room);
@@ -132,9 +133,9 @@ impl<'s> Worker<'s> {
         });
         let request = match made {
             Ok(request) => request,
-            Err((_, room)) => {
+            Err((error, room)) => {
                 self.keep(room);
-                return None;
+                return refuse(&connection, &error);
             }
         };
         // From here on it is run and nowhere else.
@@ -169,14 +170,14 @@ impl<'s> Worker<'s> {
         let constants = &self.server.constants;
         Ok(Summary {
             claim: request.claim,
-            constants: constants.block(request.constants, &mut self.last_block),
+            constants: constants.block(request.head.constants, &mut self.last_block)?,
             body: match request.body {
                 BodyForm::None | BodyForm::Inline(_) => Form::Given,
                 BodyForm::File { length } => Form::File(length),
                 BodyForm::Stream => Form::Stream,
             },
-            log_level: request.log_level,
-            is_activity: request.request_flags & REQUEST_IGNORE_ACTIVITY == 0,
+            log_level: request.head.log_level,
+            is_activity: request.head.request_flags & REQUEST_IGNORE_ACTIVITY == 0,
         })
     }
 
@@ -246,15 +247,25 @@ impl Server {
             Err(broken) => {
                 buffer.clear();
                 if !broken.is_usual() {
-                    log::warn(format_args!(
-                        "RSGI0420: a connection of httpd's process {} is closed: {broken}",
-                        connection.pid()
-                    ));
+                    tell_broken(&connection, &broken);
                 }
             }
         }
         None
     }
+}
+
+/// Says that a child has sent what is no request; the connection is closed when it drops.
+fn refuse<T>(connection: &Connection, error: &WireError) -> Option<T> {
+    tell_broken(connection, error);
+    None
+}
+
+fn tell_broken(connection: &Connection, why: &dyn fmt::Display) {
+    log::warn(format_args!(
+        "RSGI0420: a connection of httpd's process {} is closed: {why}",
+        connection.pid()
+    ));
 }
 
 /// The request that the bytes are.
@@ -275,10 +286,11 @@ fn describe<'b>(
     daemon_start: i64,
 ) -> Result<Description<'b>, WireError> {
     let request = request(bytes)?;
+    let head = request.head;
     if !is_shared {
-        push_all(request.constants, &mut fields);
+        push_all(head.constants, &mut fields)?;
     }
-    push_all(request.entries, &mut fields);
+    push_all(request.entries, &mut fields)?;
     let (body, is_complete): (&[u8], bool) = match request.body {
         BodyForm::None => (&[], true),
         BodyForm::Inline(body) => (body, true),
@@ -291,18 +303,18 @@ fn describe<'b>(
     };
     Ok(Description {
         target: TargetFacts {
-            application_group: request.application_group,
-            script: request.script,
-            callable: request.callable,
-            resource: request.resource,
-            mtime: request.mtime,
-            flags: request.target_flags & abi::TARGET_RELOADING,
+            application_group: head.application_group,
+            script: head.script,
+            callable: head.callable,
+            resource: head.resource,
+            mtime: head.mtime,
+            flags: head.target_flags & abi::TARGET_RELOADING,
         },
         fields,
         body,
-        flags: request.request_flags & LAYER_FLAGS | complete,
-        request_start: request.request_start,
-        queue_start: request.queue_start,
+        flags: head.request_flags & LAYER_FLAGS | complete,
+        request_start: head.request_start,
+        queue_start: head.queue_start,
         daemon_start,
     })
 }

@@ -126,7 +126,7 @@ fn request(body: BodyPlan) -> Vec<u8> {
         request_start: 1,
         queue_start: 2,
         log_level: 7,
-        constants: b"",
+        constants: Entries::EMPTY,
     };
     RequestEncoder::new(&mut frame, &head).finish(body).unwrap();
     frame

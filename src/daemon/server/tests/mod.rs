@@ -16,7 +16,8 @@ use rsgi_bridge::host::{Blocks, HeadView, Outcome, ReadError, RequestHost, SendF
 use rsgi_bridge::serve::{Job, Next, RequestSource};
 use rsgi_core::name::id;
 use rsgi_core::wire::{
-    AbortReason, BodyPlan, Decoded, Hello, RequestEncoder, RequestHead, ToChild, decode_to_child,
+    AbortReason, BodyPlan, Decoded, Entries, Hello, RequestEncoder, RequestHead, ToChild,
+    decode_to_child,
 };
 
 use super::*;
@@ -148,7 +149,7 @@ fn request(script: &str, plan: BodyPlan) -> Vec<u8> {
         request_start: 0,
         queue_start: 0,
         log_level: 6,
-        constants: &[],
+        constants: Entries::EMPTY,
     };
     let mut encoder = RequestEncoder::new(&mut out, &head);
     encoder.entry(id::REQUEST_METHOD, b"GET");

@@ -32,7 +32,17 @@ fn garbage_closes_the_connection_with_one_line() {
         out
     };
     let huge = [0xff; 64];
-    for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], &huge, &twice, &body] {
+    // The last entry, SERVER_PROTOCOL, with a key that does not exist.
+    let mut unread = request.clone();
+    let key = unread.len() - b"HTTP/1.1".len() - 6;
+    unread[key..key + 2].fill(0xff);
+    for bytes in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        &huge,
+        &twice,
+        &body,
+        &unread,
+    ] {
         let mut child = daemon.connect();
         child.write(bytes);
         assert!(is_closed(&mut child));
@@ -41,7 +51,7 @@ fn garbage_closes_the_connection_with_one_line() {
     until("a line for each", || {
         let log = daemon.log();
         let told = log.iter().filter(|line| line.contains("RSGI0420"));
-        told.count() == 4
+        told.count() == 5
     });
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use rsgi_core::name::id;
 use rsgi_core::wire::{
-    AbortReason, BodyPlan, Decoded, Hello, RequestEncoder, RequestHead, ToChild, decode_to_child,
+    AbortReason, BodyPlan, Decoded, Entries, Hello, RequestEncoder, RequestHead, ToChild,
+    decode_to_child,
 };
 use rsgi_daemon::sys::memory;
 use rsgi_daemon::sys::socket::{
@@ -149,7 +150,7 @@ impl Child {
             request_start: 1,
             queue_start: 2,
             log_level: 8,
-            constants: &constants,
+            constants: Entries::new(&constants),
         };
         let mut encoder = RequestEncoder::new(&mut out, &head);
         encoder.entry(id::REQUEST_METHOD, b"POST");
