@@ -250,6 +250,16 @@ pub struct Host {
     pub is_https: extern "C" fn(ctx: *mut c_void) -> c_int,
     /// A variable of mod_ssl: 1 and its value, which stays until the next call; or 0. Attached.
     pub variable: extern "C" fn(ctx: *mut c_void, name: Bytes, value: *mut Bytes) -> c_int,
+    /// Whether a line of this level would be written for the request. Never waits.
+    pub log_enabled: extern "C" fn(ctx: *mut c_void, level: u32) -> c_int,
+    /// `log` for a line that the application wrote, with the path of its source and the line in it.
+    pub log_at: extern "C" fn(ctx: *mut c_void, level: u32, text: Bytes, source: Bytes, line: u32),
+    /// [`Process::server_metrics`] by way of the request.
+    pub server_metrics: extern "C" fn(
+        ctx: *mut c_void,
+        place: *mut c_void,
+        take: extern "C" fn(*mut c_void, Bytes),
+    ) -> c_int,
 }
 
 /// What the host does for the process.

@@ -15,6 +15,7 @@ pub mod config;
 pub mod identity;
 pub mod log;
 pub mod monitor;
+mod notice;
 pub mod order;
 pub mod program;
 pub mod python;

@@ -64,22 +64,37 @@ fn with_nul(text: &[u8]) -> Vec<c_char> {
         .collect()
 }
 
-/// Logs one line for a request.
+/// Whether a line of this level would be written for a request.
 ///
 /// # Safety
 /// `request` is a live request of the calling thread.
-pub(super) unsafe fn request(request: *const ffi::request_rec, level: u32, text: &[u8]) {
+pub(super) unsafe fn request_enabled(request: *const ffi::request_rec, level: u32) -> bool {
+    // SAFETY: a live request (caller).
+    unsafe { ffi::ap_get_request_module_loglevel(request, module_index()) >= level as c_int }
+}
+
+/// Logs one line for a request; with a source file and a line in it where it has a place (`%F` of ErrorLogFormat).
+///
+/// # Safety
+/// `request` is a live request of the calling thread.
+pub(super) unsafe fn request(
+    request: *const ffi::request_rec,
+    level: u32,
+    text: &[u8],
+    place: Option<(&CStr, i32)>,
+) {
     let index = module_index();
     // SAFETY: a live request (caller).
-    if unsafe { ffi::ap_get_request_module_loglevel(request, index) } < level as c_int {
+    if !unsafe { request_enabled(request, level) } {
         return;
     }
     let text = with_nul(text);
+    let (file, line) = place.map_or((ptr::null(), 0), |(file, line)| (file.as_ptr(), line));
     // SAFETY: a live request (caller); the format takes exactly one C string.
     unsafe {
         ffi::ap_log_rerror_(
-            ptr::null(),
-            0,
+            file,
+            line,
             index,
             level as c_int,
             0,

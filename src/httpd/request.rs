@@ -1,6 +1,6 @@
 //! A request (`request_rec`, httpd.h) as values: bytes that live as long as the request.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
@@ -478,6 +478,23 @@ impl<'r> Request<'r> {
     /// Logs one line for it.
     pub(crate) fn log(self, level: u32, text: &[u8]) {
         // SAFETY: a live request of this thread (type invariant).
-        unsafe { log::request(self.as_ptr(), level, text) };
+        unsafe { log::request(self.as_ptr(), level, text, None) };
+    }
+
+    /// Whether a line of this level would be written.
+    pub(crate) fn is_logged(self, level: u32) -> bool {
+        // SAFETY: a live request of this thread (type invariant).
+        unsafe { log::request_enabled(self.as_ptr(), level) }
+    }
+
+    /// Logs one line that was made at a line of a source file.
+    pub(crate) fn log_at(self, level: u32, text: &[u8], source: &[u8], line: u32) {
+        // A path with a NUL in it is none.
+        let source = CString::new(source).ok().filter(|path| !path.is_empty());
+        let place = source
+            .as_deref()
+            .map(|path| (path, i32::try_from(line).unwrap_or(0)));
+        // SAFETY: a live request of this thread (type invariant).
+        unsafe { log::request(self.as_ptr(), level, text, place) };
     }
 }

@@ -9,7 +9,7 @@ use rsgi_bridge::abi::level;
 use rsgi_core::wire::{BodyOutcome, HeadFrame};
 use rsgi_daemon::client::{self, BodyPiece, Front, HeadAction, MemoryFile, Passing};
 
-use super::head;
+use super::{head, server_metrics};
 use crate::apr::{Block, FilePart, fault};
 use crate::httpd::{Body, BodyError, Delivery, Request, Response};
 
@@ -232,6 +232,14 @@ impl Front for ApacheFront<'_> {
 
     fn log(&mut self, level: u8, text: &[u8]) {
         self.request.log(level.into(), text);
+    }
+
+    fn log_at(&mut self, level: u8, text: &[u8], source: &[u8], line: u32) {
+        self.request.log_at(level.into(), text, source, line);
+    }
+
+    fn server_metrics(&mut self) -> Option<String> {
+        server_metrics::text()
     }
 
     fn read_body(&mut self, buffer: &mut [u8]) -> Result<BodyPiece, BodyOutcome> {

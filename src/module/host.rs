@@ -148,6 +148,14 @@ impl RequestHost for ApacheHost<'_> {
         self.request.log(level, text);
     }
 
+    fn log_enabled(&mut self, level: u32) -> bool {
+        self.request.is_logged(level)
+    }
+
+    fn log_at(&mut self, level: u32, text: &[u8], source: &[u8], line: u32) {
+        self.request.log_at(level, text, source, line);
+    }
+
     fn is_https(&mut self) -> bool {
         self.request.is_https()
     }

@@ -47,7 +47,7 @@ pub(crate) fn class(py: Python<'_>, kit: &Kit) -> PyResult<Py<PyAny>> {
 }
 
 /// The server's level for one of `logging`.
-pub(crate) const fn level_of(number: i64) -> u32 {
+const fn level_of(number: i64) -> u32 {
     match number {
         50.. => level::CRIT,
         40.. => level::ERROR,
@@ -57,8 +57,16 @@ pub(crate) const fn level_of(number: i64) -> u32 {
     }
 }
 
-/// Logs each line of a record.
-pub(crate) fn write(number: i64, text: &Bound<'_, PyAny>) -> PyResult<()> {
+/// Whether a record of that level would be written: for the request that the thread runs, or outside of any.
+pub(crate) fn is_logged(number: i64) -> bool {
+    let level = level_of(number);
+    exchange::current()
+        .and_then(|exchange| exchange.log_enabled(level))
+        .unwrap_or_else(|| process::log_enabled(level))
+}
+
+/// Logs each line of a record that was made at a line of a source file.
+pub(crate) fn write(number: i64, text: &Bound<'_, PyAny>, place: (&[u8], u32)) -> PyResult<()> {
     let encoded = text.call_method1("encode", ("utf-8", "replace"))?;
     let text = String::from_utf8_lossy(encoded.extract::<&[u8]>()?);
     let level = level_of(number);
@@ -66,7 +74,8 @@ pub(crate) fn write(number: i64, text: &Bound<'_, PyAny>) -> PyResult<()> {
         Some(exchange) => {
             let script = exchange.script();
             report::each_line(&text, |line| {
-                exchange.log(level, &[b"[script ", &script[..], b"] ", line].concat());
+                let line = [b"[script ", &script[..], b"] ", line].concat();
+                exchange.log_at(level, &line, place);
             });
         }
         None => report::each_line(&text, |line| process::log(level, line)),

@@ -213,36 +213,70 @@ fn the_server_s_figures_need_their_switch() {
     server.finish();
 }
 
-#[test]
-fn the_server_s_figures_have_every_worker() {
-    let server = Server::builder()
-        .embedded()
-        .processes(2)
-        .threads(4)
-        .conf("WSGIServerMetrics On")
-        .serve(APP)
-        .start();
+/// What httpd's scoreboard says in a server with two children of four threads.
+#[track_caller]
+fn tells_of_every_worker(server: &Server, is_child: &str) {
     says(
-        &server,
+        server,
         "','.join(sorted(mod_wsgi.server_metrics()))",
         "current_time,processes,restart_time,running_generation,running_time,server_limit,thread_limit",
     );
     says(
-        &server,
+        server,
         "(lambda m: (m['server_limit'], m['thread_limit'], len(m['processes']), {len(p['workers']) for p in m['processes']}, \
-         sum(1 for p in m['processes'] if p['pid']), os.getpid() in [p['pid'] for p in m['processes']], \
-         type(m['running_time']).__name__, m['restart_time'] <= m['current_time'], m['running_generation']))\
-         (mod_wsgi.server_metrics())",
-        "(6, 4, 6, {4}, 2, True, 'int', True, 0)",
+         sum(1 for p in m['processes'] if p['pid']), type(m['running_time']).__name__, \
+         m['restart_time'] <= m['current_time'], m['running_generation']))(mod_wsgi.server_metrics())",
+        "(6, 4, 6, {4}, 2, 'int', True, 0)",
     );
     says(
-        &server,
-        "(lambda p: (','.join(sorted(p)), p['quiescing'], ','.join(sorted(p['workers'][0])), \
-         'W' in [w['status'] for w in p['workers']], set(type(w['start_time']).__name__ for w in p['workers'])))\
-         ([p for p in mod_wsgi.server_metrics()['processes'] if p['pid'] == os.getpid()][0])",
+        server,
+        &format!(
+            "(lambda p: (','.join(sorted(p)), p['quiescing'], ','.join(sorted(p['workers'][0])), \
+             'W' in [w['status'] for w in p['workers']], set(type(w['start_time']).__name__ for w in p['workers'])))\
+             ([p for p in mod_wsgi.server_metrics()['processes'] if {is_child}][0])"
+        ),
         "('generation,pid,process_num,quiescing,workers', False, \
          'access_count,bytes_served,client,generation,last_used,request,start_time,status,stop_time,thread_num,vhost', \
          True, {'float'})",
     );
+}
+
+fn two_children() -> Builder {
+    Server::builder().processes(2).threads(4)
+}
+
+#[test]
+fn the_server_s_figures_have_every_worker() {
+    let server = two_children()
+        .embedded()
+        .conf("WSGIServerMetrics On")
+        .serve(APP)
+        .start();
+    tells_of_every_worker(&server, "p['pid'] == os.getpid()");
+    server.finish();
+}
+
+#[test]
+fn the_server_s_figures_are_there_in_a_group_whose_option_says_so() {
+    let server = two_children()
+        .daemon("told", "processes=1 threads=3 server-metrics=On")
+        .conf("WSGIChunkedRequest On")
+        .serve(APP)
+        .start();
+    tells_of_every_worker(&server, "p['pid'] == int(environ['mod_wsgi.server_pid'])");
+    // Also to one that has a long body in front of it.
+    let request = Request::new("POST", "/asking").chunked(&[&[b'x'; 100_000], b"y"]);
+    assert_eq!(server.ask(&request).ok().text(), "dict 100001 dict");
+    server.finish();
+}
+
+#[test]
+fn the_switch_for_apache_s_processes_is_not_that_of_groups() {
+    let server = Server::builder()
+        .daemon("untold", "processes=1 threads=3")
+        .conf("WSGIServerMetrics On")
+        .serve(APP)
+        .start();
+    says(&server, "mod_wsgi.server_metrics()", "None");
     server.finish();
 }

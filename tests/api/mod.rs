@@ -53,6 +53,8 @@ def application(environ, start_response):
         raise ValueError("from the application")
     if path == "/late":
         return late(start_response)
+    if path == "/asking":
+        return asking(environ, start_response)
     text = "read %d" % len(environ["wsgi.input"].read())
     if path in ("/ask", "/now"):
         if path == "/ask":
@@ -70,6 +72,13 @@ def application(environ, start_response):
     if path == "/many":
         return [b"y" * 30000, b"z" * 30000]
     return [text.encode()]
+
+def asking(environ, start_response):
+    kinds = [type(mod_wsgi.server_metrics()).__name__]
+    kinds.append(str(len(environ["wsgi.input"].read())))
+    kinds.append(type(mod_wsgi.server_metrics()).__name__)
+    start_response("200 OK", [])
+    return [" ".join(kinds).encode()]
 
 def late(start_response):
     start_response("200 OK", [])

@@ -183,6 +183,28 @@ fn the_handler_for_logging_keeps_levels_and_lines() {
 }
 
 #[test]
+fn records_keep_the_place_in_the_source_and_the_level_of_their_host() {
+    let source = format!(
+        "{APP}\nimport logging\nlog = logging.getLogger('own')\nlog.setLevel(1)\nlog.propagate = False\n\
+         log.addHandler(mod_wsgi.LogHandler())\ndef say():\n    log.info('from a line')\n    log.debug('in detail')\n"
+    );
+    let server = Server::builder()
+        .conf("ErrorLogFormat \"[%t] [%m:%l] [pid %P] at %F: %M\"")
+        .serve(&source)
+        .conf("<Location />\nLogLevel wsgi:debug\n</Location>")
+        .start();
+    says(&server, "say()", "None");
+    let line = server.expect_log("from a line");
+    let number = source
+        .lines()
+        .position(|line| line.contains("'from a line'"));
+    let place = format!("app.wsgi({}): ", number.unwrap() + 1);
+    assert!(line.text.contains(&place), "{place:?}: {}", line.text);
+    assert_eq!(server.expect_log("in detail").level, "debug");
+    server.finish();
+}
+
+#[test]
 fn what_a_thread_logs_outside_of_a_request_has_no_script() {
     let source = format!(
         "{APP}\nimport logging\nlog = logging.getLogger('own')\nlog.setLevel(1)\nlog.propagate = False\n\

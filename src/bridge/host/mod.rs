@@ -52,6 +52,21 @@ pub trait RequestHost {
     fn variable(&mut self, _name: &[u8]) -> Option<&[u8]> {
         None
     }
+
+    /// Whether a line of this level would be written for the request.
+    fn log_enabled(&mut self, _level: u32) -> bool {
+        true
+    }
+
+    /// [`RequestHost::log`] for a line that the application wrote, with the path of its source and the line in it.
+    fn log_at(&mut self, level: u32, text: &[u8], _source: &[u8], _line: u32) {
+        self.log(level, text);
+    }
+
+    /// What httpd as a whole does, as the JSON object of [`abi::Process::server_metrics`]; none where it cannot be asked.
+    fn server_metrics(&mut self) -> Option<String> {
+        None
+    }
 }
 
 /// What became of a send.

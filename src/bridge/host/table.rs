@@ -29,6 +29,9 @@ impl<'h, H: RequestHost> Context<'h, H> {
         log: log::<H>,
         is_https: is_https::<H>,
         variable: variable::<H>,
+        log_enabled: log_enabled::<H>,
+        log_at: log_at::<H>,
+        server_metrics: server_metrics::<H>,
     };
 
     pub(crate) fn new(host: &'h mut H) -> Self {
@@ -183,5 +186,51 @@ extern "C" fn variable<H: RequestHost>(ctx: *mut c_void, name: Bytes, value: *mu
             1
         }
         _ => 0,
+    }
+}
+
+extern "C" fn log_enabled<H: RequestHost>(ctx: *mut c_void, level: u32) -> c_int {
+    // SAFETY: the layer passes on what `handle` was given.
+    let Some(context) = (unsafe { context::<H>(ctx) }) else {
+        return 0;
+    };
+    context.call("log_enabled", 0, |host| {
+        c_int::from(host.log_enabled(level))
+    })
+}
+
+extern "C" fn log_at<H: RequestHost>(
+    ctx: *mut c_void,
+    level: u32,
+    text: Bytes,
+    source: Bytes,
+    line: u32,
+) {
+    // SAFETY: the layer passes on what `handle` was given.
+    let Some(context) = (unsafe { context::<H>(ctx) }) else {
+        return;
+    };
+    // SAFETY: the ABI has the layer keep the text alive during the call.
+    let text = unsafe { text.as_slice() };
+    // SAFETY: as above.
+    let source = unsafe { source.as_slice() };
+    context.call("log_at", (), |host| host.log_at(level, text, source, line));
+}
+
+extern "C" fn server_metrics<H: RequestHost>(
+    ctx: *mut c_void,
+    place: *mut c_void,
+    take: extern "C" fn(*mut c_void, Bytes),
+) -> c_int {
+    // SAFETY: the layer passes on what `handle` was given.
+    let Some(context) = (unsafe { context::<H>(ctx) }) else {
+        return 0;
+    };
+    match context.call("server_metrics", None, H::server_metrics) {
+        Some(text) => {
+            take(place, Bytes::new(text.as_bytes()));
+            1
+        }
+        None => 0,
     }
 }

@@ -217,6 +217,40 @@ fn an_answer_comes_back_frame_by_frame() {
 }
 
 #[test]
+fn a_line_of_the_application_has_its_place() {
+    let at = |level, place, text| {
+        let mut out = Vec::new();
+        push_log_at(&mut out, level, place, text);
+        out
+    };
+    let line = |level, source, line, text| ToChild::LogAt {
+        level,
+        source,
+        line,
+        text,
+    };
+    let out = at(6, (b"/srv/app.py", 17), b"a line");
+    let (got, used) = frame(decode_to_child(&out).unwrap());
+    assert_eq!(got, line(6, b"/srv/app.py", 17, b"a line"));
+    assert_eq!(used, out.len());
+    for path in [&b"/srv/a\npp.py"[..], &[b'x'; MAX_SOURCE + 1]] {
+        let out = at(99, (path, 18), b"");
+        let (got, _) = frame(decode_to_child(&out).unwrap());
+        assert_eq!(got, line(15, b"", 18, b""));
+    }
+    let mut bad = out;
+    let place = bad.windows(5).position(|part| part == b"/srv/").unwrap();
+    bad[place] = b'\n';
+    assert!(decode_to_child(&bad).is_err());
+    let mut asked = Vec::new();
+    push_ask_server(&mut asked);
+    assert_eq!(
+        frame(decode_to_child(&asked).unwrap()).0,
+        ToChild::AskServer
+    );
+}
+
+#[test]
 fn long_data_goes_out_in_several_frames() {
     let data = vec![7; MAX_DATA + 1];
     let mut out = Vec::new();

@@ -12,6 +12,9 @@ pub const MAX_DATA: usize = 128 * 1024;
 /// Bytes that a log line may have.
 pub const MAX_LOG: usize = 16 * 1024;
 
+/// Bytes that the path of a source file may have.
+pub const MAX_SOURCE: usize = 1024;
+
 /// Stands for "not known" in the place of a length.
 const NO_LENGTH: u64 = u64::MAX;
 
@@ -25,6 +28,8 @@ mod kind {
     pub(super) const LOG: u8 = 72;
     pub(super) const STATUS: u8 = 73;
     pub(super) const STALE: u8 = 74;
+    pub(super) const LOG_AT: u8 = 75;
+    pub(super) const ASK_SERVER: u8 = 76;
 }
 
 /// Why a response cannot be completed.
@@ -102,6 +107,20 @@ pub enum ToChild<'a> {
         /// The line.
         text: &'a [u8],
     },
+    /// The same for a line that the application wrote, with the place in its source.
+    LogAt {
+        /// httpd's number of the level, 0 to 15.
+        level: u8,
+        /// Path of the source file.
+        source: &'a [u8],
+        /// Line in it.
+        line: u32,
+        /// The line.
+        text: &'a [u8],
+    },
+    /// The application asks what httpd as a whole does. The answer, its length as u32 before it, goes into the socket
+    /// whose descriptor came with the frame; a length of 0 says that there is none.
+    AskServer,
     /// Nothing was sent: answer with this, 400 to 599.
     Status(u16),
     /// The script changed and this process ends: ask another one.
@@ -114,9 +133,10 @@ fn limit(of: u8) -> Option<usize> {
         kind::DATA => Some(MAX_DATA),
         kind::FILE => Some(16),
         kind::LOG => Some(MAX_LOG + 1),
+        kind::LOG_AT => Some(MAX_LOG + MAX_SOURCE + 7),
         kind::STATUS => Some(2),
         kind::ABORT => Some(1),
-        kind::NEED_BODY | kind::END | kind::STALE => Some(0),
+        kind::NEED_BODY | kind::END | kind::STALE | kind::ASK_SERVER => Some(0),
         _ => None,
     }
 }
@@ -141,6 +161,8 @@ pub fn decode_to_child(bytes: &[u8]) -> Result<Decoded<ToChild<'_>>, WireError> 
         kind::END => ToChild::End,
         kind::ABORT => ToChild::Abort(reason(raw.payload)?),
         kind::LOG => log(raw.payload)?,
+        kind::LOG_AT => log_at(raw.payload)?,
+        kind::ASK_SERVER => ToChild::AskServer,
         kind::STATUS => ToChild::Status(status(raw.payload)?),
         // `split` let no other kind through.
         _ => ToChild::Stale,
@@ -225,6 +247,26 @@ fn log(payload: &[u8]) -> Result<ToChild<'_>, WireError> {
     Ok(ToChild::Log { level, text })
 }
 
+fn log_at(payload: &[u8]) -> Result<ToChild<'_>, WireError> {
+    let mut fields = Fields(payload);
+    let level = fields.u8("a log line")?;
+    if level > 15 {
+        return Err(WireError::Value("a log line's level"));
+    }
+    let line = fields.u32("a log line")?;
+    let source = fields.u16("a log line")?;
+    let source = fields.bytes(source.into(), "a log line's source")?;
+    if source.len() > MAX_SOURCE || has_line_end(source) {
+        return Err(WireError::Value("a log line's source"));
+    }
+    Ok(ToChild::LogAt {
+        level,
+        source,
+        line,
+        text: fields.0,
+    })
+}
+
 fn status(payload: &[u8]) -> Result<u16, WireError> {
     let mut fields = Fields(payload);
     let status = fields.u16("a status")?;
@@ -299,6 +341,30 @@ pub fn push_log(out: &mut Vec<u8>, level: u8, text: &[u8]) {
         out.push(level.min(15));
         out.extend_from_slice(text);
     }
+}
+
+/// Appends a line of the application's for the log, cut to [`MAX_LOG`] bytes, with its place: a path with an end of a line
+/// in it, or of more than [`MAX_SOURCE`] bytes, is left out.
+pub fn push_log_at(out: &mut Vec<u8>, level: u8, (source, line): (&[u8], u32), text: &[u8]) {
+    let text = &text[..text.len().min(MAX_LOG)];
+    let is_path = source.len() <= MAX_SOURCE && !has_line_end(source);
+    let source = if is_path { source } else { b"" };
+    let length = text.len() + source.len() + 7;
+    let Ok(header) = frame::header(kind::LOG_AT, length, MAX_LOG + MAX_SOURCE + 7) else {
+        return;
+    };
+    out.extend_from_slice(&header);
+    out.push(level.min(15));
+    out.extend_from_slice(&line.to_le_bytes());
+    // At most MAX_SOURCE.
+    out.extend_from_slice(&u16::try_from(source.len()).unwrap_or(0).to_le_bytes());
+    out.extend_from_slice(source);
+    out.extend_from_slice(text);
+}
+
+/// Appends "what does httpd do?"; the descriptor for the answer has to be sent with it.
+pub fn push_ask_server(out: &mut Vec<u8>) {
+    push_fixed(out, kind::ASK_SERVER, []);
 }
 
 /// Appends "the application reads the body".

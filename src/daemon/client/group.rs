@@ -104,6 +104,7 @@ impl GroupHandle {
                 0 => self.patience(),
                 seconds => Duration::from_secs(seconds.into()),
             },
+            may_ask: options.server_metrics,
         }
     }
 

@@ -15,8 +15,9 @@ use super::connection::Connection;
 use super::outbox::{AT_ONCE, Outbox, Unsent};
 use super::{Seat, Server};
 use crate::log;
+use crate::notice;
 use crate::sys::fork;
-use crate::sys::socket::Waiting;
+use crate::sys::socket::{Waiting, stream_pair};
 
 /// Blocks of up to this many bytes together are copied behind their head.
 const COPIED: usize = 16 * 1024;
@@ -379,6 +380,42 @@ impl RequestHost for FrameHost<'_> {
     }
 
     fn log(&mut self, level: u32, text: &[u8]) {
+        self.log_by(level, text, |frames, level| {
+            wire::push_log(frames, level, text);
+        });
+    }
+
+    fn log_enabled(&mut self, level: u32) -> bool {
+        level <= self.log_level.into()
+    }
+
+    fn log_at(&mut self, level: u32, text: &[u8], source: &[u8], line: u32) {
+        self.log_by(level, text, |frames, level| {
+            wire::push_log_at(frames, level, (source, line), text);
+        });
+    }
+
+    fn server_metrics(&mut self) -> Option<String> {
+        if self.is_broken || self.is_ended || fork::is_forked() {
+            return None;
+        }
+        let (own, other) = stream_pair().ok()?;
+        // Alone in its call, so that the descriptor is at its frame's bytes.
+        if self.transmit(0, &[], &[], Waiting::Allowed) != Sent::Ok {
+            return None;
+        }
+        wire::push_ask_server(&mut self.out.frames);
+        if self.transmit(0, &[], &[other.as_fd()], Waiting::Allowed) != Sent::Ok {
+            return None;
+        }
+        drop(other);
+        notice::take(&own)
+    }
+}
+
+impl FrameHost<'_> {
+    /// Logs a line by the frame that `push` makes, or, where that cannot be sent at once, by the supervisor's pipe.
+    fn log_by(&mut self, level: u32, text: &[u8], push: impl FnOnce(&mut Vec<u8>, u8)) {
         let level = u8::try_from(level).unwrap_or(15);
         if level > self.log_level {
             return;
@@ -387,7 +424,7 @@ impl RequestHost for FrameHost<'_> {
         if self.is_broken || mark > AT_ONCE || fork::is_forked() {
             return log::line(level, text);
         }
-        wire::push_log(&mut self.out.frames, level, text);
+        push(&mut self.out.frames, level);
         match self.send_rest(Waiting::Never) {
             Ok(()) => {}
             Err(Unsent::WouldBlock) => {

@@ -63,6 +63,25 @@ impl HostRef {
         (code == 1).then(|| unsafe { value.as_slice() }.to_vec())
     }
 
+    /// See [`Host::log_enabled`].
+    pub(crate) fn log_enabled(&self, level: u32) -> bool {
+        (self.table().log_enabled)(self.context, level) != 0
+    }
+
+    /// See [`Host::log_at`].
+    pub(crate) fn log_at(&self, level: u32, text: &[u8], (source, line): (&[u8], u32)) {
+        let (text, source) = (Bytes::new(text), Bytes::new(source));
+        (self.table().log_at)(self.context, level, text, source, line);
+    }
+
+    /// See [`Host::server_metrics`].
+    pub(crate) fn server_metrics(&self) -> Option<Vec<u8>> {
+        let mut text: Vec<u8> = Vec::new();
+        let place = (&raw mut text).cast();
+        let is_known = (self.table().server_metrics)(self.context, place, super::take_text);
+        (is_known != 0).then_some(text)
+    }
+
     /// See [`Host::log`].
     pub(crate) fn log(&self, level: u32, text: &[u8]) {
         (self.table().log)(self.context, level, Bytes::new(text));

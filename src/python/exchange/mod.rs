@@ -226,6 +226,32 @@ impl Exchange {
         self.lock(py).usable().map(|host| host.variable(name))
     }
 
+    /// Whether a line of this level would be written for the request; none where it is over or its owner is in use
+    /// elsewhere.
+    pub(crate) fn log_enabled(&self, level: u32) -> Option<bool> {
+        let host = self.inner.try_lock()?.usable()?;
+        Some(host.log_enabled(level))
+    }
+
+    /// Logs what the application wrote at a place of its source, as [`Exchange::log`] does.
+    pub(crate) fn log_at(&self, level: u32, line: &[u8], place: (&[u8], u32)) {
+        match self.inner.try_lock() {
+            Some(inner) if inner.host.is_some() => {
+                if let Some(host) = inner.host {
+                    host.log_at(level, line, place);
+                }
+            }
+            _ => process::log(level, line),
+        }
+    }
+
+    /// What the server as a whole does, by way of the request.
+    pub(crate) fn server_metrics(&self, py: Python<'_>) -> Option<Vec<u8>> {
+        let inner = self.lock(py);
+        let host = inner.usable()?;
+        gate::outside(py, move || host.server_metrics())
+    }
+
     /// Logs for the request; where the host is in use elsewhere or the request is over, for the process.
     pub(crate) fn log(&self, level: u32, line: &[u8]) {
         match self.inner.try_lock() {

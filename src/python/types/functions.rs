@@ -11,7 +11,7 @@ use rsgi_bridge::abi;
 use super::instance::{self, Arguments, END, Methods, method};
 use crate::events::{self, Callbacks};
 use crate::interpreter::kit_here;
-use crate::{entry, figures, log_handler, process, tracked};
+use crate::{entry, exchange, figures, log_handler, process, tracked};
 
 /// In the order of [`Function`].
 static FUNCTIONS: Methods<13> = Methods([
@@ -145,7 +145,10 @@ unsafe extern "C" fn process_metrics(_: *mut PyObject, _: *mut PyObject) -> *mut
 unsafe extern "C" fn server_metrics(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
     method(|py| {
         let facts = process::facts().filter(|facts| facts.has(abi::START_SERVER_METRICS));
-        let Some(text) = facts.and_then(|facts| entry::server_metrics(&facts.table)) else {
+        let text = facts.and_then(|facts| {
+            entry::server_metrics(&facts.table).or_else(|| exchange::current()?.server_metrics(py))
+        });
+        let Some(text) = text else {
             return Ok(py.None());
         };
         let found = py
@@ -193,7 +196,7 @@ unsafe extern "C" fn is_logged(_: *mut PyObject, number: *mut PyObject) -> *mut 
     method(|py| {
         // SAFETY: CPython gives a live argument.
         let number = unsafe { Bound::from_borrowed_ptr(py, number) };
-        let is_logged = process::log_enabled(log_handler::level_of(number.extract()?));
+        let is_logged = log_handler::is_logged(number.extract()?);
         Ok(is_logged.into_pyobject(py)?.to_owned().into_any().unbind())
     })
 }
@@ -206,8 +209,12 @@ unsafe extern "C" fn log(
     method(|py| {
         // SAFETY: the call's own arguments.
         let arguments = unsafe { Arguments::new(py, arguments, count) };
-        if let (Some(number), Some(text)) = (arguments.get(0), arguments.get(1)) {
-            log_handler::write(number.extract()?, &text)?;
+        if let [Some(number), Some(text), Some(path), Some(line)] =
+            [0, 1, 2, 3].map(|index| arguments.get(index))
+        {
+            let path = path.call_method1("encode", ("utf-8", "replace"))?;
+            let line = line.extract().unwrap_or_default();
+            log_handler::write(number.extract()?, &text, (path.extract()?, line))?;
         }
         Ok(py.None())
     })

@@ -53,6 +53,13 @@ fn encoded(frame: ToChild<'_>) -> Vec<u8> {
         ToChild::End => push_end(&mut out),
         ToChild::Abort(reason) => push_abort(&mut out, reason),
         ToChild::Log { level, text } => push_log(&mut out, level, text),
+        ToChild::LogAt {
+            level,
+            source,
+            line,
+            text,
+        } => push_log_at(&mut out, level, (source, line), text),
+        ToChild::AskServer => push_ask_server(&mut out),
         ToChild::Status(status) => push_status(&mut out, status),
         ToChild::Stale => push_stale(&mut out),
     }

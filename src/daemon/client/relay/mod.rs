@@ -4,6 +4,7 @@
 //! has come, it waits in a [`Spool`], so that the process is done with the request as soon as it can be, whatever the
 //! client does; only beyond `response-buffer-size` has it to wait.
 
+mod batch;
 mod body;
 mod spool;
 mod step;
@@ -14,12 +15,14 @@ use std::time::{Duration, Instant};
 
 use rsgi_core::wire::{AbortReason, BodyOutcome, HeadFrame, ToChild};
 
+use self::batch::{BLOCKS, Batch};
 use self::body::BodyPump;
 use self::spool::{IN_MEMORY, Next, Spool};
 use super::exchange::Exchange;
 use super::failure::{Failure, Garbage};
 use super::file::has_part;
 use super::inbox::Inbox;
+use crate::notice;
 use crate::sys::socket::Waiting;
 
 /// The client, as the relay needs it. Nothing but `send`, `send_file` and `flush` may wait for it.
@@ -42,6 +45,14 @@ pub trait Front {
     fn flush(&mut self) -> Delivery;
     /// Logs a line for the request.
     fn log(&mut self, level: u8, text: &[u8]);
+    /// The same for a line that the application wrote, with the path of its source and the line in it.
+    fn log_at(&mut self, level: u8, text: &[u8], _source: &[u8], _line: u32) {
+        self.log(level, text);
+    }
+    /// What httpd as a whole does, as JSON.
+    fn server_metrics(&mut self) -> Option<String> {
+        None
+    }
     /// Reads what is there of the request's body.
     ///
     /// # Errors
@@ -112,8 +123,6 @@ pub enum Ending {
 /// A whole response of so many bytes goes out without a look at the client's room, which costs two calls: where there
 /// is none, only this thread waits, and not the process.
 const SMALL: usize = 16 * 1024;
-/// Blocks that are passed at once.
-const BLOCKS: usize = 16;
 /// Bytes that are dropped for the connection's sake; beyond that it is closed.
 const MOST_DROPPED: usize = 1024 * 1024;
 
@@ -142,6 +151,8 @@ pub struct Relay {
     pub most_kept: u64,
     /// How long a client may take nothing and send nothing.
     pub client_patience: Duration,
+    /// Whether the process may ask what httpd as a whole does (`server-metrics`).
+    pub may_ask: bool,
 }
 
 /// Relays until the response has ended or cannot be had.
@@ -204,25 +215,6 @@ struct Relaying<'e, 'c, 'o, F> {
     active: Option<Instant>,
 }
 
-/// Blocks that are passed together.
-struct Batch<'i> {
-    blocks: [&'i [u8]; BLOCKS],
-    count: usize,
-}
-
-impl<'i> Batch<'i> {
-    const fn new() -> Self {
-        Self {
-            blocks: [&[]; BLOCKS],
-            count: 0,
-        }
-    }
-
-    fn blocks(&self) -> &[&'i [u8]] {
-        &self.blocks[..self.count]
-    }
-}
-
 impl<F: Front> Relaying<'_, '_, '_, F> {
     fn run(&mut self, inbox: &mut Inbox) -> Stop {
         loop {
@@ -243,6 +235,13 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
         while let Some(frame) = frames.next() {
             match frame.map_err(|error| self.exchange.garbage(error))? {
                 ToChild::Log { level, text } => self.front.log(level, text),
+                ToChild::LogAt {
+                    level,
+                    source,
+                    line,
+                    text,
+                } => self.front.log_at(level, text, source, line),
+                ToChild::AskServer => self.tell(fds.pop_front())?,
                 ToChild::Head(head) => self.take_head(&head)?,
                 ToChild::Data(data) => self.take_data(data, &mut batch)?,
                 ToChild::File { offset, length } => {
@@ -261,23 +260,17 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
                 }
                 ToChild::End => {
                     self.check(self.is_committed)?;
-                    let is_clean = self.body.close(self.exchange);
-                    self.exchange
-                        .finish(is_clean && frames.is_at_end() && fds.is_empty());
+                    self.finish(frames.is_at_end() && fds.is_empty());
                     return Err(self.end(&batch));
                 }
                 ToChild::Abort(reason) => {
                     self.check(self.is_committed)?;
-                    let is_clean = self.body.close(self.exchange);
-                    self.exchange
-                        .finish(is_clean && frames.is_at_end() && fds.is_empty());
+                    self.finish(frames.is_at_end() && fds.is_empty());
                     return Err(self.abort(&mut batch, reason));
                 }
                 ToChild::Status(status) => {
                     self.check(!self.is_committed)?;
-                    let is_clean = self.body.close(self.exchange);
-                    self.exchange
-                        .finish(is_clean && frames.is_at_end() && fds.is_empty());
+                    self.finish(frames.is_at_end() && fds.is_empty());
                     return Err(Stop::Ended(Ending::Status(status)));
                 }
             }
@@ -288,6 +281,21 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
         if is_stale {
             self.exchange.send_elsewhere(inbox)?;
         }
+        Ok(())
+    }
+
+    /// The process is done; its connection can be used again where nothing is left on it.
+    fn finish(&mut self, is_at_end: bool) {
+        let is_clean = self.body.close(self.exchange);
+        self.exchange.finish(is_clean && is_at_end);
+    }
+
+    /// Answers what httpd as a whole does.
+    fn tell(&mut self, place: Option<OwnedFd>) -> Step<()> {
+        self.check(self.how.may_ask)?;
+        let place = place.ok_or_else(|| self.exchange.garbage(Garbage::Order))?;
+        let text = self.front.server_metrics().unwrap_or_default();
+        notice::give(&place, text.as_bytes());
         Ok(())
     }
 

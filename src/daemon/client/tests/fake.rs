@@ -92,6 +92,7 @@ impl FakeGroup {
             flush_delay: Duration::from_millis(5),
             most_kept: 8 << 20,
             client_patience: Duration::from_secs(2),
+            may_ask: false,
         };
         self.handle.board.slots().for_each(|slot| slot.beat());
         let mut exchange = Exchange::start(&self.handle, outgoing)?;

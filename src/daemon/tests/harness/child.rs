@@ -291,6 +291,18 @@ fn note(frame: ToChild<'_>, answer: &mut Answer, files: &mut Vec<OwnedFd>) {
         ToChild::Log { level, text } => answer
             .log
             .push(format!("{level} {}", String::from_utf8_lossy(text))),
+        ToChild::LogAt {
+            level,
+            source,
+            line,
+            text,
+        } => answer.log.push(format!(
+            "{level} {} ({}:{line})",
+            String::from_utf8_lossy(text),
+            String::from_utf8_lossy(source)
+        )),
+        // Nobody answers: the socket is closed.
+        ToChild::AskServer => drop(files.remove(0)),
         ToChild::Status(status) => answer.refused = Some(status),
         ToChild::Stale => answer.is_stale = true,
     }
