@@ -373,7 +373,7 @@ fn the_environ_of_access_control_is_a_short_one() {
     e.is("type", "Auth");
     e.is("mod_wsgi.version", "(6, 1, 1)");
     if under_test() == UnderTest::Rsgi {
-        assert!(e.text("over").contains("answered"), "{}", e.text("over"));
+        assert!(e.text("over").contains("is over"), "{}", e.text("over"));
     }
     server.expect_error("a line for the log");
     server.finish();
