@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+import express
 import load
 import memory
 import options
@@ -157,7 +158,8 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGHUP, _end)
     try:
-        return _run(options.parse(arguments))
+        asked = options.parse(arguments)
+        return express.run(asked) if asked.is_express else _run(asked)
     except prepare.Missing as missing:
         prepare.say(str(missing))
         return 2

@@ -16,6 +16,7 @@ are interleaved and their medians reported, ratios first. Figures: requests a se
 ENVIRONMENT = """\
 environment:
   RSGI_BENCH_PYTHON  the Python of all servers (default: /usr/bin/python3)
+  RSGI_EXPRESS       the launcher (default: target/dist/bin/rsgi-express)
   RSGI_MODULE        the folder or file of mod_rsgi.so (default: target/dist/modules)
   RSGI_BENCH_DIR     where servers to compare with are built (default: target/bench)"""
 
@@ -25,6 +26,7 @@ class Options:
     """What was asked for."""
 
     is_daemon: bool
+    is_express: bool
     workloads: tuple[str, ...]
     servers: tuple[str, ...]
     rounds: int
@@ -43,6 +45,8 @@ class Options:
     @property
     def json_name(self) -> str:
         """The file of the figures, where no other is given."""
+        if self.is_express:
+            return "result-express.json"
         return "result-daemon.json" if self.is_daemon else "result.json"
 
 
@@ -81,6 +85,7 @@ def parse(arguments: list[str]) -> Options:
     names = tuple(BY_NAME)
     known = tuple(dict.fromkeys(EMBEDDED.servers + DAEMON.servers))
     add("--daemon", action="store_true", help="process groups instead of embedded mode")
+    add("--express", action="store_true", help="the launchers: start, memory, reloading")
     add("--short", action="store_true", help="under three minutes: less of everything")
     add("--only", type=_names(names), metavar="NAMES", help=f"workloads: {', '.join(names)}")
     add("--servers", type=_names(known), metavar="NAMES", help=f"{', '.join(known)}")
@@ -96,6 +101,7 @@ def parse(arguments: list[str]) -> Options:
         asked = tuple(name if name in table.workloads else f"d-{name}" for name in asked)
     return Options(
         is_daemon=given.daemon,
+        is_express=given.express,
         workloads=tuple(name for name in asked if name in table.workloads),
         servers=tuple(name for name in given.servers or table.servers if name in table.servers),
         rounds=given.rounds or (3 if given.short else 5),

@@ -20,7 +20,7 @@ DISTURBED: other processes used {share:.0%} of the machine; rates and latencies 
 
 def text(options: Options, results: Results, ratios: list[Ratio]) -> str:
     """The whole report."""
-    parts = [_ratios(ratios), _table(options, results)]
+    parts = [ratio_lines(ratios), _table(options, results)]
     if (foreign := results.foreign()) > QUIET:
         parts.insert(0, DISTURBED.format(share=foreign))
     if results.memory:
@@ -38,11 +38,12 @@ def text(options: Options, results: Results, ratios: list[Ratio]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _ratios(ratios: list[Ratio]) -> str:
+def ratio_lines(ratios: list[Ratio]) -> str:
+    """What is required and what came out."""
     lines = [f"Required ratios (near: missed by less than {TOLERANCE:.0%})"]
     for ratio in ratios:
         sign = ">=" if ratio.is_at_least else "<="
-        digits = {"": 2, "MB": 1}.get(ratio.unit, 0)
+        digits = {"": 2, "s": 2, "MB": 1}.get(ratio.unit, 0)
         value = "-" if ratio.value is None else f"{ratio.value:.{digits}f}"
         target = f"{sign} {ratio.target:.{digits}f} {ratio.unit}"
         lines.append(f"  {ratio.name:<52}{value:>8}  {target:<13} {ratio.mark}")
