@@ -2,7 +2,7 @@
 
 use super::Launcher;
 use super::launcher::Run;
-use crate::harness::{Connection, Request, only_rsgi};
+use crate::harness::{Connection, Request};
 
 const AUTH: &str = r#"
 def check_password(environ, user, password):
@@ -36,7 +36,6 @@ fn ask(run: &Run, headers: &[(&str, &str)]) -> (u16, String) {
 
 #[test]
 fn users_groups_and_gates_are_asked_of_scripts_and_proxies_believed() {
-    only_rsgi!("the launcher is ours");
     for mode in [
         &["--switch-interval", "0.25"][..],
         &["--embedded-mode", "--switch-interval", "0.25"],
@@ -78,7 +77,6 @@ fn users_groups_and_gates_are_asked_of_scripts_and_proxies_believed() {
 
 #[test]
 fn digest_and_files_beside_the_application_are_locked_as_well() {
-    only_rsgi!("the launcher is ours");
     let run = Launcher::new()
         .file("who.py", WHO)
         .file("auth.py", AUTH)

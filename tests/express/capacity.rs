@@ -23,6 +23,7 @@ fn children(run: &Run) -> usize {
 
 #[test]
 fn apache_begins_with_as_many_workers_as_it_is_told_and_keeps_as_many_idle() {
+    only_rsgi!("files alone have a process group beside them");
     let run = prefork("--initial-workers 0.5 --maximum-spare-workers 1 --server-status");
     wait_until("half of the workers", || children(&run) == 4);
     let status = run.text("/server-status?auto");

@@ -95,7 +95,6 @@ fn requests_are_recorded_profiled_and_covered() {
 
 #[test]
 fn the_debugger_stops_where_the_application_raises() {
-    only_rsgi!("the launcher is ours");
     let launcher = Launcher::new().file("a.py", APP).args(&[
         "a.py",
         "--enable-debugger",

@@ -8,8 +8,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::harness::{
-    Connection, Port, Reply, Request, allow, comes_true, module_path, signal, wait_until,
-    with_marker,
+    Connection, Port, Reply, Request, UnderTest, allow, comes_true, is_root, module_path, signal,
+    under_test, wait_until, web_user, with_marker,
 };
 
 /// An application that answers with what the environ says about the URL.
@@ -149,11 +149,7 @@ impl Launcher {
                 command.env_remove(variable);
             }
         }
-        // The system's python3 rather than one that happens to be first on the developer's PATH.
-        let python = std::env::var("RSGI_TEST_PYTHON").unwrap_or_else(|_| "/usr".into());
-        if !self.arguments.iter().any(|argument| argument == "--python") {
-            command.env("VIRTUAL_ENV", python);
-        }
+        self.choose_who_serves(&mut command, name);
         command
             .args(&self.arguments)
             .env("RSGI_MODULE", module_path())
@@ -161,6 +157,26 @@ impl Launcher {
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null());
         command
+    }
+
+    /// The Python, and the user where the original would not take the web's by itself.
+    fn choose_who_serves(&self, command: &mut Command, name: &str) {
+        let is_given = |option: &str| self.arguments.iter().any(|argument| argument == option);
+        if under_test() == UnderTest::ModWsgi {
+            // mod_wsgi: serves with the Python it is installed in, and as root where nobody is named.
+            if is_root() && self.user.is_none() && name.ends_with("-server") {
+                let user = web_user();
+                command.args(["--user", &user, "--group", &user]);
+            }
+            // httpd: stops its whole process group, which here would be that of the tests.
+            std::os::unix::process::CommandExt::process_group(command, 0);
+            return;
+        }
+        // The system's python3 rather than one that happens to be first on the developer's PATH.
+        let python = std::env::var("RSGI_TEST_PYTHON").unwrap_or_else(|_| "/usr".into());
+        if !is_given("--python") {
+            command.env("VIRTUAL_ENV", python);
+        }
     }
 
     /// Runs a command to its end.

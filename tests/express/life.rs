@@ -17,7 +17,6 @@ def application(environ, start_response):
 
 #[test]
 fn ctrl_c_and_sigterm_stop_everything_and_leave_nothing() {
-    only_rsgi!("the launcher is ours");
     for number in [libc::SIGINT, libc::SIGTERM] {
         let mut run = Launcher::new().arg("hello.py").start();
         run.text("/");
@@ -76,7 +75,6 @@ fn an_apache_that_is_killed_is_cleared_away_and_its_end_is_told() {
 
 #[test]
 fn sigusr1_restarts_gracefully_and_sighup_at_once() {
-    only_rsgi!("the launcher is ours");
     let run = Launcher::new().arg("hello.py").start();
     let starts = || run.log().matches("resuming normal operations").count();
     wait_until("the start", || starts() == 1);
@@ -90,7 +88,6 @@ fn sigusr1_restarts_gracefully_and_sighup_at_once() {
 
 #[test]
 fn the_control_script_stops_what_the_launcher_watches() {
-    only_rsgi!("the launcher is ours");
     let mut run = Launcher::new().arg("hello.py").start();
     run.text("/");
     let control = run.launcher.root().join("apachectl");
@@ -169,7 +166,6 @@ fn changes_of_named_files_restart_at_once_and_those_of_ignored_folders_do_not() 
 
 #[test]
 fn a_change_of_the_script_gives_a_new_process_without_being_asked_for() {
-    only_rsgi!("the launcher is ours");
     let source = |text: &str| {
         format!(
             "import os\ndef application(environ, start_response):\n    start_response('200 OK', [])\n    \

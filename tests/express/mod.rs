@@ -16,6 +16,7 @@ mod paper;
 mod parity;
 mod privileges;
 mod refusals;
+mod same;
 mod serving;
 mod sites;
 mod snippets;

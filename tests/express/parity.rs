@@ -8,7 +8,7 @@ use toml::Table;
 
 use super::launcher::{program, text};
 use super::wrong;
-use crate::harness::only_rsgi;
+use crate::harness::{UnderTest, only_rsgi, say, under_test};
 
 const TABLE: &str = include_str!("../parity/express-options.toml");
 
@@ -112,4 +112,27 @@ fn every_option_has_tests_of_its_effect_and_of_a_wrong_value() {
         wrongs.extend(unknown.map(|test| format!("{name}: there is no {test}")));
     }
     assert!(wrongs.is_empty(), "{}", wrongs.join("\n"));
+}
+
+#[test]
+fn every_option_of_the_original_is_in_the_table() {
+    if under_test() != UnderTest::ModWsgi {
+        say("skipped: this asks mod_wsgi-express for its options");
+        return;
+    }
+    let list = "from mod_wsgi.express.options import option_list\n\
+                for option in option_list: print(' '.join(option._long_opts))";
+    let python = program().with_file_name("python");
+    let output = Command::new(python).args(["-c", list]).output().unwrap();
+    let told = text(&output);
+    assert!(told.lines().count() >= 150, "{told}");
+    let table: Table = TABLE.parse().expect("the table is TOML");
+    let entries = table["entry"].as_array().unwrap();
+    let listed: Vec<_> = entries.iter().filter_map(|e| e["name"].as_str()).collect();
+    let missing: Vec<_> = told
+        .split_whitespace()
+        .map(|option| option.trim_start_matches('-'))
+        .filter(|option| !listed.contains(option))
+        .collect();
+    assert_eq!(missing, Vec::<&str>::new());
 }

@@ -90,7 +90,6 @@ fn a_directory_with_an_odd_name_serves_as_any_other() {
 
 #[test]
 fn rewrite_rules_of_the_user_come_first() {
-    only_rsgi!("the launcher is ours");
     let launcher = Launcher::new().arg("hello.py");
     launcher.setup();
     let rules = "RewriteRule \"^old$\" \"/new\" [R=301,L]\nRewriteRule \"^gone$\" \"-\" [G]\n";
@@ -198,7 +197,6 @@ def application(environ, start_response):
 
 #[test]
 fn a_module_is_imported_by_its_name() {
-    only_rsgi!("the launcher is ours");
     let source = "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [__name__.encode()]\n";
     let run = Launcher::new()
         .file("shop/web.py", source)
