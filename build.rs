@@ -39,7 +39,7 @@ const FUNCTIONS: &str = "rsgi_.*|ap_hook_(pre_config|check_config|post_config|ch
 |ap_log_(r|c|p|)error_|ap_get_(request_module_loglevel|server_module_loglevel|module_config|server_revision|server_banner|server_description|server_name_for_url|server_name|server_port|\
 server_built|brigade|core_module_config|limit_req_body|remote_host|basic_auth_pw)|ap_set_module_config|ap_add_version_component\
 |ap_exists_scoreboard_image|ap_get_scoreboard_(global|process)|ap_copy_scoreboard_worker|ap_mpm_query|ap_close_listeners|apr_proc_other_child_register|ap_show_mpm|ap_state_query|ap_pass_brigade|ap_bucket_error_create|ap_set_content_(type|length)\
-|ap_discard_request_body|ap_check_cmd_context|ap_pregcomp|ap_regexec_len|ap_regexec|ap_regerror|ap_regcomp|ap_regfree|ap_exists_config_define\
+|ap_discard_request_body|ap_check_cmd_context|ap_walk_config|ap_pregcomp|ap_regexec_len|ap_regexec|ap_regerror|ap_regcomp|ap_regfree|ap_exists_config_define\
 |ap_document_root|ap_context_(prefix|document_root)|ap_http_scheme|ap_run_http_scheme|ap_run_default_port|ap_escape_html2\
 |ap_add_common_vars|ap_find_linked_module|ap_server_root_relative|ap_allow_options|ap_remove_output_filter\
 |ap_is_directory|ap_register_auth_provider|ap_get_useragent_host|ap_psignature|ap_auth_type|ap_update_child_status|ap_make_full_path|ap_get_conn_socket|ap_condition_if.*\

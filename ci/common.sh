@@ -58,3 +58,22 @@ test_processes() {
     say "once more, one at a time: ${names[*]}"
     cargo test --locked --no-fail-fast "$@" -- --test-threads=1 --exact "${names[@]}"
 }
+
+# Builds the Python layer for the free-threaded Python of a minor version ("14"), as cargo's other arguments say, and
+# prints the file. PyO3 is told about that Python in words, so that none is needed; its folder is apart, since everything
+# that knows PyO3 is compiled again.
+build_free_threaded_layer() {
+    local minor=$1 target=${CARGO_TARGET_DIR:-$PWD/target} folder=debug argument
+    shift
+    target=$target/free-threaded-3.$minor
+    mkdir -p "$target"
+    printf '%s\n' implementation=CPython "version=3.$minor" shared=true build_flags=Py_GIL_DISABLED pointer_width=64 \
+        suppress_build_script_link_lines=true >"$target/pyo3.new"
+    # A newer file would be a reason to compile again.
+    cmp -s "$target/pyo3.new" "$target/pyo3" || mv "$target/pyo3.new" "$target/pyo3"
+    for argument in "$@"; do
+        [ "$argument" != --release ] || folder=release
+    done
+    PYO3_CONFIG_FILE=$target/pyo3 cargo build --locked -p rsgi-python --target-dir "$target" "$@" >&2
+    echo "$target/$folder/librsgi_python.so"
+}

@@ -179,7 +179,7 @@ fn pythons_that_cannot_be_embedded_are_refused_by_name() {
         .refused("pypy", &["is PyPy", "only CPython"]);
     Made::new()
         .installed("t", "3.13t")
-        .refused("t", &["free-threaded build", "not supported"]);
+        .refused("t", &["free-threaded build", "supported from 3.14 on"]);
     Made::new()
         .installed("old", "3.8")
         .refused("old", &["is 3.8", "supported are 3.10 to"]);

@@ -79,6 +79,28 @@ pub(crate) fn pythons() -> &'static [Python] {
     })
 }
 
+/// The free-threaded Pythons among those that `RSGI_TEST_PYTHONS` names; most machines have none.
+pub(crate) fn free_threaded() -> &'static [Python] {
+    static FOUND: OnceLock<Vec<Python>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let named = std::env::var("RSGI_TEST_PYTHONS").unwrap_or_default();
+        let found: Vec<Python> = named
+            .split(':')
+            .map(PathBuf::from)
+            .filter_map(|home| {
+                let is_there = |minor: &u32| {
+                    let library = format!("lib/libpython3.{minor}t.so.1.0");
+                    home.join(library).exists()
+                };
+                let minor = (14..=15).find(is_there)?;
+                Some(Python { home, minor })
+            })
+            .collect();
+        say(&format!("free-threaded Pythons: {found:?}"));
+        found
+    })
+}
+
 fn candidates() -> Vec<PathBuf> {
     if let Ok(named) = std::env::var("RSGI_TEST_PYTHONS") {
         return named.split(':').map(PathBuf::from).collect();

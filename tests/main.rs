@@ -32,6 +32,7 @@ mod groups;
 mod homes;
 mod input;
 mod interpreter;
+mod interpreter_options;
 mod kit;
 mod lifecycle;
 mod loading;

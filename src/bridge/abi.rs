@@ -334,7 +334,35 @@ pub struct Start {
     pub user_name: Bytes,
     /// Home folder of that user: HOME in `os.environ`, set in any case. Empty: left alone.
     pub user_home: Bytes,
+    /// What holds for some interpreters only; each goes before those that come earlier, all go before the rest of this.
+    pub rules: *const InterpreterRule,
+    /// How many.
+    pub rules_count: usize,
 }
+
+/// What holds for one application group, or for all (`<WSGIInterpreterOptions>`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct InterpreterRule {
+    /// `RULE_*` bits.
+    pub kind: u32,
+    /// Those of [`START_RESTRICT_STDIN`], [`START_RESTRICT_STDOUT`], [`START_RESTRICT_SIGNAL`] and [`START_OWN_GIL`] that
+    /// it says something about.
+    pub mask: u32,
+    /// What it says about them.
+    pub flags: u32,
+    /// With [`RULE_NAMED`] the application group that it is for; empty is the main interpreter.
+    pub application_group: Bytes,
+    /// Switch interval in nanoseconds; 0 says nothing.
+    pub switch_interval_ns: u64,
+    /// Folders for the front of `sys.path`.
+    pub python_path: *const Bytes,
+    /// How many.
+    pub python_path_count: usize,
+}
+
+/// The rule is for one application group.
+pub const RULE_NAMED: u32 = 1;
 
 /// `WSGIDontWriteBytecode On`.
 pub const START_DONT_WRITE_BYTECODE: u32 = 1;
@@ -365,6 +393,11 @@ pub const START_DAEMON: u32 = 2048;
 pub const START_SERVICE: u32 = 4096;
 /// `WSGIServerMetrics On`, or `server-metrics=On` of a process group: `mod_wsgi.server_metrics()` may tell.
 pub const START_SERVER_METRICS: u32 = 8192;
+
+/// `WSGIPerInterpreterGIL On`: sub-interpreters have a GIL of their own (3.12 and later).
+pub const START_OWN_GIL: u32 = 8192;
+/// `WSGIFreeThreading On`: a free-threaded Python runs without the GIL. Without it, it has one.
+pub const START_FREE_THREADING: u32 = 16384;
 
 /// Where the layer writes why something failed: one sentence, UTF-8, cut to fit.
 #[repr(C)]

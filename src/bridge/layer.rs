@@ -15,13 +15,11 @@ use crate::facts::{RequestFacts, TargetFacts};
 use crate::host::{Context, Outcome, RequestHost};
 use crate::loaded;
 use crate::locate::Found;
+use crate::place::resolve;
 use crate::serve::{RequestSource, Serving};
 use crate::start::{ProcessLog, ProcessTable, StartOptions};
 
-/// The layer's file, beside the object that this code is linked into.
-pub const LAYER_FILE: &str = "rsgi_python.so";
-/// What cargo calls it, in a target folder.
-const LAYER_FILE_OF_CARGO: &str = "librsgi_python.so";
+pub use crate::place::{LAYER_FILE, check_layer_for, layer_path, module_directory};
 
 /// Why Python or its layer could not be opened in this process.
 #[derive(Debug, thiserror::Error)]
@@ -72,11 +70,22 @@ pub enum OpenError {
         /// What was expected.
         expected: String,
     },
-    /// A build without the GIL.
-    #[error("`{library}` is a free-threaded Python, which is not supported: use the ordinary build", library = .library.display())]
+    /// A build without the GIL, where the environment is for one with it.
+    #[error("`{library}` is a free-threaded Python, but its environment is not for one: make the environment again", library = .library.display())]
     FreeThreaded {
         /// The library.
         library: PathBuf,
+    },
+    /// There is no layer for this free-threaded Python.
+    #[error(
+        "the Python of `{library}` is free-threaded and needs a layer of its own, `{path}`, which is not there: build it with `ci/build --free-threaded` and install it beside the module, or use the ordinary build of that Python",
+        library = .library.display(), path = .path.display()
+    )]
+    MissingThreadedLayer {
+        /// The library.
+        library: PathBuf,
+        /// Where it belongs.
+        path: PathBuf,
     },
     /// The layer's file is not there.
     #[error("the Python layer `{path}` is not there: install {LAYER_FILE} in the same folder as the module", path = .path.display())]
@@ -141,7 +150,7 @@ impl Layer {
         }
         open_python(found)?;
         Ok(Self {
-            table: open_table(layer_path)?,
+            table: open_table(&resolve(layer_path, found)?)?,
         })
     }
 
@@ -339,10 +348,18 @@ fn is_running(handle: *mut c_void) -> bool {
 /// Compares the text of `Py_GetVersion`, "3.11.2 (main, ...) [GCC ...]", with what was found.
 fn check_version(text: &str, found: &Found) -> Result<(), OpenError> {
     let library = found.library.clone();
-    if text.contains("free-threading build") {
+    let is_free_threaded = text.contains("free-threading build");
+    if is_free_threaded && !found.free_threaded {
         return Err(OpenError::FreeThreaded { library });
     }
     let present = text.split_whitespace().next().unwrap_or_default();
+    if found.free_threaded && !is_free_threaded {
+        return Err(OpenError::Version {
+            library,
+            present: present.to_owned(),
+            expected: format!("a free-threaded 3.{}", found.minor),
+        });
+    }
     let expected = found
         .version
         .clone()
@@ -367,8 +384,6 @@ fn check_version(text: &str, found: &Found) -> Result<(), OpenError> {
 
 /// Opens the layer and checks that it speaks this ABI.
 fn open_table(path: &Path) -> Result<&'static abi::Layer, OpenError> {
-    let path = resolve(path)?;
-    let path = path.as_path();
     let mismatch = |problem: String| OpenError::Mismatch {
         path: path.to_path_buf(),
         problem,
@@ -422,45 +437,4 @@ fn symbol(handle: *mut c_void, name: &CStr) -> Option<*mut c_void> {
     // SAFETY: an open handle and a C string.
     let address = unsafe { libc::dlsym(handle, name.as_ptr()) };
     (!address.is_null()).then_some(address)
-}
-
-/// The folder where the layer is expected: that of the shared object (or program) that this code is linked
-/// into, or of the file that it is a link to where the layer is only there.
-#[must_use]
-pub fn module_directory() -> Option<PathBuf> {
-    let file = loaded::object_of(module_directory as *const c_void)?;
-    let file = std::path::absolute(&file).unwrap_or(file);
-    let real = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
-    let folders = [file.parent()?, real.parent()?];
-    let has_layer = |folder: &&Path| layer_in(folder).is_some();
-    let folder = folders.into_iter().find(has_layer).unwrap_or(folders[0]);
-    Some(folder.to_path_buf())
-}
-
-/// The layer's file beside this module.
-///
-/// # Errors
-/// It is not there.
-pub fn layer_path() -> Result<PathBuf, OpenError> {
-    resolve(&module_directory().unwrap_or_default())
-}
-
-/// The layer's file in a folder, by either name.
-fn layer_in(folder: &Path) -> Option<PathBuf> {
-    [LAYER_FILE, LAYER_FILE_OF_CARGO]
-        .iter()
-        .map(|name| folder.join(name))
-        .find(|path| path.is_file())
-}
-
-/// The layer's file, from its own path or that of its folder.
-fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
-    let missing = |path: PathBuf| OpenError::MissingLayer { path };
-    if path.is_dir() {
-        return layer_in(path).ok_or_else(|| missing(path.join(LAYER_FILE)));
-    }
-    if path.is_file() {
-        return Ok(path.to_path_buf());
-    }
-    Err(missing(path.to_path_buf()))
 }

@@ -2,6 +2,8 @@
 
 use core::ffi::{c_int, c_void};
 
+use rsgi_core::options::InterpreterRule;
+
 use crate::abi::{self, Bytes};
 use crate::fence::fence;
 
@@ -66,6 +68,8 @@ pub struct StartOptions<'a> {
     pub user_name: &'a [u8],
     /// Home folder of that user, for HOME; empty: left alone.
     pub user_home: &'a [u8],
+    /// What holds for some interpreters only, in the order of `InterpreterRules::for_process`.
+    pub rules: &'a [InterpreterRule],
 }
 
 impl Default for StartOptions<'_> {
@@ -94,6 +98,7 @@ impl Default for StartOptions<'_> {
             switch_interval: None,
             user_name: b"",
             user_home: b"",
+            rules: &[],
         }
     }
 }
@@ -103,6 +108,17 @@ impl StartOptions<'_> {
     pub(crate) fn with_abi<R>(&self, body: impl FnOnce(&abi::Start) -> R) -> R {
         let warnings = borrow_all(self.warnings);
         let python_path = borrow_all(self.python_path);
+        let paths: Vec<Vec<Bytes>> = self
+            .rules
+            .iter()
+            .map(|rule| borrow_all(&rule.python_path))
+            .collect();
+        let rules: Vec<abi::InterpreterRule> = self
+            .rules
+            .iter()
+            .zip(&paths)
+            .map(|(rule, path)| abi_rule(rule, path))
+            .collect();
         body(&abi::Start {
             size: size_of::<abi::Start>(),
             executable: Bytes::new(self.executable),
@@ -130,7 +146,34 @@ impl StartOptions<'_> {
             switch_interval_ns: self.switch_interval.unwrap_or(0),
             user_name: Bytes::new(self.user_name),
             user_home: Bytes::new(self.user_home),
+            rules: rules.as_ptr(),
+            rules_count: rules.len(),
         })
+    }
+}
+
+/// The ABI's form of a rule, whose folders `path` has.
+fn abi_rule(rule: &InterpreterRule, path: &[Bytes]) -> abi::InterpreterRule {
+    let said = [
+        (rule.restrict_stdin, abi::START_RESTRICT_STDIN),
+        (rule.restrict_stdout, abi::START_RESTRICT_STDOUT),
+        (rule.restrict_signal, abi::START_RESTRICT_SIGNAL),
+        (rule.own_gil, abi::START_OWN_GIL),
+    ];
+    let bits = |holds: fn(Option<bool>) -> bool| {
+        said.iter()
+            .filter(|(value, _)| holds(*value))
+            .fold(0, |bits, (_, bit)| bits | bit)
+    };
+    let group = rule.application_group.as_deref();
+    abi::InterpreterRule {
+        kind: if group.is_some() { abi::RULE_NAMED } else { 0 },
+        mask: bits(|value| value.is_some()),
+        flags: bits(|value| value == Some(true)),
+        application_group: Bytes::new(group.unwrap_or_default()),
+        switch_interval_ns: rule.switch_interval.unwrap_or(0),
+        python_path: path.as_ptr(),
+        python_path_count: path.len(),
     }
 }
 
@@ -244,6 +287,27 @@ mod tests {
             assert_eq!(start.python_path_count, 2);
             assert_eq!(start.warnings_count, 0);
             assert_eq!(start.hash_seed, 7);
+            assert_eq!(start.rules_count, 0);
+        });
+        let rules = [InterpreterRule {
+            application_group: Some(b"a".to_vec()),
+            own_gil: Some(true),
+            restrict_stdin: Some(false),
+            python_path: path.to_vec(),
+            ..InterpreterRule::default()
+        }];
+        let options = StartOptions {
+            rules: &rules,
+            ..StartOptions::default()
+        };
+        options.with_abi(|start| {
+            assert_eq!(start.rules_count, 1);
+            // SAFETY: one rule, alive during the call.
+            let rule = unsafe { &*start.rules };
+            assert_eq!(rule.kind, abi::RULE_NAMED);
+            assert_eq!(rule.mask, abi::START_OWN_GIL | abi::START_RESTRICT_STDIN);
+            assert_eq!(rule.flags, abi::START_OWN_GIL);
+            assert_eq!(rule.python_path_count, 2);
         });
         StartOptions::default().with_abi(|start| assert_eq!(start.hash_seed, -1));
     }

@@ -3,6 +3,7 @@
 //! The program gets nothing else: its descriptors have fixed numbers (`FD_*`), its environment is the one named here.
 
 use rsgi_core::daemon::DaemonOptions;
+use rsgi_core::options::InterpreterRule;
 use serde::{Deserialize, Serialize};
 
 /// The sealed configuration ([`ProcessConfig`]), a memory file.
@@ -76,6 +77,8 @@ pub struct PythonConfig {
     pub version: Option<String>,
     /// See `Found::is_venv`.
     pub is_venv: bool,
+    /// See `Found::free_threaded`.
+    pub free_threaded: bool,
     /// 0, 1 or 2.
     pub optimize: u8,
     /// None is random.
@@ -84,6 +87,8 @@ pub struct PythonConfig {
     pub warnings: Vec<Vec<u8>>,
     /// `START_*` bits of `rsgi_bridge::abi` that come from the configuration.
     pub flags: u32,
+    /// What holds for some interpreters only, in the order in which it applies.
+    pub rules: Vec<InterpreterRule>,
 }
 
 /// A script that is loaded before any request.

@@ -151,10 +151,12 @@ impl PythonConfig {
             minor: found.minor,
             version: found.version.clone(),
             is_venv: found.is_venv,
+            free_threaded: found.free_threaded,
             optimize: 0,
             hash_seed: None,
             warnings: Vec::new(),
             flags: 0,
+            rules: Vec::new(),
         }
     }
 }

@@ -113,6 +113,23 @@ impl<M: Module> CommandContext<'_, M> {
         format!("line {} of {}", directive.line_num, file.to_string_lossy())
     }
 
+    /// The names of the directives inside, for a section.
+    pub(crate) fn content(&self) -> impl Iterator<Item = &CStr> {
+        // SAFETY: null or the directive that is being read, part of the configuration's tree.
+        let own = unsafe { self.raw.directive.as_ref() };
+        let next = |one: *const ffi::ap_directive_t| {
+            // SAFETY: null or a directive of the tree, which lives as long as this call.
+            unsafe { one.as_ref() }
+        };
+        let first = own.and_then(|own| next(own.first_child));
+        std::iter::successors(first, move |one| next(one.next))
+            .filter(|one| !one.directive.is_null())
+            .map(|one| {
+                // SAFETY: the name of a directive, a C string of the configuration's pool.
+                unsafe { CStr::from_ptr(one.directive) }
+            })
+    }
+
     /// Whether it stands in a file that is read for one request (`.htaccess`) while others are served.
     pub(crate) fn is_for_one_request(&self) -> bool {
         let raw = ptr::from_ref(self.raw).cast_mut();
@@ -178,9 +195,30 @@ unsafe extern "C" fn set<M: Module>(
             // SAFETY: httpd passes the rest of the line as a C string.
             unsafe { CStr::from_ptr(args) }.to_bytes()
         };
+        let is_section = M::COMMANDS
+            .get(index)
+            .is_some_and(|command| command.name.to_bytes().starts_with(b"<"));
         match M::directive(&mut context, words) {
+            Ok(()) if is_section => walk::<M>(cmd),
             Ok(()) => ptr::null(),
             Err(message) => pool.copy_c(message.as_bytes()).as_ptr(),
         }
     })
+}
+
+/// Has httpd read the directives inside of a section, and says that it is over. Nothing borrowed from `cmd` is alive.
+fn walk<M: Module>(cmd: *mut ffi::cmd_parms) -> *const c_char {
+    // SAFETY: the live parameters of this setter, says the caller, and no reference into them is left.
+    let parms = unsafe { *cmd };
+    // SAFETY: null or the section, part of the configuration's tree.
+    let Some(section) = (unsafe { parms.directive.as_ref() }) else {
+        return ptr::null();
+    };
+    // SAFETY: a tree of directives, live parameters and the section's place, as httpd's own sections pass them.
+    let message = unsafe { ffi::ap_walk_config(section.first_child, cmd, parms.context) };
+    // SAFETY: the server's slot, to which the setters inside have let go of their references.
+    if let Some(config) = unsafe { super::hooks::server_config_mut::<M>(parms.server) } {
+        M::section_end(config);
+    }
+    message
 }

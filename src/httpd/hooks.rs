@@ -31,6 +31,8 @@ pub(crate) trait Module: Sized + 'static {
 
     /// Reads one directive: `words` is the rest of its line.
     fn directive(context: &mut CommandContext<'_, Self>, words: &[u8]) -> Result<(), String>;
+    /// The section that [`Module::directive`] has read the first line of is over, and what is in it was read.
+    fn section_end(server: &mut Self::ServerConfig);
     /// The modules are loaded, the directives not yet read.
     fn pre_config(phase: Phase<'_>) -> Result<(), Refused>;
     /// The directives are read; also under `httpd -t`.

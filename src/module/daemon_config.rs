@@ -32,6 +32,7 @@ pub(super) fn process_config(main: Server<'_>, group: &Group) -> Option<ProcessC
             },
             warnings: global.warnings.iter().map(|text| text.to_vec()).collect(),
             flags: flags(global, group),
+            rules: global.interpreters.for_process(&definition.name),
             ..PythonConfig::new(&resolved.python)
         },
         imports: imports
@@ -78,6 +79,13 @@ fn flags(global: &GlobalOptions, group: &Group) -> u32 {
             abi::START_RESTRICT_SIGNAL,
         ),
         (global.destroy_interpreter, abi::START_DESTROY),
+        (global.per_interpreter_gil, abi::START_OWN_GIL),
+        (
+            global
+                .interpreters
+                .free_threading(&group.definition.name, global.free_threading),
+            abi::START_FREE_THREADING,
+        ),
         (
             global.case_sensitivity == Case::Insensitive,
             abi::START_CASE_INSENSITIVE,

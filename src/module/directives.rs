@@ -8,7 +8,9 @@ use std::sync::{Arc, OnceLock};
 use rsgi_bridge::facts::ConstantsBlock;
 use rsgi_bridge::locate::Found;
 use rsgi_core::alias::{Import, Pattern};
-use rsgi_core::directive::{Arguments, Context, DIRECTIVES, Directive, Kind, Spec, parse};
+use rsgi_core::directive::{
+    Arguments, Context, DIRECTIVES, Directive, Kind, Spec, check_content, parse,
+};
 use rsgi_core::environ::KnownSet;
 use rsgi_core::notes::Notes;
 use rsgi_core::options::{GlobalOptions, Mount, ServerOptions, Setting, Settings};
@@ -188,6 +190,12 @@ fn store(
             store_setting(context, setting);
         }
         Directive::Global(setting) => context.server.global.apply(setting),
+        Directive::Interpreters(rule) => {
+            for name in context.content() {
+                check_content(name.to_bytes()).map_err(|error| error.to_string())?;
+            }
+            context.server.global.interpreters.open(rule);
+        }
     }
     Ok(())
 }

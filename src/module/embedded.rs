@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use rsgi_bridge::abi;
-use rsgi_bridge::layer::{Layer, module_directory};
+use rsgi_bridge::layer::{Layer, check_layer_for, module_directory};
 use rsgi_bridge::locate::{Found, locate};
 use rsgi_bridge::start::{ProcessLog, StartOptions};
 use rsgi_core::group::Case;
@@ -83,12 +83,14 @@ pub(super) fn find(global: &GlobalOptions) -> Result<Found, String> {
         .python_home
         .as_deref()
         .map(|home| Path::new(OsStr::from_bytes(home)));
-    locate(home).map_err(|error| match home {
+    let found = locate(home).map_err(|error| match home {
         Some(_) => format!("WSGIPythonHome: {error}"),
         None => {
             format!("no WSGIPythonHome is set, and the system's Python cannot be used: {error}")
         }
-    })
+    })?;
+    check_layer_for(&found).map_err(|error| error.to_string())?;
+    Ok(found)
 }
 
 fn try_start(main: Server<'_>, starter: Starter) -> Result<Layer, String> {
@@ -134,6 +136,7 @@ fn try_start(main: Server<'_>, starter: Starter) -> Result<Layer, String> {
         build_date: facts.built.as_bytes(),
         python_eggs: global.python_eggs.as_deref().unwrap_or_default(),
         switch_interval: global.switch_interval,
+        rules: &global.interpreters.for_process(b""),
         ..StartOptions::default()
     })?;
     Ok(layer)
@@ -146,6 +149,13 @@ fn flags(global: &GlobalOptions, mpm: &Mpm, starter: Starter) -> u32 {
         (global.restrict_stdout, abi::START_RESTRICT_STDOUT),
         (global.restrict_signal, abi::START_RESTRICT_SIGNAL),
         (global.destroy_interpreter, abi::START_DESTROY),
+        (global.per_interpreter_gil, abi::START_OWN_GIL),
+        (
+            global
+                .interpreters
+                .free_threading(b"", global.free_threading),
+            abi::START_FREE_THREADING,
+        ),
         (Phase::is_single_process(), abi::START_SINGLE_PROCESS),
         (
             global.case_sensitivity == Case::Insensitive,

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use rsgi_bridge::layer::{LAYER_FILE, module_directory};
+use rsgi_bridge::layer::{check_layer_for, layer_path};
 use rsgi_bridge::locate::Found;
 use rsgi_core::alias::Import;
 use rsgi_core::daemon::{GroupDefinition, Host, may_use};
@@ -200,19 +199,22 @@ fn resolve(group: &Group, server: Server<'_>, main: &ServerConfig) -> Result<(),
         .map_err(|error| sentence("RSGI0483", &error))?;
     let identity = accounts.identity.as_ref();
     let home = main.global.python_home.as_deref();
-    let python = match layer_file() {
-        Some(layer) => python::check_layer(&group.definition, &layer, identity),
-        None => Ok(()),
-    }
-    .and_then(|()| python::find(&group.definition, home, identity))
-    .map_err(|error| {
-        let id = if error.is_access() {
-            "RSGI0102"
-        } else {
-            "RSGI0100"
-        };
-        sentence(id, &error)
-    })?;
+    let python = python::find(&group.definition, home, identity)
+        .and_then(|found| {
+            if let Some(layer) = layer_path(&found) {
+                python::check_layer(&group.definition, &layer, identity)?;
+            }
+            Ok(found)
+        })
+        .map_err(|error| {
+            let id = if error.is_access() {
+                "RSGI0102"
+            } else {
+                "RSGI0100"
+            };
+            sentence(id, &error)
+        })?;
+    check_layer_for(&python).map_err(|error| sentence("RSGI0100", &error))?;
     let _ = group.resolved.set(Resolved {
         accounts,
         python,
@@ -223,11 +225,6 @@ fn resolve(group: &Group, server: Server<'_>, main: &ServerConfig) -> Result<(),
         },
     });
     Ok(())
-}
-
-/// The Python layer, where it lies beside the module.
-fn layer_file() -> Option<PathBuf> {
-    Some(module_directory()?.join(LAYER_FILE)).filter(|layer| layer.exists())
 }
 
 /// Whether the system has the group's locale; what is inside of a chroot is not seen from here.

@@ -69,6 +69,13 @@ pub(super) fn post_config(phase: Phase<'_>) {
             b"WSGIVerboseDebugging has no effect: `LogLevel wsgi:debug` says more",
         );
     }
+    if config.is_some_and(|config| config.global.interpreters.has_vain_free_threading()) {
+        log::process(
+            Level::Warn,
+            b"RSGI0201: WSGIFreeThreading in a <WSGIInterpreterOptions> section with application-group= has no effect: it is \
+              for whole processes, write it in a section without",
+        );
+    }
     let python = config.and_then(|config| config.python.get());
     let components = [
         Some(format!("mod_rsgi/{VERSION}")),

@@ -52,6 +52,10 @@ impl Module for Rsgi {
         directives::read(context, words)
     }
 
+    fn section_end(server: &mut Self::ServerConfig) {
+        server.global.interpreters.close();
+    }
+
     fn pre_config(phase: Phase<'_>) -> Result<(), Refused> {
         lifecycle::pre_config(phase)
     }

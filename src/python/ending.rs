@@ -25,12 +25,17 @@ if type(sys.stdout).__name__ == 'Restricted':
     sys.stdout = None
 deadline = time.monotonic() + seconds
 calls = getattr(threading, '_threading_atexits', [])
+caller = None
 def call_all():
     while calls:
         calls.pop()()
 if calls:
     # concurrent.futures waits for its workers there, without a limit.
-    caller = threading.Thread(target=call_all, daemon=True)
+    try:
+        caller = threading.Thread(target=call_all, daemon=True)
+    except RuntimeError:
+        # An interpreter with a GIL of its own has no daemons; one whose thread is held up is not ended anyway.
+        caller = threading.Thread(target=call_all)
     caller.start()
     caller.join(max(0.05, deadline - time.monotonic()))
     is_held = caller.is_alive()
@@ -39,7 +44,7 @@ else:
 def running():
     own = threading.current_thread()
     return [t for t in threading.enumerate()
-            if t is not own and not t.daemon and t.is_alive()
+            if t is not own and t is not caller and not t.daemon and t.is_alive()
             and not isinstance(t, (threading._DummyThread, threading._MainThread))]
 for thread in running():
     thread.join(max(0, deadline - time.monotonic()))

@@ -1,4 +1,4 @@
-//! Order before the GIL: how threads that are about to run a request enter Python.
+//! Order before a GIL: how threads that are about to run a request enter Python.
 //!
 //! Two ways, chosen by the time that the process's requests spend in Python on average:
 //! - long ones enter one behind the other. CPython wakes waiting threads in no order, so with many threads some wait
@@ -17,12 +17,15 @@ use pyo3::prelude::*;
 
 use crate::meter;
 
-/// The queue of long requests.
-static QUEUE: Mutex<()> = Mutex::new(());
-/// Held by a short request while it is in Python.
-static ROOM: Mutex<()> = Mutex::new(());
-/// Running average of the time a request spends in Python, in nanoseconds.
-static AVERAGE: AtomicU64 = AtomicU64::new(0);
+/// The order before one GIL.
+pub(crate) struct Gate {
+    /// The queue of long requests.
+    queue: Mutex<()>,
+    /// Held by a short request while it is in Python.
+    room: Mutex<()>,
+    /// Running average of the time a request spends in Python, in nanoseconds.
+    average: AtomicU64,
+}
 
 /// Requests that take longer queue, in nanoseconds.
 const LONG: u64 = 200_000;
@@ -41,18 +44,33 @@ thread_local! {
 }
 
 /// A place in the order; held until Python is entered.
-pub(crate) struct Turn(Option<MutexGuard<'static, ()>>);
+pub(crate) struct Turn {
+    gate: Option<&'static Gate>,
+    place: Option<MutexGuard<'static, ()>>,
+}
 
-/// Waits for this thread's turn. The caller is detached.
-pub(crate) fn wait() -> Turn {
-    match AVERAGE.load(Ordering::Relaxed) {
-        LONG.. => Turn(Some(QUEUE.lock())),
-        ..SHORT => {
-            MINE.set(ROOM.try_lock_for(MOMENT));
-            Turn(None)
+impl Gate {
+    /// A gate before a new GIL.
+    pub(crate) const fn new() -> Self {
+        Self {
+            queue: Mutex::new(()),
+            room: Mutex::new(()),
+            average: AtomicU64::new(0),
         }
-        _ => Turn(None),
     }
+}
+
+/// Waits for this thread's turn; there is none to wait for without a GIL. The caller is detached.
+pub(crate) fn wait(gate: Option<&'static Gate>) -> Turn {
+    let place = gate.and_then(|gate| match gate.average.load(Ordering::Relaxed) {
+        LONG.. => Some(gate.queue.lock()),
+        ..SHORT => {
+            MINE.set(gate.room.try_lock_for(MOMENT));
+            None
+        }
+        _ => None,
+    });
+    Turn { gate, place }
 }
 
 /// Lets others in: this thread leaves Python, for good or to wait for something.
@@ -74,22 +92,26 @@ pub(crate) fn outside<R: Send>(py: Python<'_>, wait: impl FnOnce() -> R + Send) 
 impl Turn {
     /// Python is entered: lets the next thread wait for it. What is returned measures the time until it drops.
     pub(crate) fn pass(self) -> Stay {
-        if let Some(guard) = self.0 {
+        if let Some(guard) = self.place {
             MutexGuard::unlock_fair(guard);
         }
-        Stay(Instant::now())
+        Stay(self.gate, Instant::now())
     }
 }
 
 /// A request's time in Python.
-pub(crate) struct Stay(Instant);
+pub(crate) struct Stay(Option<&'static Gate>, Instant);
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        let spent = self.0.elapsed().as_nanos();
+        let Some(gate) = self.0 else {
+            return;
+        };
+        let spent = self.1.elapsed().as_nanos();
         let spent = u64::try_from(spent).unwrap_or(MOST).min(MOST);
         // Lost updates of other threads only make the average a little older.
-        let average = AVERAGE.load(Ordering::Relaxed);
-        AVERAGE.store(average - average / SHARE + spent / SHARE, Ordering::Relaxed);
+        let average = gate.average.load(Ordering::Relaxed);
+        let average = average - average / SHARE + spent / SHARE;
+        gate.average.store(average, Ordering::Relaxed);
     }
 }

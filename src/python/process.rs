@@ -9,6 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use parking_lot::{Condvar, Mutex};
 use rsgi_bridge::abi::{self, Bytes};
 
+use crate::settings::Rule;
+
 /// How Python was started, in owned memory.
 #[derive(Debug)]
 pub(crate) struct Facts {
@@ -18,6 +20,8 @@ pub(crate) struct Facts {
     pub(crate) flags: u32,
     /// Folders for `sys.path`.
     pub(crate) python_path: Vec<Vec<u8>>,
+    /// What holds for some interpreters only.
+    pub(crate) rules: Vec<Rule>,
     /// Empty in embedded mode.
     pub(crate) process_group: Vec<u8>,
     /// Of the process group.

@@ -87,7 +87,7 @@ pub(crate) fn ask(request: &RequestView<'_>, question: &QuestionView<'_>, asker:
     // A subrequest of an application's response may ask, on the same thread.
     let outer = exchange::current();
     let in_hand = InHand::default();
-    let turn = gate::wait();
+    let turn = gate::wait(interp.gate());
     let answer = interpreter::attach(interp, |at| {
         let _stay = turn.pass();
         run(at, request, question, asker, &in_hand)

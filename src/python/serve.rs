@@ -112,6 +112,8 @@ fn turn(source: SourceRef, hand: &Hand, first: Option<First>) -> bool {
 fn run(source: SourceRef, hand: &Hand, first: Option<First>, interp: &'static Interp) -> Left {
     let in_hand = InHand::default();
     let before = meter::before();
+    // The line keeps the order before one GIL: nobody is to wait in it for another, or where there is none.
+    let first = first.filter(|_| !interp.is_by_itself());
     let left = interpreter::attach(interp, |at| {
         meter::entered(before);
         drop(first);

@@ -8,8 +8,9 @@ use pyo3::types::{PyDict, PyList, PyModule, PyString, PyTuple};
 use rsgi_bridge::abi;
 
 use crate::events::Callbacks;
-use crate::interpreter::prepare_dump;
+use crate::interpreter::{self, prepare_dump};
 use crate::process::{self, Facts};
+use crate::settings::{Interval, Settings};
 use crate::types::{Stream, Types, functions};
 use crate::{capi, report, service};
 
@@ -32,14 +33,13 @@ pub(crate) fn prepare(
     let (module, timeout) = api(py, types, facts, group)?;
     functions::add(&module, callbacks)?;
     modules.set_item("mod_wsgi", &module)?;
-    replace_streams(py, types, facts, &sys)?;
+    let settings = Settings::of(facts, group);
+    replace_streams(py, types, &settings, &sys)?;
     sys.setattr("argv", ["mod_wsgi"])?;
     let is_main = group.is_empty();
     set_environment(py, facts)?;
-    if is_main && facts.switch_interval > 0 {
-        // One for the process, and the application's from then on.
-        let seconds = facts.switch_interval as f64 / 1e9;
-        sys.call_method1("setswitchinterval", (seconds,))?;
+    if let Some(interval) = settings.switch_interval {
+        set_switch_interval(facts, interval, group, &sys)?;
     }
     if is_main && facts.has(abi::START_DAEMON) {
         prepare_dump(py)?;
@@ -47,13 +47,15 @@ pub(crate) fn prepare(
     if is_main && facts.has(abi::START_SERVICE) {
         service::prepare(py)?;
     }
-    if facts.has(abi::START_RESTRICT_SIGNAL) && !facts.has(abi::START_SERVICE) {
+    if settings.has(abi::START_RESTRICT_SIGNAL) && !facts.has(abi::START_SERVICE) {
         let signal = py.import("signal")?;
         let original = signal.getattr("signal")?;
         signal.setattr("signal", types.signal(&original)?)?;
     }
-    if let Err(error) = extend_path(py, facts, &sys) {
-        report::log_error(py, &error, "WSGIPythonPath");
+    for folders in &settings.python_path {
+        if let Err(error) = extend_path(py, folders, &sys) {
+            report::log_error(py, &error, "WSGIPythonPath");
+        }
     }
     if !facts.home.is_empty() {
         let home = capi::path(py, &facts.home)?;
@@ -72,6 +74,42 @@ pub(crate) fn prepare(
         modules.set_item("apache", server(py, facts)?)?;
     }
     Ok(timeout)
+}
+
+/// One time for each GIL: that of the main interpreter, or of one that has its own. The application's from then on.
+fn set_switch_interval(
+    facts: &Facts,
+    interval: Interval,
+    group: &[u8],
+    sys: &Bound<'_, PyModule>,
+) -> PyResult<()> {
+    let warn = |text: String| process::log(abi::level::WARN, text.as_bytes());
+    let label = String::from_utf8_lossy(group);
+    if !interpreter::has_gil() {
+        if interval.is_named {
+            warn(format!(
+                "RSGI0205: WSGISwitchInterval of application group '{label}' has no effect: Python runs without the GIL."
+            ));
+        } else if group.is_empty() {
+            let (id, what) = match facts.process_group.is_empty() {
+                true => ("RSGI0203", "WSGISwitchInterval has"),
+                false => ("RSGI0204", "switch-interval= and WSGISwitchInterval have"),
+            };
+            warn(format!(
+                "{id}: {what} no effect: Python runs without the GIL."
+            ));
+        }
+        return Ok(());
+    }
+    if group.is_empty() || interpreter::is_with_own_gil(facts, group) {
+        let seconds = interval.nanoseconds as f64 / 1e9;
+        sys.call_method1("setswitchinterval", (seconds,))?;
+    } else if interval.is_named {
+        warn(format!(
+            "RSGI0199: WSGISwitchInterval of application group '{label}' has no effect: its interpreter shares the GIL of the main one."
+        ));
+    }
+    Ok(())
 }
 
 fn version<'py>(py: Python<'py>, numbers: [u32; 3]) -> PyResult<Bound<'py, PyTuple>> {
@@ -136,21 +174,21 @@ fn server<'py>(py: Python<'py>, facts: &Facts) -> PyResult<Bound<'py, PyModule>>
 fn replace_streams(
     py: Python<'_>,
     types: &Types,
-    facts: &Facts,
+    settings: &Settings<'_>,
     sys: &Bound<'_, PyModule>,
 ) -> PyResult<()> {
     sys.setattr("stderr", types.stream(py, Stream::Error)?)?;
     // httpd -X: a debugger needs the terminal.
-    if facts.has(abi::START_SINGLE_PROCESS) {
+    if settings.has(abi::START_SINGLE_PROCESS) {
         return Ok(());
     }
-    let out = if facts.has(abi::START_RESTRICT_STDOUT) {
+    let out = if settings.has(abi::START_RESTRICT_STDOUT) {
         types.restricted(py, "sys.stdout")?
     } else {
         types.stream(py, Stream::Out)?
     };
     sys.setattr("stdout", out)?;
-    if facts.has(abi::START_RESTRICT_STDIN) {
+    if settings.has(abi::START_RESTRICT_STDIN) {
         sys.setattr("stdin", types.restricted(py, "sys.stdin")?)?;
     }
     Ok(())
@@ -177,14 +215,14 @@ fn set_environment(py: Python<'_>, facts: &Facts) -> PyResult<()> {
 }
 
 /// Adds the configured folders with their .pth files; what is new goes to the front, in order.
-fn extend_path(py: Python<'_>, facts: &Facts, sys: &Bound<'_, PyModule>) -> PyResult<()> {
-    if facts.python_path.is_empty() {
+fn extend_path(py: Python<'_>, folders: &[Vec<u8>], sys: &Bound<'_, PyModule>) -> PyResult<()> {
+    if folders.is_empty() {
         return Ok(());
     }
     let before = sys.getattr("path")?.cast_into::<PyList>()?;
     let before: Vec<Bound<'_, PyAny>> = before.iter().collect();
     let add = py.import("site")?.getattr("addsitedir")?;
-    for folder in &facts.python_path {
+    for folder in folders {
         add.call1((capi::path(py, folder)?,))?;
     }
     let after = sys.getattr("path")?.cast_into::<PyList>()?;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{NEWEST_MINOR, OLDEST_MINOR};
+use super::{NEWEST_MINOR, OLDEST_FREE_THREADED, OLDEST_MINOR};
 
 /// Why no usable Python was found. Each text is one sentence that can follow a directive's name and a colon.
 #[derive(Debug, thiserror::Error)]
@@ -82,8 +82,8 @@ pub enum LocateError {
         /// Its name.
         implementation: String,
     },
-    /// A build without the GIL.
-    #[error("the Python 3.{minor} of `{path}` is a free-threaded build, which is not supported: make the environment with the ordinary build of 3.{minor}", path = .path.display())]
+    /// A build without the GIL, of a version whose are not supported.
+    #[error("the Python 3.{minor} of `{path}` is a free-threaded build, which is supported from 3.{OLDEST_FREE_THREADED} on: make the environment with the ordinary build of 3.{minor}", path = .path.display())]
     FreeThreaded {
         /// The environment.
         path: PathBuf,

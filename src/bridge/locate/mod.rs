@@ -21,6 +21,8 @@ use text::Version;
 
 /// The oldest supported minor version.
 pub const OLDEST_MINOR: u32 = 10;
+/// The oldest minor version of which free-threaded builds are supported: those of 3.13 were a trial.
+pub const OLDEST_FREE_THREADED: u32 = 14;
 /// The newest supported minor version.
 pub const NEWEST_MINOR: u32 = 15;
 
@@ -39,7 +41,7 @@ pub struct Found {
     pub minor: u32,
     /// The full version, where a file tells it.
     pub version: Option<String>,
-    /// Whether it is a build without the GIL; `locate` refuses those for now.
+    /// Whether it is a build without the GIL.
     pub free_threaded: bool,
     /// The shared library.
     pub library: PathBuf,
@@ -145,7 +147,7 @@ fn check_version(environment: &Environment, version: Version) -> Result<(), Loca
         });
     }
     let minor = version.minor;
-    if version.free_threaded {
+    if version.free_threaded && minor < OLDEST_FREE_THREADED {
         return Err(LocateError::FreeThreaded { path, minor });
     }
     let own = environment.own_versions();

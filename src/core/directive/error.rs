@@ -94,6 +94,25 @@ pub enum DirectiveError {
         option: Shown,
         allowed: &'static str,
     },
+    /// A section's opening line does not end.
+    #[error("{directive} has no `>` at the end of its line; usage: {usage}")]
+    Unclosed {
+        directive: &'static str,
+        usage: &'static str,
+    },
+    /// An option is given twice.
+    #[error("{directive}: the option {option} is given twice; write one section for each")]
+    Twice {
+        directive: &'static str,
+        option: &'static str,
+    },
+    /// A directive stands in a section that is not for it.
+    #[error("{directive} takes {allowed}, not {value}; put that outside of the section")]
+    Content {
+        directive: &'static str,
+        allowed: &'static str,
+        value: Shown,
+    },
     /// A directive that mod_wsgi has dropped.
     #[error("{directive} is no more: {instead}")]
     Removed {

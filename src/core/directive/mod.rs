@@ -7,16 +7,18 @@ use std::ffi::CStr;
 
 mod access;
 mod error;
+mod interpreter;
 mod parse;
 mod table;
 
 pub use error::{DirectiveError, Shown};
+pub use interpreter::check_content;
 pub use parse::parse;
 pub use table::DIRECTIVES;
 
 use crate::alias::{Alias, Import};
 use crate::daemon::GroupDefinition;
-use crate::options::{GlobalSetting, Setting};
+use crate::options::{GlobalSetting, InterpreterRule, Setting};
 
 /// Which directive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +43,9 @@ pub enum Kind {
     RestrictStdin,
     RestrictStdout,
     RestrictSignal,
+    PerInterpreterGil,
+    FreeThreading,
+    InterpreterOptions,
     CaseSensitivity,
     ScriptReloading,
     PassAuthorization,
@@ -135,6 +140,8 @@ pub enum Directive {
     Setting(Setting),
     /// A setting of the whole server.
     Global(GlobalSetting),
+    /// A section for some interpreters begins.
+    Interpreters(InterpreterRule),
 }
 
 impl Kind {
@@ -147,10 +154,36 @@ impl Kind {
     /// Its name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self.spec().name.to_str() {
-            Ok(name) => name,
-            Err(_) => "",
+        match (self, self.spec().name.to_str()) {
+            // httpd's tables have sections without what closes the bracket.
+            (Self::InterpreterOptions, _) => "<WSGIInterpreterOptions>",
+            (_, Ok(name)) => name,
+            (_, Err(_)) => "",
         }
+    }
+
+    /// The directive of that name, in any case.
+    #[must_use]
+    pub fn named(name: &[u8]) -> Option<Self> {
+        let spec = DIRECTIVES
+            .iter()
+            .find(|spec| spec.name.to_bytes().eq_ignore_ascii_case(name))?;
+        Some(spec.kind)
+    }
+
+    /// Whether it may stand in a `<WSGIInterpreterOptions>` section.
+    #[must_use]
+    pub const fn is_for_interpreters(self) -> bool {
+        matches!(
+            self,
+            Self::PerInterpreterGil
+                | Self::FreeThreading
+                | Self::SwitchInterval
+                | Self::PythonPath
+                | Self::RestrictStdin
+                | Self::RestrictStdout
+                | Self::RestrictSignal
+        )
     }
 }
 

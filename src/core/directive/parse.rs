@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::access;
 use super::error::{DirectiveError, Shown};
+use super::interpreter;
 use super::{Directive, Kind};
 use crate::alias::{Alias, Import, Pattern, ScriptOptions};
 use crate::daemon::GroupDefinition;
@@ -41,6 +42,7 @@ pub fn parse(kind: Kind, arguments: &[u8]) -> Result<Directive> {
             let script = handler_script(kind, arguments)?;
             Ok(Directive::Setting(Setting::HandlerScript(script)))
         }
+        Kind::InterpreterOptions => interpreter::section(arguments).map(Directive::Interpreters),
         Kind::DaemonProcess => Ok(Directive::Group(Box::new(GroupDefinition::parse(
             arguments,
         )?))),
@@ -116,6 +118,8 @@ fn global(kind: Kind, word: &[u8]) -> Result<GlobalSetting> {
         Kind::RestrictStdin => GlobalSetting::RestrictStdin(flag(kind, word)?),
         Kind::RestrictStdout => GlobalSetting::RestrictStdout(flag(kind, word)?),
         Kind::RestrictSignal => GlobalSetting::RestrictSignal(flag(kind, word)?),
+        Kind::PerInterpreterGil => GlobalSetting::PerInterpreterGil(flag(kind, word)?),
+        Kind::FreeThreading => GlobalSetting::FreeThreading(flag(kind, word)?),
         Kind::CaseSensitivity => GlobalSetting::CaseSensitivity(flag(kind, word)?),
         Kind::RestrictEmbedded => GlobalSetting::RestrictEmbedded(flag(kind, word)?),
         Kind::SocketPrefix => {

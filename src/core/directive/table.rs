@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use super::{Arguments, Context, Kind, Spec};
 
 /// Every directive; the index is its [`Kind`].
-pub static DIRECTIVES: [Spec; 52] = [
+pub static DIRECTIVES: [Spec; 55] = [
     spec(
         Kind::ScriptAlias,
         c"WSGIScriptAlias",
@@ -112,6 +112,25 @@ pub static DIRECTIVES: [Spec; 52] = [
         c"WSGIRestrictSignal",
         Context::Global,
         c"Off to let applications register signal handlers (default: On)",
+    ),
+    flag(
+        Kind::PerInterpreterGil,
+        c"WSGIPerInterpreterGIL",
+        Context::Global,
+        c"On to give each sub-interpreter a GIL of its own, so that they run at once (Python 3.12 and later; default: Off)",
+    ),
+    flag(
+        Kind::FreeThreading,
+        c"WSGIFreeThreading",
+        Context::Global,
+        c"On to run a free-threaded Python without the GIL (default: Off)",
+    ),
+    spec(
+        Kind::InterpreterOptions,
+        c"<WSGIInterpreterOptions",
+        Context::Global,
+        Arguments::Raw,
+        c"a section of settings for some interpreters only: process-group= application-group=",
     ),
     flag(
         Kind::CaseSensitivity,

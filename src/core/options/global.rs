@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::InterpreterRules;
 use crate::group::Case;
 
 /// `WSGIPythonHashSeed`.
@@ -69,6 +70,10 @@ pub enum GlobalSetting {
     RestrictSignal(bool),
     /// `WSGICaseSensitivity`
     CaseSensitivity(bool),
+    /// `WSGIPerInterpreterGIL`
+    PerInterpreterGil(bool),
+    /// `WSGIFreeThreading`
+    FreeThreading(bool),
     /// `WSGIDestroyInterpreter`
     DestroyInterpreter(bool),
     /// `WSGIRestrictEmbedded`
@@ -114,6 +119,12 @@ pub struct GlobalOptions {
     pub restrict_signal: bool,
     /// Whether case matters in script paths.
     pub case_sensitivity: Case,
+    /// Whether each sub-interpreter has a GIL of its own.
+    pub per_interpreter_gil: bool,
+    /// Whether a free-threaded Python runs without the GIL.
+    pub free_threading: bool,
+    /// What holds for some interpreters only.
+    pub interpreters: InterpreterRules,
     /// Whether interpreters are destroyed when a process ends.
     pub destroy_interpreter: bool,
     /// Whether no application may run in Apache's children; said by nobody where none.
@@ -153,6 +164,9 @@ impl Default for GlobalOptions {
             } else {
                 Case::Sensitive
             },
+            per_interpreter_gil: false,
+            free_threading: false,
+            interpreters: InterpreterRules::default(),
             destroy_interpreter: true,
             restrict_embedded: None,
             socket_prefix: None,
@@ -168,9 +182,15 @@ impl Default for GlobalOptions {
 }
 
 impl GlobalOptions {
-    /// Takes one value in; warnings add up, of everything else a later value replaces an earlier one.
+    /// Takes one value in; warnings add up, of everything else a later value replaces an earlier one. What stands in a
+    /// block for some interpreters goes to that.
     pub fn apply(&mut self, setting: GlobalSetting) {
+        let Some(setting) = self.interpreters.take(setting) else {
+            return;
+        };
         match setting {
+            GlobalSetting::PerInterpreterGil(value) => self.per_interpreter_gil = value,
+            GlobalSetting::FreeThreading(value) => self.free_threading = value,
             GlobalSetting::PythonHome(value) => self.python_home = Some(value),
             GlobalSetting::PythonPath(value) => self.python_path = value,
             GlobalSetting::PythonOptimize(value) => self.optimize = value,

@@ -14,9 +14,11 @@ use crate::proxy::{Network, TrustedHeader};
 
 mod effective;
 mod global;
+mod interpreter;
 
 pub use effective::{Effective, Origin};
 pub use global::{AcceptMutex, GlobalOptions, GlobalSetting, HashSeed};
+pub use interpreter::{InterpreterRule, InterpreterRules};
 
 /// A `WSGIHandlerScript`.
 #[derive(Clone, Debug, PartialEq, Eq)]

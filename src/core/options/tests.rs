@@ -385,10 +385,20 @@ fn global_settings_replace_each_other_but_warnings_add_up() {
         switch_interval: Some(5),
         verbose_debugging: Some(true),
         server_metrics: true,
+        ..GlobalOptions::default()
     };
     assert_eq!(options, expected);
     options.apply(GlobalSetting::CaseSensitivity(true));
     assert_eq!(options.case_sensitivity, Case::Sensitive);
+}
+
+#[test]
+fn gils_are_as_ever_unless_they_are_spoken_of() {
+    let mut options = GlobalOptions::default();
+    assert!(!options.per_interpreter_gil && !options.free_threading);
+    options.apply(GlobalSetting::PerInterpreterGil(true));
+    options.apply(GlobalSetting::FreeThreading(true));
+    assert!(options.per_interpreter_gil && options.free_threading);
 }
 
 /// Settings in which each field is there or not, with one of two values.

@@ -121,7 +121,7 @@ fn found(python: &PythonConfig) -> Found {
         standard_library: path(&python.standard_library),
         minor: python.minor,
         version: python.version.clone(),
-        free_threaded: false,
+        free_threaded: python.free_threaded,
         library: path(&python.library),
         how: "configuration",
     }
@@ -206,6 +206,7 @@ pub(super) fn start(config: &ProcessConfig, layer: Layer) -> Result<Layer, Strin
         switch_interval: options.switch_interval,
         user_name,
         user_home,
+        rules: &python.rules,
     })?;
     Ok(layer)
 }

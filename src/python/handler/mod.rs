@@ -80,7 +80,7 @@ pub(crate) fn handle(request: &RequestView<'_>, host: HostRef) -> i32 {
     };
     let in_hand = InHand::default();
     let before = meter::before();
-    let turn = gate::wait();
+    let turn = gate::wait(interp.gate());
     let after = interpreter::attach(interp, |at| {
         meter::entered(before);
         let _stay = turn.pass();

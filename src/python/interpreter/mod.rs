@@ -9,6 +9,7 @@
 
 mod crash;
 mod end;
+mod fresh;
 mod here;
 mod last;
 
@@ -16,15 +17,18 @@ use core::cell::{Cell, RefCell};
 use core::ptr;
 use std::rc::Rc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use pyo3::ffi::{self, PyInterpreterState, PyThreadState};
 use pyo3::prelude::*;
-use rsgi_bridge::abi::level;
+use rsgi_bridge::abi::{self, level};
 
+use crate::gate::Gate;
 use crate::kit::Kit;
+use crate::process::Facts;
 use crate::scratch::Scratch;
+use crate::settings::Settings;
 use crate::{capi, ending, gate, process, report};
 
 pub(crate) use end::end_all;
@@ -42,6 +46,9 @@ pub(crate) struct Interp {
     first: StatePtr,
     /// Thread states that this layer made and that still exist.
     made: Mutex<Vec<StatePtr>>,
+    has_own_gil: bool,
+    /// The order before its GIL, where that is its own or this is the main interpreter.
+    gate: Gate,
 }
 
 // SAFETY: the pointer is only handed to CPython, and only by attached threads or to make a thread state, which
@@ -63,6 +70,11 @@ static MAIN: OnceLock<&'static Interp> = OnceLock::new();
 /// Held by the one thread that makes an interpreter. Always taken detached.
 static MAKING: Mutex<()> = Mutex::new(());
 static MINOR: AtomicU32 = AtomicU32::new(0);
+/// Whether Python runs without the GIL.
+static IS_FREE: AtomicBool = AtomicBool::new(false);
+
+/// The first minor version that has interpreters with a GIL of their own.
+pub(crate) const FIRST_WITH_OWN_GILS: u32 = 12;
 
 /// A thread's place in one interpreter.
 pub(crate) struct Slot {
@@ -127,6 +139,35 @@ impl Interp {
     fn is_main(&self) -> bool {
         self.name.is_empty()
     }
+
+    /// The order before its GIL; none where there is no GIL.
+    pub(crate) fn gate(&'static self) -> Option<&'static Gate> {
+        if !has_gil() {
+            return None;
+        }
+        match self.has_own_gil {
+            true => Some(&self.gate),
+            false => MAIN.get().map(|main| &main.gate),
+        }
+    }
+
+    /// Whether no other interpreter, or nobody at all, is kept waiting by who is in it.
+    pub(crate) fn is_by_itself(&self) -> bool {
+        self.has_own_gil || !has_gil()
+    }
+}
+
+/// Whether there is a GIL in this process; once Python was started.
+pub(crate) fn has_gil() -> bool {
+    !IS_FREE.load(Ordering::Relaxed)
+}
+
+/// Whether the interpreter of that application group has, or is to have, a GIL of its own.
+pub(crate) fn is_with_own_gil(facts: &Facts, group: &[u8]) -> bool {
+    !group.is_empty()
+        && minor() >= FIRST_WITH_OWN_GILS
+        && has_gil()
+        && Settings::of(facts, group).has(abi::START_OWN_GIL)
 }
 
 /// All interpreters, the main one last.
@@ -158,8 +199,9 @@ pub(crate) unsafe fn adopt_main(python_minor: u32) -> Result<(), String> {
     let state = unsafe { ffi::PyThreadState_Get() };
     // SAFETY: see above.
     let interpreter = unsafe { ffi::PyInterpreterState_Get() };
-    let interp = leak(b"", interpreter, state);
+    let interp = leak(b"", interpreter, state, false);
     let made = Python::attach(|py| {
+        IS_FREE.store(!is_gil_enabled(py), Ordering::Relaxed);
         // PyO3 makes the type of its own panics when it first meets an exception: here, in the main interpreter.
         pyo3::exceptions::PyRuntimeError::new_err("").restore(py);
         drop(PyErr::take(py));
@@ -176,10 +218,20 @@ pub(crate) unsafe fn adopt_main(python_minor: u32) -> Result<(), String> {
     Ok(())
 }
 
+/// What `sys._is_gil_enabled` says; versions without that function have a GIL.
+fn is_gil_enabled(py: Python<'_>) -> bool {
+    let asked = py
+        .import("sys")
+        .and_then(|sys| sys.call_method0("_is_gil_enabled"))
+        .and_then(|answer| answer.extract::<bool>());
+    asked.unwrap_or(true)
+}
+
 fn leak(
     name: &[u8],
     state: *mut PyInterpreterState,
     thread: *mut PyThreadState,
+    has_own_gil: bool,
 ) -> &'static Interp {
     Box::leak(Box::new(Interp {
         name: name.to_vec(),
@@ -187,6 +239,8 @@ fn leak(
         kit: OnceLock::new(),
         first: StatePtr(thread),
         made: Mutex::new(vec![StatePtr(thread)]),
+        has_own_gil,
+        gate: Gate::new(),
     }))
 }
 
@@ -241,7 +295,15 @@ fn make(group: &[u8]) -> Result<&'static Interp, ()> {
             TABLE.write().push(interp);
             process::log(
                 level::INFO,
-                format!("Made the interpreter of application group '{label}'.").as_bytes(),
+                format!(
+                    "Made the interpreter of application group '{label}'{}.",
+                    if interp.has_own_gil {
+                        ", with a GIL of its own"
+                    } else {
+                        ""
+                    }
+                )
+                .as_bytes(),
             );
             Ok(interp)
         }
@@ -258,18 +320,22 @@ fn make(group: &[u8]) -> Result<&'static Interp, ()> {
 fn make_attached(at: At<'_>, group: &[u8]) -> Result<&'static Interp, String> {
     // SAFETY: attached to the main interpreter.
     let before = unsafe { ffi::PyThreadState_Get() };
-    // SAFETY: attached, no lock is held that Python code could want.
-    let state = unsafe { ffi::Py_NewInterpreter() };
-    if state.is_null() {
-        // SAFETY: this thread's state, which was current before.
-        unsafe { ffi::PyThreadState_Swap(before) };
-        return Err("CPython refused to make one".to_owned());
-    }
+    let has_own_gil = process::facts().is_some_and(|facts| is_with_own_gil(facts, group));
+    // SAFETY: attached to the main interpreter, no lock is held that Python code could want.
+    let made = unsafe { fresh::make(has_own_gil) };
+    let state = match made {
+        Ok(state) => state,
+        Err(reason) => {
+            // SAFETY: this thread's state, which was current before.
+            unsafe { ffi::PyThreadState_Swap(before) };
+            return Err(reason);
+        }
+    };
     // SAFETY: attached to the new interpreter.
     let interpreter = unsafe { ffi::PyInterpreterState_Get() };
     let made = Kit::new(at.py, group).map_err(|error| report::text(at.py, &error));
     let interp = made.map(|kit| {
-        let interp = leak(group, interpreter, state);
+        let interp = leak(group, interpreter, state, has_own_gil);
         drop(interp.kit.set(kit));
         interp
     });

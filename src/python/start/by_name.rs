@@ -122,6 +122,9 @@ pub(super) fn initialize(settings: &Settings) -> Result<(), String> {
     ] {
         config.set_int(name, value)?;
     }
+    if let Some(without) = settings.without_gil {
+        config.set_int(c"enable_gil", i64::from(!without))?;
+    }
     if is_c_locale() {
         config.set_int(c"utf8_mode", 1)?;
     }

@@ -5,7 +5,7 @@ use core::ffi::{CStr, c_char, c_int, c_void};
 use core::mem::{MaybeUninit, transmute};
 use std::ffi::CString;
 
-use super::{Settings, function};
+use super::{Settings, Status, function};
 
 /// Offsets of the fields of `PyConfig` that are set, and of which the platform's layout is known.
 struct Offsets {
@@ -46,29 +46,6 @@ fn offsets(minor: u32) -> Result<Offsets, String> {
 /// Larger than `PyConfig` of any of these versions (448 bytes at most).
 type ConfigRoom = MaybeUninit<[u64; 256]>;
 type Wide = libc::wchar_t;
-
-#[repr(C)]
-struct Status {
-    kind: c_int,
-    function: *const c_char,
-    message: *const c_char,
-    exit_code: c_int,
-}
-
-impl Status {
-    fn check(&self, what: &str) -> Result<(), String> {
-        if self.kind == 0 {
-            return Ok(());
-        }
-        let reason = if self.message.is_null() {
-            "no reason is given".into()
-        } else {
-            // SAFETY: CPython's status messages are static strings.
-            unsafe { CStr::from_ptr(self.message) }.to_string_lossy()
-        };
-        Err(format!("Python refuses {what}: {reason}"))
-    }
-}
 
 struct Config<'a> {
     // INVARIANT: initialised by PyConfig_InitPythonConfig, and never moved since.

@@ -4,6 +4,7 @@
 
 mod by_name;
 mod by_offset;
+mod status;
 
 use core::ffi::{CStr, c_int, c_void};
 use std::ffi::CString;
@@ -13,7 +14,10 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use rsgi_bridge::abi::{self, Bytes, Process, Start, level};
 
+use crate::settings::{self, Rule};
 use crate::{capi, events, interpreter, panics, process};
+
+pub(crate) use status::Status;
 
 /// The thread that the layer made to be Python's main thread.
 struct MainThread {
@@ -31,6 +35,8 @@ struct Settings {
     warnings: Vec<CString>,
     is_writing_bytecode: bool,
     minor: u32,
+    /// Whether a free-threaded Python is to run without the GIL; none for an ordinary one.
+    without_gil: Option<bool>,
 }
 
 /// Starts Python.
@@ -49,7 +55,10 @@ pub(crate) unsafe fn start(options: &Start, table: &Process) -> Result<(), Strin
     let version = capi::version();
     check_version(&version, options.minor)?;
     // SAFETY: the caller's promise.
-    let settings = unsafe { settings(options) }?;
+    let mut settings = unsafe { settings(options) }?;
+    let is_free = is_free_threaded(&version);
+    let wants_free = options.flags & abi::START_FREE_THREADING != 0;
+    settings.without_gil = is_free.then_some(wants_free);
     // SAFETY: the caller's promise.
     let facts = unsafe { facts(options, table) };
     if !process::set(facts) {
@@ -63,14 +72,42 @@ pub(crate) unsafe fn start(options: &Start, table: &Process) -> Result<(), Strin
     }
     process::open();
     process::log(level::INFO, format!("Started Python {version}.").as_bytes());
+    if wants_free && !is_free {
+        process::log(
+            level::WARN,
+            b"RSGI0200: WSGIFreeThreading is On, but this Python is not a free-threaded build: it runs with the GIL.",
+        );
+    }
+    let wants_own = process::facts().is_some_and(settings::want_own_gils);
+    if wants_own && options.minor < interpreter::FIRST_WITH_OWN_GILS {
+        process::log(
+            level::WARN,
+            b"RSGI0198: WSGIPerInterpreterGIL is On, but only Python 3.12 and later has interpreters with a GIL of their own: they share one.",
+        );
+    }
     Ok(())
 }
 
+fn is_free_threaded(version: &str) -> bool {
+    version.contains("free-threading build")
+}
+
+/// Whether this layer was built for free-threaded Pythons: their objects begin with more than a count and a type.
+const IS_FOR_FREE_THREADED: bool = size_of::<pyo3::ffi::PyObject>() > 2 * size_of::<usize>();
+
 fn check_version(version: &str, minor: u32) -> Result<(), String> {
-    if version.contains("free-threading build") {
-        return Err(format!(
-            "Python {version} is a free-threaded build, which this layer cannot run: use the ordinary build"
-        ));
+    match (is_free_threaded(version), IS_FOR_FREE_THREADED) {
+        (true, false) => {
+            return Err(format!(
+                "Python {version} is a free-threaded build, which this layer cannot run: use the ordinary build"
+            ));
+        }
+        (false, true) => {
+            return Err(format!(
+                "Python {version} is an ordinary build, but this layer is for free-threaded ones: install the other one"
+            ));
+        }
+        _ => {}
     }
     let mut parts = version.split(|c: char| !c.is_ascii_digit());
     let found = (
@@ -130,6 +167,7 @@ unsafe fn settings(options: &Start) -> Result<Settings, String> {
             .collect::<Result<_, _>>()?,
         is_writing_bytecode: options.flags & abi::START_DONT_WRITE_BYTECODE == 0,
         minor: options.minor,
+        without_gil: None,
     })
 }
 
@@ -154,10 +192,13 @@ unsafe fn facts(options: &Start, table: &Process) -> process::Facts {
     let user_name = unsafe { owned(options.user_name) };
     // SAFETY: see above.
     let user_home = unsafe { owned(options.user_home) };
+    // SAFETY: see above.
+    let rules = unsafe { rules(options) };
     process::Facts {
         table: *table,
         flags: options.flags,
         python_path,
+        rules,
         process_group,
         processes: options.processes,
         threads: options.threads,
@@ -176,6 +217,31 @@ unsafe fn facts(options: &Start, table: &Process) -> process::Facts {
         user_home,
         pid: std::process::id(),
     }
+}
+
+/// # Safety
+/// As [`start`].
+unsafe fn rules(options: &Start) -> Vec<Rule> {
+    if options.rules_count == 0 {
+        return Vec::new();
+    }
+    // SAFETY: the caller's promise.
+    let rules = unsafe { core::slice::from_raw_parts(options.rules, options.rules_count) };
+    rules
+        .iter()
+        .map(|rule| {
+            // SAFETY: the caller's promise.
+            let group = unsafe { owned(rule.application_group) };
+            Rule {
+                application_group: (rule.kind & abi::RULE_NAMED != 0).then_some(group),
+                mask: rule.mask,
+                flags: rule.flags & rule.mask,
+                switch_interval: rule.switch_interval_ns,
+                // SAFETY: the caller's promise.
+                python_path: unsafe { owned_list(rule.python_path, rule.python_path_count) },
+            }
+        })
+        .collect()
 }
 
 /// Starts Python on the calling thread, which becomes its main thread, and leaves it detached.

@@ -327,3 +327,30 @@ fn an_ordinary_build_beside_a_free_threaded_one_is_taken() {
         .object("opt/lib/libpython3.14t.so.1.0");
     tree.expect("opt", "opt/lib/libpython3.14.so.1.0", "opt");
 }
+
+#[test]
+fn a_free_threaded_python_is_taken_however_it_shows() {
+    let tree = Tree::new();
+    tree.shared("named", "3.14t")
+        .file("unnamed/bin/python3.14", "a program")
+        .file("unnamed/lib/python3.14t/os.py", "")
+        .object("unnamed/lib/libpython3.14t.so.1.0")
+        .file(
+            "env/pyvenv.cfg",
+            "home = {root}/unnamed/bin\nversion_info = 3.14.0\n",
+        )
+        .link("{root}/unnamed/bin/python3.14", "env/bin/python")
+        .folder("env/lib/python3.14t/site-packages");
+    for (home, base) in [
+        ("named", "named"),
+        ("unnamed", "unnamed"),
+        ("env", "unnamed"),
+    ] {
+        let found = tree
+            .locate(home)
+            .unwrap_or_else(|error| panic!("{home}: {error}"));
+        assert!(found.free_threaded, "{home}");
+        let library = format!("{base}/lib/libpython3.14t.so.1.0");
+        assert_eq!(found.library, tree.path(&library));
+    }
+}

@@ -233,18 +233,18 @@ fn other_implementations() {
 }
 
 #[test]
-fn a_free_threaded_python_however_it_shows() {
+fn a_free_threaded_python_of_3_13_however_it_shows() {
     let tree = Tree::new();
-    tree.shared("named", "3.14t")
-        .file("unnamed/bin/python3.14", "a program")
-        .file("unnamed/lib/python3.14t/os.py", "")
-        .object("unnamed/lib/libpython3.14t.so.1.0")
+    tree.shared("named", "3.13t")
+        .file("unnamed/bin/python3.13", "a program")
+        .file("unnamed/lib/python3.13t/os.py", "")
+        .object("unnamed/lib/libpython3.13t.so.1.0")
         .file(
             "env/pyvenv.cfg",
-            "home = {root}/unnamed/bin\nversion_info = 3.14.0\n",
+            "home = {root}/unnamed/bin\nversion_info = 3.13.0\n",
         )
-        .link("{root}/unnamed/bin/python3.14", "env/bin/python")
-        .folder("env/lib/python3.14t/site-packages");
+        .link("{root}/unnamed/bin/python3.13", "env/bin/python")
+        .folder("env/lib/python3.13t/site-packages");
     for home in ["named", "unnamed", "env"] {
         let refusal = tree.refusal(home);
         assert!(refusal.contains("is a free-threaded build"), "{refusal}");

@@ -261,10 +261,12 @@ fn config() -> ProcessConfig {
             minor: found.minor,
             version: found.version,
             is_venv: found.is_venv,
+            free_threaded: found.free_threaded,
             optimize: 0,
             hash_seed: None,
             warnings: Vec::new(),
             flags: abi::START_RESTRICT_SIGNAL | abi::START_DESTROY,
+            rules: Vec::new(),
         },
         imports: Vec::new(),
         server: ServerConfig {
