@@ -14,6 +14,7 @@ mod access;
 mod apache;
 mod api;
 mod applications;
+mod bad_requests;
 mod broken_input;
 mod browser;
 mod closing;

@@ -202,6 +202,11 @@ fn run<'r>(
     effective: Effective<'r>,
     script: Script<'r>,
 ) -> Result<Verdict, Refusal> {
+    if request.method() == Some(b"CONNECT") {
+        // Who reads a success as an answer to CONNECT takes all that follows for what came through a tunnel.
+        let line = "RSGI0304: CONNECT asks for a tunnel, which no application can be";
+        return Err(Refusal::new(501, line));
+    }
     let length = check_body(request, &effective)?;
     let failed = || Refusal::new(500, NO_MEMORY);
     let pool = request.pool().ok_or_else(failed)?;

@@ -93,7 +93,7 @@ fn send(asked: &Asked<'_>, group: &Chosen<'_>, desk: &mut Desk) -> Result<Verdic
             inline,
             file: taken.file(),
         };
-        let mut exchange = Exchange::start(group, outgoing)?;
+        let mut exchange = Exchange::start(group, outgoing, request.client_socket())?;
         let line = request.request_line().unwrap_or_default();
         let _running = group.note_running(exchange.slot(), line);
         let how = group.relay(plan == BodyPlan::Stream);
@@ -255,7 +255,7 @@ fn conclude(
     front: &mut ApacheFront<'_>,
 ) -> Verdict {
     let status = match result {
-        Ok(Ending::ClientGone) => {
+        Ok(Ending::ClientGone) | Err(Failure::ClientGone) => {
             let group = group.name.escape_ascii();
             let line = format!(
                 "the client went away before it had the response of the process group `{group}`"

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::{all_serve, answering, group, millis, mixed, sleeping};
+use super::{all_serve, answering, group, grouped, millis, mixed, sleeping};
 use crate::harness::{Connection, Failure, Load, Request, Server, comes_true, id, only_rsgi, say};
 
 /// Room for a thousand connections.
@@ -232,5 +232,55 @@ fn a_burst_beyond_the_threads_loses_nothing() {
     report.say("burst");
     report.lost_only(&[] as &[Failure]);
     assert_eq!(report.answered, 48 * 6);
+    server.finish();
+}
+
+/// Notes each request that it runs; `/long` takes until `work/go` is there.
+const NOTING: &str = r#"
+import os, time
+def application(environ, start_response):
+    with open("@WORK@/events", "a") as f:
+        f.write(environ["PATH_INFO"] + "\n")
+    while environ["PATH_INFO"] == "/long" and not os.path.exists("@WORK@/go"):
+        time.sleep(0.01)
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+"#;
+
+#[test]
+fn requests_of_clients_that_give_up_in_a_full_queue_never_run() {
+    only_rsgi!("it runs them");
+    let server = grouped("processes=1 threads=1", NOTING)
+        .threads(230)
+        .log_level("notice")
+        .start();
+    let mut long = server.connect();
+    long.send(Request::get("/long").to_bytes());
+    server.wait_for_file("work/events", "/long");
+    let crowd: Vec<Connection> = (0..200)
+        .map(|number| {
+            let mut connection = server.connect();
+            let request = match number % 2 {
+                0 => Request::get("/gone"),
+                _ => Request::new("POST", "/gone").body("some body"),
+            };
+            connection.send(request.to_bytes());
+            connection
+        })
+        .collect();
+    assert!(long.is_silent(millis(300)));
+    for (number, connection) in crowd.into_iter().enumerate() {
+        if number % 3 == 0 {
+            connection.reset();
+        }
+    }
+    let mut last = server.connect();
+    last.send(Request::get("/last").to_bytes());
+    // Who has only closed its side could still be reading; after a second in a full queue it counts as gone.
+    assert!(last.is_silent(millis(1_500)));
+    server.write("work/go", "");
+    assert_eq!(long.reply("GET").ok().text(), "ok");
+    assert_eq!(last.reply("GET").ok().text(), "ok");
+    assert_eq!(server.events(), ["/long", "/last"]);
     server.finish();
 }

@@ -24,6 +24,7 @@ mod tests;
 mod waiter;
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,12 +42,17 @@ const OFTEN: u32 = 64;
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// How long a request may wait; none is without end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wait {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wait<'c> {
     /// As long as no process is ready at all (`connect-timeout`).
     pub ready: Option<Duration>,
     /// In all (`queue-timeout`).
     pub queue: Option<Duration>,
+    /// When a process first turned the request away ([`clock::nanos`]). From then on the time without a process counts as
+    /// one, so that a group whose processes say that they are ready and then are not cannot begin it anew.
+    pub refused: Option<u64>,
+    /// The client's socket, where it has one: who has hung up waits no longer.
+    pub client: Option<BorrowedFd<'c>>,
 }
 
 /// Why a request got no place.
@@ -66,6 +72,9 @@ pub enum Refused {
         /// How long it waited.
         waited: Duration,
     },
+    /// The client hung up while the request waited.
+    #[error("the client is gone")]
+    ClientGone,
 }
 
 /// One child's part in a group.
@@ -133,7 +142,11 @@ impl Admission {
     ///
     /// # Errors
     /// It took too long: [`Refused`].
-    pub fn assign(&self, wait: Wait, avoid: Option<SlotRef>) -> Result<Assignment<'_>, Refused> {
+    pub fn assign(
+        &self,
+        wait: Wait<'_>,
+        avoid: Option<SlotRef>,
+    ) -> Result<Assignment<'_>, Refused> {
         let avoid = avoid.map(|process| Avoid {
             process,
             since: clock::millis(),
@@ -149,7 +162,7 @@ impl Admission {
     /// Waits in turn.
     fn queue(
         &self,
-        mut patience: Patience,
+        mut patience: Patience<'_>,
         avoid: Option<Avoid>,
     ) -> Result<Assignment<'_>, Refused> {
         let waiter = self.enter(&mut patience)?;
@@ -158,9 +171,12 @@ impl Admission {
             waiter.look();
             let (free, is_available) = self.board.free_places(avoid);
             let in_front = self.board.in_front_of(waiter.key());
-            if in_front < free
-                && let Some(process) = self.board.take(self.row, avoid)
-            {
+            let is_next = in_front < free;
+            // Only now and at the ticks: what has to wait costs no call more than it has to.
+            if is_next && patience.client_is_gone() {
+                return Err(Refused::ClientGone);
+            }
+            if is_next && let Some(process) = self.board.take(self.row, avoid) {
                 let waited = patience.waited();
                 self.board.count_queued(waited);
                 return Ok(self.assignment(process, waited));
@@ -170,6 +186,9 @@ impl Admission {
                 .map_err(|late| self.refuse(late))?;
             if !waiter.sleep(patience.until_next_look(in_front)) {
                 self.board.sweep_if_due();
+                if patience.client_is_gone() {
+                    return Err(Refused::ClientGone);
+                }
                 continue;
             }
             woken += 1;
@@ -180,7 +199,7 @@ impl Admission {
     }
 
     /// Goes to the end of the queue. If the child has more waiting requests than cells, it waits for one of those first.
-    fn enter(&self, patience: &mut Patience) -> Result<Waiter<'_>, Refused> {
+    fn enter(&self, patience: &mut Patience<'_>) -> Result<Waiter<'_>, Refused> {
         let mut cells = self.cells.lock();
         loop {
             if let Some(cell) = cells.pop() {
@@ -193,6 +212,9 @@ impl Admission {
             patience
                 .check(is_available)
                 .map_err(|late| self.refuse(late))?;
+            if patience.client_is_gone() {
+                return Err(Refused::ClientGone);
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Wait;
 use crate::scoreboard::clock;
+use crate::sys::socket::{HungUp, hung_up};
 
 /// Whoever is among the first looks so often, woken or not.
 const TICK: Duration = Duration::from_millis(100);
@@ -12,14 +13,20 @@ const SLOW_TICK: Duration = Duration::from_millis(500);
 /// So many are the first. With more the ticks of a long queue would be work.
 const FIRST: u64 = 64;
 
+/// For so long a client that sends no more is taken for one that reads on. TCP tells it from one that is gone only when
+/// something is sent to it; in a queue that is full for longer nearly all are gone, and whoever is not has to ask again.
+const HALF_OPEN: Duration = Duration::from_secs(1);
+
 /// A request's patience.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    wait: Wait,
+pub(super) struct Patience<'c> {
+    wait: Wait<'c>,
     /// In nanoseconds, as all moments here.
     since: u64,
-    /// When there was last a process that takes requests.
+    /// When there was last a process that takes requests, or a process first turned the request away.
     available: u64,
+    /// Whether there was one at the last check.
+    is_available: bool,
     now: u64,
     /// How often it looks, woken or not.
     pub(super) tick: Duration,
@@ -33,14 +40,15 @@ pub(super) struct Late {
     pub(super) is_for_process: bool,
 }
 
-impl Patience {
+impl<'c> Patience<'c> {
     /// Begins now.
-    pub(super) fn new(wait: Wait) -> Self {
+    pub(super) fn new(wait: Wait<'c>) -> Self {
         let now = clock::nanos();
         Self {
             wait,
             since: now,
-            available: now,
+            available: wait.refused.unwrap_or(now),
+            is_available: true,
             now,
             tick: TICK,
         }
@@ -56,6 +64,16 @@ impl Patience {
         between(self.since, clock::nanos())
     }
 
+    /// Whether the client has hung up. Who has closed its own half may still read: it keeps its turn for [`HALF_OPEN`], and
+    /// for as long as there is no process.
+    pub(super) fn client_is_gone(&self) -> bool {
+        match self.wait.client.map_or(HungUp::No, hung_up) {
+            HungUp::No => false,
+            HungUp::Half => self.is_available && self.waited() >= HALF_OPEN,
+            HungUp::Whole => true,
+        }
+    }
+
     /// Whether it is over, given whether there is a process that takes requests.
     pub(super) fn check(&mut self, is_available: bool) -> Result<(), Late> {
         self.check_at(is_available, clock::nanos())
@@ -63,7 +81,8 @@ impl Patience {
 
     fn check_at(&mut self, is_available: bool, now: u64) -> Result<(), Late> {
         self.now = now;
-        if is_available {
+        self.is_available = is_available;
+        if is_available && self.wait.refused.is_none() {
             self.available = now;
         }
         let waited = between(self.since, now);
@@ -95,7 +114,7 @@ impl Patience {
         let left = |limit: Option<Duration>, since| {
             limit.map_or(tick, |limit| limit.saturating_sub(between(since, self.now)))
         };
-        let ready = if self.available == self.now {
+        let ready = if self.is_available {
             tick
         } else {
             left(self.wait.ready, self.available)
@@ -114,14 +133,16 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    fn patience(ready: Option<u64>, queue: Option<u64>) -> Patience {
+    fn patience(ready: Option<u64>, queue: Option<u64>) -> Patience<'static> {
         Patience {
             wait: Wait {
                 ready: ready.map(Duration::from_millis),
                 queue: queue.map(Duration::from_millis),
+                ..Wait::default()
             },
             since: MS,
             available: MS,
+            is_available: true,
             now: MS,
             tick: TICK,
         }
@@ -151,6 +172,16 @@ mod tests {
         assert_eq!(patience.check_at(false, 451 * MS), Ok(()));
         assert_eq!(patience.until_next_look(0), Duration::from_millis(50));
         let late = patience.check_at(false, 501 * MS);
+        assert!(late.is_err_and(|late| late.is_for_process));
+    }
+
+    #[test]
+    fn after_a_process_turned_it_away_it_counts_from_there() {
+        let mut patience = patience(Some(200), None);
+        patience.wait.refused = Some(MS);
+        assert_eq!(patience.check_at(true, 501 * MS), Ok(()));
+        assert_eq!(patience.until_next_look(0), TICK);
+        let late = patience.check_at(false, 502 * MS);
         assert!(late.is_err_and(|late| late.is_for_process));
     }
 

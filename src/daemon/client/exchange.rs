@@ -43,6 +43,10 @@ pub struct Exchange<'c, 'o> {
     pid: u32,
     attempts: u32,
     waited: Duration,
+    /// When a process first turned it away.
+    refused: Option<u64>,
+    /// The client's socket, where it has one.
+    client: Option<BorrowedFd<'o>>,
     /// It was taken back once from a process that did not look at it for as long as it may say nothing.
     is_late: bool,
 }
@@ -56,11 +60,15 @@ enum Attempt {
 }
 
 impl<'c, 'o> Exchange<'c, 'o> {
-    /// Finds a process and sends it the request.
+    /// Finds a process and sends it the request. Where it has to wait, it does as long as the client does.
     ///
     /// # Errors
-    /// No process takes it in time.
-    pub fn start(group: &'c GroupHandle, outgoing: Outgoing<'o>) -> Result<Self, Failure> {
+    /// No process takes it in time, or the client has hung up.
+    pub fn start(
+        group: &'c GroupHandle,
+        outgoing: Outgoing<'o>,
+        client: Option<BorrowedFd<'o>>,
+    ) -> Result<Self, Failure> {
         let member = group.member().map_err(Failure::Connection)?;
         let mut exchange = Self {
             group,
@@ -75,6 +83,8 @@ impl<'c, 'o> Exchange<'c, 'o> {
             pid: 0,
             attempts: 0,
             waited: Duration::ZERO,
+            refused: None,
+            client,
             is_late: false,
         };
         exchange.dispatch(None)?;
@@ -136,6 +146,9 @@ impl<'c, 'o> Exchange<'c, 'o> {
                 });
             }
             self.attempts += 1;
+            if avoid.is_some() {
+                self.refused.get_or_insert_with(clock::nanos);
+            }
             let place = self.assign(avoid)?;
             self.slot = place.process();
             self.waited += place.waited();
@@ -162,6 +175,8 @@ impl<'c, 'o> Exchange<'c, 'o> {
         let wait = Wait {
             ready: Some(Duration::from_secs(options.connect_timeout.into())),
             queue: seconds(options.queue_timeout),
+            refused: self.refused,
+            client: self.client,
         };
         self.member
             .admission
@@ -171,6 +186,7 @@ impl<'c, 'o> Exchange<'c, 'o> {
                     Failure::QueueTimeout { waited, waiting }
                 }
                 Refused::NoProcess { waited } => Failure::NoProcess { waited },
+                Refused::ClientGone => Failure::ClientGone,
             })
     }
 

@@ -29,6 +29,8 @@ pub enum Failure {
         /// How many were asked.
         attempts: u32,
     },
+    /// The client hung up while the request waited for a place.
+    ClientGone,
     /// The connection could not be made.
     Connection(io::Error),
     /// The process said nothing for as long as it may.
@@ -80,7 +82,10 @@ impl Failure {
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
-            Self::NoProcess { .. } | Self::Unstable { .. } | Self::Connection(_) => 503,
+            Self::NoProcess { .. }
+            | Self::Unstable { .. }
+            | Self::Connection(_)
+            | Self::ClientGone => 503,
             Self::QueueTimeout { .. } | Self::Timeout { .. } => 504,
             Self::Died { .. } | Self::Lost { .. } | Self::Garbage { .. } => 502,
         }
@@ -93,6 +98,7 @@ impl Failure {
             Self::NoProcess { .. } => FailureCause::NoProcess,
             Self::QueueTimeout { .. } => FailureCause::QueueTimeout,
             Self::Unstable { .. } => FailureCause::Unstable,
+            Self::ClientGone => FailureCause::ClientGone,
             Self::Connection(_) => FailureCause::Connection,
             Self::Timeout { .. } => FailureCause::Timeout,
             Self::Died { .. } => FailureCause::Died,
@@ -115,6 +121,9 @@ impl Failure {
                 "RSGI0084: all threads of the daemon process group `{group}` were busy for {}, and {waiting} more requests \
                  wait: raise `processes` or `threads`, or `queue-timeout`",
                 Seconds(*waited)
+            ),
+            Self::ClientGone => format!(
+                "the client went away while its request waited for the daemon process group `{group}`"
             ),
             Self::Unstable { attempts } => format!(
                 "RSGI0124: {attempts} times a process of the daemon process group `{group}` ended or stopped before \

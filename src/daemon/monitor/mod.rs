@@ -125,15 +125,17 @@ impl Monitor {
         self.shared.state.lock().ending
     }
 
-    /// Waits until the process is to end.
+    /// Waits until the process is to end; meanwhile, `now_and_then` is called once in each `period`.
     #[must_use]
-    pub fn wait(&self) -> Ending {
+    pub fn wait(&self, period: Duration, now_and_then: impl Fn()) -> Ending {
         let mut state = self.shared.state.lock();
         loop {
             if let Some(ending) = state.ending {
                 return ending;
             }
-            self.shared.changed.wait(&mut state);
+            if self.shared.changed.wait_for(&mut state, period).timed_out() {
+                parking_lot::MutexGuard::unlocked(&mut state, &now_and_then);
+            }
         }
     }
 }

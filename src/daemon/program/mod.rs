@@ -193,7 +193,7 @@ fn live(given: Given) -> Result<i32, Failure> {
         }
         monitor.set_ready();
     }
-    let ending = monitor.wait();
+    let ending = monitor.wait(server.overdue_period(), || server.close_overdue());
     server.stop();
     Ok(end(&given.config, &handler, ending, &activity, began))
 }

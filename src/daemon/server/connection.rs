@@ -5,6 +5,7 @@
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rsgi_core::wire::{BodyForm, Decoded, Hello, ToDaemon, WireError, decode_to_daemon};
 
@@ -61,6 +62,8 @@ pub(super) struct Connection {
     row: u32,
     /// What has come of the next request.
     partial: Buffer,
+    /// Since when.
+    since: Option<Instant>,
     /// The descriptor that came with it.
     file: Option<OwnedFd>,
     /// A streamed body was asked for and its end has not come: it is dropped before the next request.
@@ -75,6 +78,7 @@ impl Connection {
             pid: hello.pid,
             row: hello.row,
             partial: Buffer::default(),
+            since: None,
             file: None,
             is_dropping_body: false,
         }
@@ -83,6 +87,12 @@ impl Connection {
     /// The socket.
     pub(super) fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+
+    /// Whether a request has been on its way for longer than `limit`: its child is hostile, or stopped.
+    pub(super) fn is_overdue(&self, now: Instant, limit: Duration) -> bool {
+        self.since
+            .is_some_and(|since| now.saturating_duration_since(since) > limit)
     }
 
     /// The child's process id.
@@ -135,7 +145,10 @@ impl Connection {
             }
             buffer.add(count);
             match self.examine(buffer)? {
-                None => return Ok(Progress::Complete),
+                None => {
+                    self.since = None;
+                    return Ok(Progress::Complete);
+                }
                 Some(total) => needed = total,
             }
             // Less than there was room for: there is no more, unless the call ended at a descriptor.
@@ -145,6 +158,7 @@ impl Connection {
         }
         if !buffer.is_empty() {
             mem::swap(&mut self.partial, buffer);
+            self.since.get_or_insert_with(Instant::now);
         }
         Ok(Progress::Partial)
     }

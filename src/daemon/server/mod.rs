@@ -22,7 +22,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rsgi_bridge::serve::RequestSource;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
@@ -139,6 +139,31 @@ impl Server {
         self.is_stopping.store(true, Ordering::SeqCst);
         // Cannot be full.
         let _ = rustix::io::write(&self.stop, &1u64.to_ne_bytes());
+    }
+
+    /// Closes the connections on which a request began so long ago that the rest will not come: what has come of it would
+    /// stay for ever. A child that was only stopped gives it to another process.
+    pub fn close_overdue(&self) {
+        self.close_older_than(self.settings.read_timeout());
+    }
+
+    fn close_older_than(&self, limit: Duration) {
+        let now = Instant::now();
+        let mut from = 0;
+        while let Some((place, connection)) = self
+            .connections
+            .take_if(from, |connection| connection.is_overdue(now, limit))
+        {
+            drop(connection);
+            self.connections.release(place);
+            from = place + 1;
+        }
+    }
+
+    /// How often that is worth a look.
+    #[must_use]
+    pub fn overdue_period(&self) -> Duration {
+        self.settings.read_timeout()
     }
 
     fn is_stopping(&self) -> bool {

@@ -49,6 +49,21 @@ impl Table {
         }
     }
 
+    /// Takes the first connection for which `is_it` holds, from the place `from` on, and says which place that is.
+    pub(super) fn take_if(
+        &self,
+        from: u32,
+        is_it: impl Fn(&Connection) -> bool,
+    ) -> Option<(u32, Connection)> {
+        (from..)
+            .zip(self.places.iter().skip(from as usize))
+            .find_map(|(place, slot)| {
+                let mut slot = slot.lock();
+                let connection = slot.take_if(|connection| is_it(connection))?;
+                Some((place, connection))
+            })
+    }
+
     /// Runs `body` with the connection at a place.
     pub(super) fn with<R>(&self, place: u32, body: impl FnOnce(&Connection) -> R) -> Option<R> {
         self.places.get(place as usize)?.lock().as_ref().map(body)

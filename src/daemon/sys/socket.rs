@@ -181,6 +181,35 @@ pub fn wait_for(fd: BorrowedFd<'_>, interest: Interest, patience: Duration) -> i
     }
 }
 
+/// What the other end of a connection has closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HungUp {
+    /// Nothing, or it cannot be known.
+    No,
+    /// It sends no more. Whether it still reads cannot be known before something is sent.
+    Half,
+    /// Everything: it is reset, or gone.
+    Whole,
+}
+
+/// Looks what the other end has closed; nothing is read.
+#[must_use]
+pub fn hung_up(socket: BorrowedFd<'_>) -> HungUp {
+    let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::RDHUP)];
+    let seen = rustix::io::retry_on_intr(|| poll(&mut fds, Some(&Timespec::default())));
+    let flags = match seen {
+        Ok(1) => fds[0].revents(),
+        _ => PollFlags::empty(),
+    };
+    if flags.intersects(PollFlags::HUP | PollFlags::ERR) {
+        HungUp::Whole
+    } else if flags.contains(PollFlags::RDHUP) {
+        HungUp::Half
+    } else {
+        HungUp::No
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,6 +286,21 @@ mod tests {
         assert_eq!(receive(&ours, &mut [0; 8]).bytes, 0);
         let error = send_with_fds(ours.as_fd(), &[IoSlice::new(b"a")], &[], Waiting::Never);
         assert_eq!(error.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn who_hangs_up_is_seen_at_once() {
+        let (ours, theirs) = stream_pair().unwrap();
+        send_with_fds(theirs.as_fd(), &[IoSlice::new(b"a")], &[], Waiting::Never).unwrap();
+        assert_eq!(hung_up(ours.as_fd()), HungUp::No);
+        rustix::net::shutdown(&theirs, rustix::net::Shutdown::Write).unwrap();
+        assert_eq!(
+            hung_up(ours.as_fd()),
+            HungUp::Half,
+            "with bytes to be read, too"
+        );
+        drop(theirs);
+        assert_eq!(hung_up(ours.as_fd()), HungUp::Whole);
     }
 
     #[test]

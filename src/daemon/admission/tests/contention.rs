@@ -77,8 +77,8 @@ fn assign_when_woken(child: &Admission) -> Assignment<'_> {
         return child.assignment(process, Duration::ZERO);
     }
     let mut patience = Patience::new(Wait {
-        ready: None,
         queue: Some(Duration::from_secs(20)),
+        ..Wait::default()
     });
     patience.tick = Duration::from_secs(60);
     child.queue(patience, None).unwrap()

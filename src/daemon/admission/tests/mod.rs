@@ -3,6 +3,7 @@
 mod contention;
 mod hostile;
 mod measure;
+mod order;
 mod processes;
 
 use std::sync::mpsc;
@@ -13,9 +14,11 @@ use super::*;
 use crate::scoreboard::{Key, Layout, SlotState};
 
 /// Without end, but for a test that fails.
-const PATIENT: Wait = Wait {
+const PATIENT: Wait<'static> = Wait {
     ready: Some(Duration::from_secs(20)),
     queue: Some(Duration::from_secs(20)),
+    refused: None,
+    client: None,
 };
 
 fn board(slots: u32, rows: u32, waiters: u32) -> Arc<Scoreboard> {
@@ -39,11 +42,12 @@ fn join(board: &Arc<Scoreboard>) -> Admission {
     Admission::join(Arc::clone(board)).unwrap()
 }
 
-fn within(millis: u64) -> Wait {
+fn within(millis: u64) -> Wait<'static> {
     let limit = Some(Duration::from_millis(millis));
     Wait {
         ready: limit,
         queue: limit,
+        ..Wait::default()
     }
 }
 
@@ -88,7 +92,7 @@ fn without_a_ready_process_the_connect_timeout_counts() {
     let child = join(&board);
     let wait = Wait {
         ready: Some(Duration::from_millis(30)),
-        queue: None,
+        ..Wait::default()
     };
     let refused = child.assign(wait, None).unwrap_err();
     assert!(matches!(refused, Refused::NoProcess { waited } if waited.as_millis() >= 30));

@@ -95,7 +95,7 @@ impl FakeGroup {
             may_ask: false,
         };
         self.handle.board.slots().for_each(|slot| slot.beat());
-        let mut exchange = Exchange::start(&self.handle, outgoing)?;
+        let mut exchange = Exchange::start(&self.handle, outgoing, None)?;
         relay(how, &mut exchange, &mut Inbox::new(), front)
     }
 
@@ -106,7 +106,7 @@ impl FakeGroup {
             inline: &[],
             file: None,
         };
-        drop(Exchange::start(&self.handle, outgoing).unwrap());
+        drop(Exchange::start(&self.handle, outgoing, None).unwrap());
     }
 
     pub(super) fn assigned(&self, slot: u32) -> u32 {

@@ -446,3 +446,25 @@ fn nothing_is_taken_after_the_stop() {
     let error = recv_with_fds(socket.as_fd(), &mut [0; 8], Waiting::Never).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
 }
+
+#[test]
+fn a_request_that_does_not_come_whole_is_let_go_after_a_while() {
+    let running = Running::new(1, |_, _| Outcome::Status(404));
+    let whole = request("a", BodyPlan::None);
+    let (idle, half) = (running.connect(), running.connect());
+    write(&idle, &whole);
+    answer(&idle);
+    write(&half, &whole[..whole.len() / 2]);
+    let is_closed = |socket: &OwnedFd| {
+        running.server.close_older_than(Duration::ZERO);
+        wait_for(socket.as_fd(), Interest::Readable, Duration::from_millis(5)).unwrap()
+    };
+    let begun = Instant::now();
+    while !is_closed(&half) {
+        assert!(begun.elapsed() < PATIENCE, "it is kept");
+    }
+    assert!(!is_closed(&idle), "one without a request stays");
+    write(&idle, &whole);
+    assert!(!answer(&idle).is_empty());
+    running.stop();
+}
