@@ -9,6 +9,7 @@
 mod apache;
 mod capacity;
 mod check;
+mod check_config;
 mod cli;
 mod commands;
 mod context;
@@ -93,6 +94,7 @@ fn obey(command: Command, given: &sources::Given) -> Result<u8, Error> {
         Command::StartServer(args) => return server::start(&args),
         Command::SetupServer(args) => return server::setup(&args),
         Command::Check(args) => return survey::check(*args, given),
+        Command::CheckConfig(args) => return check_config::run(&args),
         Command::Status(args) => status::run(&args)?,
         Command::SystemdUnit(args) => {
             // What makes no sense is refused here rather than when the unit starts.

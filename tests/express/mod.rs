@@ -5,6 +5,7 @@
 mod access;
 mod capacity;
 mod check;
+mod check_config;
 mod containers;
 mod debugging;
 mod django;

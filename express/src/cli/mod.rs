@@ -6,6 +6,7 @@
 mod access;
 mod application;
 mod check;
+mod config;
 mod debug;
 mod files;
 pub(crate) mod later;
@@ -26,6 +27,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 pub(crate) use access::{AccessArgs, AuthType};
 pub(crate) use application::{ApplicationArgs, ApplicationType, OnOffAuto, PythonArgs, ReloadArgs};
 pub(crate) use check::CheckArgs;
+pub(crate) use config::{AnswerFormat, ConfigArgs};
 pub(crate) use debug::DebugArgs;
 pub(crate) use files::{FileArgs, ProxyArgs};
 pub(crate) use life::LifeArgs;
@@ -62,6 +64,8 @@ pub(crate) enum Command {
     SetupServer(Box<ServerArgs>),
     /// Says what would fail, and how to mend it, and starts nothing
     Check(Box<CheckArgs>),
+    /// Says what becomes of an Apache configuration that was written for mod_wsgi
+    CheckConfig(ConfigArgs),
     /// Shows what a running server does
     Status(StatusArgs),
     /// Prints a hardened systemd unit that serves with the same options

@@ -18,6 +18,9 @@ Find out what is wrong before a start:
   rsgi-express check wsgi.py --port 80 --user www-data
   rsgi-express start-server wsgi.py --print-config
 
+See what becomes of a configuration for mod_wsgi:
+  rsgi-express check-config /etc/apache2/apache2.conf
+
 Run it as a service:
   rsgi-express systemd-unit --config /etc/myapp/rsgi.toml > /etc/systemd/system/myapp.service
   rsgi-express setup-server wsgi.py --server-root /srv/apache && /srv/apache/apachectl start

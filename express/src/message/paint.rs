@@ -25,6 +25,12 @@ impl Paint {
         Self::of(io::stdout().is_terminal())
     }
 
+    /// Never any colours.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self { is_on: false }
+    }
+
     pub(crate) fn of_stderr() -> Self {
         Self::of(io::stderr().is_terminal())
     }
