@@ -75,7 +75,7 @@ pub(crate) fn micros(seconds: f64) -> i64 {
 }
 
 /// Seconds since the epoch.
-fn now() -> f64 {
+pub(crate) fn now() -> f64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0.0, |since| since.as_secs_f64())

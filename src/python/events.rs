@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use rsgi_bridge::abi::{self, level};
 
-use crate::exchange::Exchange;
+use crate::exchange::{self, Exchange};
 use crate::interpreter::{self, At, kit_here};
 use crate::tracked::Tracked;
 use crate::types::flush_prints;
@@ -51,6 +51,10 @@ static ARE_SUBSCRIBED: AtomicBool = AtomicBool::new(false);
 pub(crate) fn subscribe(list: &Bound<'_, PyList>, callback: &Bound<'_, PyAny>) -> PyResult<()> {
     list.append(callback)?;
     ARE_SUBSCRIBED.store(true, Ordering::Relaxed);
+    if let Some(exchange) = exchange::current() {
+        // It hears of the rest of the request that it was registered in.
+        exchange.set_watched(true);
+    }
     meter::want();
     Ok(())
 }

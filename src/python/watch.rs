@@ -4,10 +4,10 @@
 
 #![deny(unsafe_code)]
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 use rsgi_core::figures::Finished;
 use rsgi_core::name::id;
 
@@ -26,7 +26,6 @@ pub(crate) struct Watch<'a> {
     begun: Instant,
     /// Seconds since the epoch, as in the environ.
     application_start: f64,
-    server_pid: Option<i64>,
     /// Where there were subscribers from the start.
     usage: Option<Usage>,
 }
@@ -65,20 +64,47 @@ impl<'a> Watch<'a> {
         meter::begin();
         let begun = Instant::now();
         worker::set_begun(begun);
-        let item = |key: &Py<PyString>| capi::dict_item(environ, key.bind(at.py));
-        let application_start = item(&kit.own.times[3]).and_then(|time| time.extract().ok());
-        let server_pid = item(&kit.keys[id::MOD_WSGI_SERVER_PID as usize])
-            .and_then(|pid| pid.extract::<String>().ok())
-            .and_then(|pid| pid.parse().ok());
+        let start = capi::dict_item(environ, kit.own.times[3].bind(at.py));
+        let application_start = start.and_then(|time| time.extract().ok());
         Some(Self {
             at,
             request,
             exchange,
             begun,
             application_start: application_start.unwrap_or_default(),
-            server_pid,
             usage: Some(capi::usage(Whose::Thread)),
         })
+    }
+
+    /// Follows a request to its end whose application subscribed while it ran. What it has read and sent is not known.
+    pub(crate) fn late(
+        at: At<'a>,
+        request: &'a RequestView<'a>,
+        exchange: &'a Exchange,
+    ) -> Option<Self> {
+        if !at.kit().callbacks.are_events_wanted(at.py) {
+            return None;
+        }
+        exchange.measure(at.py);
+        // The application was called a little later.
+        let [start, _, daemon] = request.times();
+        let application_start = if daemon > 0.0 { daemon } else { start };
+        let ago = Duration::try_from_secs_f64(environ::now() - application_start);
+        let now = Instant::now();
+        Some(Self {
+            at,
+            request,
+            exchange,
+            begun: now.checked_sub(ago.unwrap_or_default()).unwrap_or(now),
+            application_start,
+            usage: None,
+        })
+    }
+
+    fn server_pid(&self) -> i64 {
+        let pid = self.request.value(id::MOD_WSGI_SERVER_PID);
+        let pid = pid.and_then(|pid| std::str::from_utf8(pid).ok());
+        pid.and_then(|pid| pid.parse().ok()).unwrap_or_default()
     }
 
     /// `request_started`; gives the application to be called, which a subscriber may have wrapped.
@@ -126,7 +152,7 @@ impl<'a> Watch<'a> {
         let request = self.at.kit().requests.of(py, self.exchange)?;
         events::name_request(py, event, &request)?;
         event.set_item("thread_id", worker::number())?;
-        event.set_item("server_pid", self.server_pid.unwrap_or_default())?;
+        event.set_item("server_pid", self.server_pid())?;
         let [start, queue, daemon] = self.request.times();
         event.set_item("request_start", start)?;
         event.set_item("queue_start", queue)?;
@@ -156,9 +182,8 @@ impl<'a> Watch<'a> {
 
     fn cost(&self) -> Cost {
         let application_time = self.begun.elapsed();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Cost {
-            application_finish: now.map_or(0.0, |now| now.as_secs_f64()),
+            application_finish: environ::now(),
             application_time,
             meter: self.exchange.measured(self.at.py),
             waits: meter::end(),

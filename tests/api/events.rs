@@ -292,7 +292,6 @@ fn nothing_is_told_of_a_request_without_subscribers() {
     let server = silent().start();
     server.get("/").ok();
     says(&server, "(names(), mod_wsgi.event_callbacks)", "([], [])");
-    // One that subscribes in its own request hears of the rest of it at most.
     says(
         &server,
         "mod_wsgi.subscribe_events(record) is record",
@@ -300,5 +299,22 @@ fn nothing_is_told_of_a_request_without_subscribers() {
     );
     server.get("/").ok();
     says(&server, "names().count('request_started')", "2");
+    server.finish();
+}
+
+#[test]
+fn who_subscribes_in_a_request_hears_of_the_rest_of_it() {
+    let server = silent().start();
+    says(
+        &server,
+        "mod_wsgi.subscribe_events(record) is record",
+        "True",
+    );
+    says(
+        &server,
+        "(first(), of('request_finished')['status'], 'cpu_time' in of('request_finished'), \
+         0 <= of('request_finished')['application_time'] < 60)",
+        "(['response_started', 'request_finished'], 200, False, True)",
+    );
     server.finish();
 }

@@ -1,7 +1,9 @@
 //! Names, kinds and argument rules; data of requests; the handler for `logging`.
 
 use super::{APP, now, recording, says, silent};
-use crate::harness::{Mode, Request, Server, mode, needs_threads, only_rsgi};
+use crate::harness::{
+    Mode, Request, Server, UnderTest, mode, needs_threads, only_rsgi, under_test,
+};
 
 #[test]
 fn the_module_has_all_names_of_the_original() {
@@ -200,7 +202,10 @@ fn records_keep_the_place_in_the_source_and_the_level_of_their_host() {
         .position(|line| line.contains("'from a line'"));
     let place = format!("app.wsgi({}): ", number.unwrap() + 1);
     assert!(line.text.contains(&place), "{place:?}: {}", line.text);
-    assert_eq!(server.expect_log("in detail").level, "debug");
+    // mod_wsgi: a process of a group does not know the level of the request's place.
+    if under_test() == UnderTest::Rsgi || mode() == Mode::Embedded {
+        assert_eq!(server.expect_log("in detail").level, "debug");
+    }
     server.finish();
 }
 
@@ -224,18 +229,26 @@ fn what_a_thread_logs_outside_of_a_request_has_no_script() {
 #[test]
 fn the_response_is_the_same_with_and_without_subscribers() {
     let (silent, recording) = (silent().start(), recording().start());
+    // How a response that comes in pieces is framed is a matter of time.
+    let in_pieces = ["Content-Type", "X-Own"];
+    let whole = [
+        "Content-Type",
+        "X-Own",
+        "Content-Length",
+        "Transfer-Encoding",
+    ];
     for path in ["/", "/generated", "/file", "/large", "/many"] {
+        let names = if path == "/generated" {
+            &in_pieces[..]
+        } else {
+            &whole[..]
+        };
         for method in ["GET", "HEAD"] {
             let request = Request::new(method, path);
             let (plain, told) = (silent.ask(&request), recording.ask(&request));
             assert_eq!(plain.status, told.status, "{method} {path}");
-            assert_eq!(plain.body.len(), told.body.len(), "{method} {path}");
-            for name in [
-                "Content-Length",
-                "Transfer-Encoding",
-                "Content-Type",
-                "X-Own",
-            ] {
+            assert_eq!(plain.body, told.body, "{method} {path}");
+            for name in names {
                 assert_eq!(
                     plain.header(name),
                     told.header(name),

@@ -1,6 +1,6 @@
 //! Events of the process: its end and its signals.
 
-use super::{APP, says};
+use super::{APP, now, says};
 use crate::harness::{Mode, Server, UnderTest, id, mode, only_rsgi, signal, under_test};
 
 const STOPPING: &str = r#"
@@ -74,6 +74,43 @@ fn a_callback_that_raises_at_the_end_keeps_nothing_from_ending() {
     server.allow_log("Traceback");
     server.allow_log("  File ");
     server.allow_log("    raise ");
+    server.finish();
+}
+
+#[test]
+fn the_end_is_told_also_where_interpreters_are_not_destroyed() {
+    let mut server = Server::builder()
+        .one_process()
+        .conf("WSGIDestroyInterpreter Off")
+        .serve(&format!("{APP}{STOPPING}"))
+        .start();
+    server.get("/").ok();
+    server.stop();
+    assert_eq!(server.events().len(), 2, "{:?}", server.events());
+    server.finish();
+}
+
+#[test]
+fn the_end_is_told_while_a_request_still_runs() {
+    if mode() == Mode::Embedded {
+        // Apache's children end when their requests have.
+        return;
+    }
+    only_rsgi!("which process is whose is looked up by our program's name");
+    let source = format!(
+        "{APP}{STOPPING}\ndef wait():\n    open('@WORK@/begun', 'w').close()\n    end = time.monotonic() + 20\n    \
+         while time.monotonic() < end and not os.path.exists('@WORK@/events'):\n        time.sleep(0.01)\n    \
+         return os.path.exists('@WORK@/events')\n"
+    );
+    let server = Server::builder().one_process().serve(&source).start();
+    says(&server, "1", "1");
+    let daemon = server.workers()[0];
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| now(&server, "wait()"));
+        server.wait_for_file("work/begun", "");
+        signal(daemon, libc::SIGTERM);
+        assert_eq!(waiting.join().unwrap(), "True");
+    });
     server.finish();
 }
 

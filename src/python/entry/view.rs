@@ -237,6 +237,13 @@ impl<'r> RequestView<'r> {
         (constants.id, fields)
     }
 
+    /// The value of an entry that is the request's own or shared.
+    pub(crate) fn value(&self, id: u32) -> Option<&'r [u8]> {
+        let own = self.fields().iter().filter(|field| field.id == id).last();
+        let found = own.or_else(|| self.constants().1.iter().find(|field| field.id == id));
+        found.map(|field| field.value)
+    }
+
     /// The body that is already there.
     pub(crate) const fn prefix(&self) -> Prefix {
         Prefix(self.raw.body)

@@ -79,7 +79,7 @@ impl Exchange {
     /// Begins a request.
     pub(crate) fn begin(&self, py: Python<'_>, request: &RequestView<'_>, host: HostRef) {
         self.lock(py).begin(request, host);
-        self.is_watched.store(false, Ordering::Relaxed);
+        self.set_watched(false);
     }
 
     /// Whether `start_response` may be called now.
@@ -176,12 +176,17 @@ impl Exchange {
     /// Counts what the request reads and sends from now on.
     pub(crate) fn measure(&self, py: Python<'_>) {
         self.lock(py).meter = Some(Meter::default());
-        self.is_watched.store(true, Ordering::Relaxed);
+        self.set_watched(true);
     }
 
     /// What was counted.
     pub(crate) fn measured(&self, py: Python<'_>) -> Meter {
         self.lock(py).meter.unwrap_or_default()
+    }
+
+    /// From now on somebody is told what happens to the request, or nobody.
+    pub(crate) fn set_watched(&self, is_watched: bool) {
+        self.is_watched.store(is_watched, Ordering::Relaxed);
     }
 
     /// Whether somebody is told what happens to the request.

@@ -149,10 +149,19 @@ fn serve(at: At<'_>, request: &RequestView<'_>, objects: &RequestObjects) -> Aft
         Err(error) => return failed(at, exchange, request, &error),
     };
     let Some(watch) = Watch::begin(at, request, exchange, &environ) else {
-        return respond(at, request, objects, &application, &environ);
+        let after = respond(at, request, objects, &application, environ);
+        return match Watch::late(at, request, exchange) {
+            None => after,
+            Some(watch) => watched(at, exchange, after, watch),
+        };
     };
     let application = watch.started(application, &environ);
-    let after = respond(at, request, objects, &application, &environ);
+    let after = respond(at, request, objects, &application, environ);
+    watched(at, exchange, after, watch)
+}
+
+/// Sends what is left of a response whose request is followed, and tells that it is over.
+fn watched(at: At<'_>, exchange: &Exchange, after: After, watch: Watch<'_>) -> After {
     let after = after::settle(at, exchange, after);
     watch.finish();
     after
@@ -164,11 +173,14 @@ fn respond(
     request: &RequestView<'_>,
     objects: &RequestObjects,
     application: &Bound<'_, PyAny>,
-    environ: &Bound<'_, PyDict>,
+    environ: Bound<'_, PyDict>,
 ) -> After {
     let exchange = &*objects.exchange;
     let start_response = objects.start_response.bind(at.py);
-    let result = match capi::call2(application, environ.as_any(), start_response) {
+    let called = capi::call2(application, environ.as_any(), start_response);
+    // The application has it, if anybody.
+    drop(environ);
+    let result = match called {
         Ok(result) => result,
         Err(error) => return failed(at, exchange, request, &error),
     };
