@@ -59,6 +59,7 @@ def application(environ, start_response):
     return [b"x"]
 "#,
         )
+        .one_process()
         .start();
     for _ in 0..2 {
         let reply = server.get("/");
