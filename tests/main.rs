@@ -49,6 +49,7 @@ mod process_groups;
 mod protocols;
 mod proxies;
 mod pythons;
+mod request_rec;
 mod soak;
 mod start_response;
 mod unread_input;

@@ -46,6 +46,7 @@ const WRITES: &[(&str, &str)] = &[
         "`WSGIDaemonProcess … switch-interval=` (embedded: `WSGISwitchInterval`)",
     ),
     ("orphan-interpreter", "`WSGIDestroyInterpreter Off`"),
+    ("free-threading", "`WSGIFreeThreading On`"),
     // Reloading
     ("disable-reloading", "`WSGIScriptReloading`, handler.wsgi"),
     ("reload-on-changes", "nothing: the launcher watches"),

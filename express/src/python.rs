@@ -21,6 +21,8 @@ pub(crate) struct Python {
     pub(crate) executable: PathBuf,
     /// Its version as far as its files tell.
     pub(crate) version: String,
+    /// Whether it can run without the GIL.
+    pub(crate) is_free_threaded: bool,
 }
 
 impl Python {
@@ -67,6 +69,7 @@ impl Python {
         Ok(Self {
             home: home.unwrap_or(&found.base_prefix).to_path_buf(),
             executable: found.executable.clone(),
+            is_free_threaded: found.free_threaded,
             version: found
                 .version
                 .clone()

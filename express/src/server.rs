@@ -112,6 +112,13 @@ fn set_up(settings: &Settings, is_serving: bool) -> Result<(ServerRoot, Findings
     let python = if settings.has_python() {
         let module = ModuleFiles::find()?;
         let python = Python::choose(settings.python.asked.as_deref(), identity.as_ref())?;
+        if settings.python.free_threading && !python.is_free_threaded {
+            return Err(Error::Usage(format!(
+                "`--free-threading`: the Python {} of `{}` is no free-threaded build\n`--python` with one, or leave the option out",
+                python.version,
+                python.executable.display()
+            )));
+        }
         Some((module, python))
     } else {
         None

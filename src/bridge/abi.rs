@@ -132,6 +132,9 @@ pub struct Request {
     pub queue_start: i64,
     /// Microseconds since the epoch when a daemon took it; 0 in embedded mode.
     pub daemon_start: i64,
+    /// httpd's `request_rec` where the application is to have it (`WSGIPassApacheRequest`, embedded mode), else null. Only
+    /// handed on, and only while the call runs.
+    pub apache_request: *mut c_void,
 }
 
 /// `body` is all of the request body; `read` need not be called.

@@ -3,7 +3,9 @@
 //! Everything here borrows or owns the bytes behind the ABI's pointers, so whoever fills them needs no unsafe
 //! code. Used by the Apache module (from httpd's tables) and the daemon (from decoded frames).
 
+use core::ffi::c_void;
 use core::marker::PhantomData;
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use rsgi_core::name::NameId;
@@ -219,6 +221,8 @@ pub struct RequestFacts<'a> {
     pub queue_start: i64,
     /// When a daemon took it; 0 in embedded mode.
     pub daemon_start: i64,
+    /// httpd's `request_rec`, for an application that is to have it.
+    pub apache_request: Option<NonNull<c_void>>,
 }
 
 impl RequestFacts<'_> {
@@ -242,6 +246,9 @@ impl RequestFacts<'_> {
             request_start: self.request_start,
             queue_start: self.queue_start,
             daemon_start: self.daemon_start,
+            apache_request: self
+                .apache_request
+                .map_or(core::ptr::null_mut(), NonNull::as_ptr),
         }
     }
 }
@@ -303,6 +310,7 @@ mod tests {
             request_start: 1,
             queue_start: 0,
             daemon_start: 0,
+            apache_request: None,
         };
         facts.with_abi(|request| {
             assert!(request.constants.is_null());

@@ -79,6 +79,7 @@ impl Room {
                 request_start: described.request_start,
                 queue_start: described.queue_start,
                 daemon_start: described.daemon_start,
+                apache_request: None,
             };
             let raw = facts.to_abi();
             // SAFETY: `bytes` goes into the same value as the list, and nothing changes it there.
@@ -121,6 +122,7 @@ impl OwnedRequest {
             request_start: self.raw.request_start,
             queue_start: self.raw.queue_start,
             daemon_start: self.raw.daemon_start,
+            apache_request: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! A request (`request_rec`, httpd.h) as values: bytes that live as long as the request.
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
@@ -81,6 +81,11 @@ impl<'r> Request<'r> {
     /// The request, for calls of httpd.
     pub(super) fn as_ptr(self) -> *mut ffi::request_rec {
         self.raw.as_ptr()
+    }
+
+    /// Where the structure is, for code that knows httpd by itself: to be handed on, not to be looked at.
+    pub(crate) fn address(self) -> NonNull<c_void> {
+        self.raw.cast()
     }
 
     pub(super) fn record(self) -> &'r ffi::request_rec {

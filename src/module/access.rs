@@ -108,6 +108,7 @@ fn ask(
         request_start: request.start_time(),
         queue_start: 0,
         daemon_start: 0,
+        apache_request: effective.pass_apache_request().then(|| request.address()),
     };
     let answer = layer.ask(&facts, question, &mut asker);
     (answer, asker.texts)

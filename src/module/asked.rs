@@ -1,6 +1,8 @@
 //! What is asked: a request that passed the checks, and the facts of it that both ways of running it need.
 
 use std::cell::Cell;
+use std::ffi::c_void;
+use std::ptr::NonNull;
 
 use rsgi_bridge::abi;
 use rsgi_core::environ::{self, CollectOptions, Facts, KnownSet};
@@ -111,6 +113,12 @@ impl Asked<'_> {
             request_handler: request.handler_name().unwrap_or_default(),
             handler_script: self.script.handler,
         }
+    }
+
+    /// httpd's own structure, where the application is to have it.
+    pub(super) fn passed_request(&self) -> Option<NonNull<c_void>> {
+        let is_passed = self.effective.pass_apache_request();
+        is_passed.then(|| self.request.address())
     }
 
     /// `TARGET_*` bits.

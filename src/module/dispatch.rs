@@ -65,6 +65,7 @@ pub(super) fn ask(asked: &Asked<'_>, script: &AskedScript) -> Result<Dispatched,
         request_start: request.start_time(),
         queue_start: 0,
         daemon_start: 0,
+        apache_request: asked.passed_request(),
     };
     match layer.ask(&facts, &Question::Dispatch, &mut asker) {
         Answer::Texts => Ok(Dispatched::read(&asker.texts)),

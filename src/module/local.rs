@@ -83,6 +83,7 @@ fn enter(
             request_start: request.start_time(),
             queue_start: 0,
             daemon_start: 0,
+            apache_request: asked.passed_request(),
         },
         &mut host,
     );

@@ -5,6 +5,7 @@
 
 #![deny(unsafe_code)]
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -15,7 +16,7 @@ use crate::entry::{AskerRef, FAILED, QuestionView, RequestView};
 use crate::exchange::{self, Exchange};
 use crate::handler::{InHand, NO_STATE};
 use crate::interpreter::{self, At};
-use crate::types::flush_prints;
+use crate::types::{RequestRec, flush_prints};
 use crate::worker::Window;
 use crate::{capi, environ, gate, loader, process, report};
 
@@ -74,6 +75,8 @@ struct Inquiry<'a> {
     question: &'a QuestionView<'a>,
     asker: AskerRef,
     exchange: &'a Arc<Exchange>,
+    /// What is worth nothing any more when the question was answered.
+    passed: RefCell<Vec<RequestRec<'a>>>,
 }
 
 /// Asks; see `abi::Layer::ask`.
@@ -118,8 +121,10 @@ fn run(
         question,
         asker,
         exchange: &exchange,
+        passed: RefCell::default(),
     };
     let answer = inquiry.answer();
+    drop(inquiry);
     drop(window);
     flush_prints();
     exchange.flush_errors();
@@ -283,6 +288,10 @@ impl<'a> Inquiry<'a> {
         let types = &at.kit().types;
         let errors = types.errors(at.py, self.exchange)?;
         environ.set_item("wsgi.errors", errors)?;
+        if let Some(passed) = RequestRec::new(at.py, self.request)? {
+            passed.put(&environ)?;
+            self.passed.borrow_mut().push(passed);
+        }
         let is_dispatch = self.question.kind == abi::ASK_DISPATCH;
         let ssl = types.inquiry(at.py, is_dispatch, self.exchange)?;
         let ssl = ssl.bind(at.py);

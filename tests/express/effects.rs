@@ -8,6 +8,7 @@ use super::trees::with_certificate;
 use crate::harness::{
     Connection, Port, Request, allow, comes_true, descendants, only_rsgi, wait_until,
 };
+use crate::kit;
 
 /// Tells by headers, which a HEAD has as well.
 const APP: &str = r#"
@@ -60,6 +61,20 @@ fn an_interpreter_that_is_orphaned_runs_nothing_at_its_end() {
         run.end(libc::SIGTERM);
         wait_until("the end", || run.launcher.processes().is_empty());
         assert_eq!(ended.exists(), ends, "{options}");
+    }
+}
+
+/// There is no such Python on most machines: `ci/pythons --build` makes one.
+#[test]
+fn a_free_threaded_python_is_run_without_the_gil_where_that_is_asked_for() {
+    const GIL: &str = "import sys\ndef application(environ, start_response):\n    start_response('200 OK', [])\n    \
+                       return [str(sys._is_gil_enabled()).encode()]\n";
+    for python in kit::free_threaded() {
+        for (options, expected) in [("", "True"), ("--free-threading", "False")] {
+            let options = format!("--python {} {options}", python.home());
+            let run = launcher(&options).file("a.py", GIL).start();
+            assert_eq!(run.text("/"), expected, "{options}");
+        }
     }
 }
 

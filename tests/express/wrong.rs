@@ -18,6 +18,7 @@ const WRONG: &[(&str, &str)] = &[
     ("--map-head-to-get maybe", "'maybe'"),
     ("--switch-interval 0", "`--switch-interval`"),
     ("--switch-interval never", "'never'"),
+    ("--free-threading", "`--free-threading`: the Python "),
     ("--locale de/DE", "`--locale`: `de/DE`"),
     ("--lang a;b", "`--locale`: `a;b`"),
     ("--working-directory gone", "`--working-directory`"),
@@ -263,7 +264,6 @@ const WRONG: &[(&str, &str)] = &[
     ("--trust-proxy-header X-Unheard", "`--trust-proxy-header`"),
     ("--trust-proxy localhost", "`--trust-proxy`"),
     // Options that wait for a directive
-    ("--free-threading", "it comes with WSGIFreeThreading"),
     ("--server-metrics", "it comes with WSGIServerMetrics"),
     (
         "--telemetry-service unix:/x",

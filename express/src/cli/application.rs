@@ -116,6 +116,10 @@ pub(crate) struct PythonArgs {
     /// Leave interpreters as they are when a process ends
     #[arg(long)]
     pub(crate) orphan_interpreter: bool,
+
+    /// Run a free-threaded Python without the GIL
+    #[arg(long)]
+    pub(crate) free_threading: bool,
 }
 
 /// What happens when the code changes.

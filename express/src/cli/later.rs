@@ -29,8 +29,7 @@ const fn later(
 }
 
 /// All of them.
-const LATER: [Later; 10] = [
-    later("free-threading", &[], "WSGIFreeThreading"),
+const LATER: [Later; 9] = [
     later("server-metrics", &[], "WSGIServerMetrics"),
     later("telemetry-service", &["SOCKET"], "WSGITelemetryService"),
     later("telemetry-interval", &["SECONDS"], "WSGITelemetryService"),

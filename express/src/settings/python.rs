@@ -24,6 +24,7 @@ pub(crate) struct PythonSettings {
     pub(crate) locale: String,
     pub(crate) switch_interval: Option<f64>,
     pub(crate) orphan_interpreter: bool,
+    pub(crate) free_threading: bool,
 }
 
 impl PythonSettings {
@@ -65,6 +66,7 @@ impl PythonSettings {
             locale,
             switch_interval: interval,
             orphan_interpreter: args.orphan_interpreter,
+            free_threading: args.free_threading,
         })
     }
 }

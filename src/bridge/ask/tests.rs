@@ -99,6 +99,7 @@ fn put(question: Question<'_>, notes: &mut Notes) -> Answer {
         request_start: 0,
         queue_start: 0,
         daemon_start: 0,
+        apache_request: None,
     };
     Layer::from_table(&TABLE).ask(&facts, &question, notes)
 }

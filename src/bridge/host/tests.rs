@@ -110,6 +110,7 @@ fn run(
         request_start: 0,
         queue_start: 0,
         daemon_start: 0,
+        apache_request: None,
     };
     Layer::from_table(table).handle(&facts, host)
 }

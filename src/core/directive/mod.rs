@@ -49,6 +49,7 @@ pub enum Kind {
     CaseSensitivity,
     ScriptReloading,
     PassAuthorization,
+    PassApacheRequest,
     ChunkedRequest,
     MapHeadToGet,
     EnableSendfile,

@@ -55,6 +55,7 @@ pub fn parse(kind: Kind, arguments: &[u8]) -> Result<Directive> {
         | Kind::RequestBuffer
         | Kind::ScriptReloading
         | Kind::PassAuthorization
+        | Kind::PassApacheRequest
         | Kind::ChunkedRequest
         | Kind::MapHeadToGet
         | Kind::TrustedProxies
@@ -92,6 +93,7 @@ fn setting(kind: Kind, word: &[u8]) -> Result<Setting> {
         Kind::ErrorOverride => Setting::ErrorOverride(flag(kind, word)?),
         Kind::MapHeadToGet => Setting::MapHeadToGet(head_mapping(kind, word)?),
         Kind::PassAuthorization => Setting::PassAuthorization(flag(kind, word)?),
+        Kind::PassApacheRequest => Setting::PassApacheRequest(flag(kind, word)?),
         Kind::ChunkedRequest => Setting::ChunkedRequest(flag(kind, word)?),
         Kind::EnableSendfile => Setting::EnableSendfile(flag(kind, word)?),
         Kind::TrustedProxies => Setting::TrustedProxies(access::trusted_proxies(kind, word)?),

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use super::{Arguments, Context, Kind, Spec};
 
 /// Every directive; the index is its [`Kind`].
-pub static DIRECTIVES: [Spec; 55] = [
+pub static DIRECTIVES: [Spec; 56] = [
     spec(
         Kind::ScriptAlias,
         c"WSGIScriptAlias",
@@ -149,6 +149,12 @@ pub static DIRECTIVES: [Spec; 55] = [
         c"WSGIPassAuthorization",
         Context::FileInfo,
         c"On to give applications the Authorization header (default: Off)",
+    ),
+    flag(
+        Kind::PassApacheRequest,
+        c"WSGIPassApacheRequest",
+        Context::ServerDirectory,
+        c"On to give applications in Apache's own processes httpd's request_rec, for C extensions (default: Off)",
     ),
     flag(
         Kind::ChunkedRequest,

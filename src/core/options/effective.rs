@@ -101,6 +101,13 @@ impl<'a> Effective<'a> {
             .unwrap_or(false)
     }
 
+    /// Whether the application gets httpd's own structure.
+    #[must_use]
+    pub fn pass_apache_request(&self) -> bool {
+        self.first(|settings| settings.pass_apache_request)
+            .unwrap_or(false)
+    }
+
     /// Whether a changed script is loaded again.
     #[must_use]
     pub fn script_reloading(&self) -> bool {

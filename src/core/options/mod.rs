@@ -56,6 +56,8 @@ pub struct Settings {
     pub script_reloading: Option<bool>,
     /// `WSGIPassAuthorization`
     pub pass_authorization: Option<bool>,
+    /// `WSGIPassApacheRequest`
+    pub pass_apache_request: Option<bool>,
     /// `WSGIChunkedRequest`
     pub chunked_request: Option<bool>,
     /// `WSGIMapHEADToGET`
@@ -109,6 +111,8 @@ pub enum Setting {
     ScriptReloading(bool),
     /// `WSGIPassAuthorization`
     PassAuthorization(bool),
+    /// `WSGIPassApacheRequest`
+    PassApacheRequest(bool),
     /// `WSGIChunkedRequest`
     ChunkedRequest(bool),
     /// `WSGIMapHEADToGET`
@@ -155,6 +159,7 @@ impl Settings {
         callable_object: None,
         script_reloading: None,
         pass_authorization: None,
+        pass_apache_request: None,
         chunked_request: None,
         map_head_to_get: None,
         enable_sendfile: None,
@@ -184,6 +189,7 @@ impl Settings {
             Setting::CallableObject(value) => self.callable_object = Some(value),
             Setting::ScriptReloading(value) => self.script_reloading = Some(value),
             Setting::PassAuthorization(value) => self.pass_authorization = Some(value),
+            Setting::PassApacheRequest(value) => self.pass_apache_request = Some(value),
             Setting::ChunkedRequest(value) => self.chunked_request = Some(value),
             Setting::MapHeadToGet(value) => self.map_head_to_get = Some(value),
             Setting::EnableSendfile(value) => self.enable_sendfile = Some(value),
@@ -210,6 +216,7 @@ impl Settings {
             callable_object: inner(&base.callable_object, &over.callable_object),
             script_reloading: over.script_reloading.or(base.script_reloading),
             pass_authorization: over.pass_authorization.or(base.pass_authorization),
+            pass_apache_request: over.pass_apache_request.or(base.pass_apache_request),
             chunked_request: over.chunked_request.or(base.chunked_request),
             map_head_to_get: over.map_head_to_get.or(base.map_head_to_get),
             enable_sendfile: over.enable_sendfile.or(base.enable_sendfile),

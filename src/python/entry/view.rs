@@ -1,6 +1,7 @@
 //! What the host gave, as safe values: a request, its host, where requests come from.
 
 use core::ffi::{c_int, c_void};
+use core::ptr::NonNull;
 
 use rsgi_bridge::abi::{self, Bytes, Constants, Field, Head, Host, Job, Request, Source, Target};
 use rsgi_core::name::id;
@@ -242,6 +243,11 @@ impl<'r> RequestView<'r> {
         let own = self.fields().iter().filter(|field| field.id == id).last();
         let found = own.or_else(|| self.constants().1.iter().find(|field| field.id == id));
         found.map(|field| field.value)
+    }
+
+    /// httpd's own structure, where the application is to have it.
+    pub(crate) const fn apache_request(&self) -> Option<NonNull<c_void>> {
+        NonNull::new(self.raw.apache_request)
     }
 
     /// The body that is already there.

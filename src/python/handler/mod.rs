@@ -22,7 +22,7 @@ use crate::exchange::{self, Exchange, Refusal};
 use crate::interpreter::{self, At};
 use crate::respond as answer;
 use crate::tracked;
-use crate::types::{RequestObjects, file_wrapper, flush_prints};
+use crate::types::{RequestObjects, RequestRec, file_wrapper, flush_prints};
 use crate::watch::Watch;
 use crate::worker::{self, Window};
 use crate::{capi, environ, events, gate, loader, meter, process, report};
@@ -148,6 +148,11 @@ fn serve(at: At<'_>, request: &RequestView<'_>, objects: &RequestObjects) -> Aft
         Ok(environ) => environ,
         Err(error) => return failed(at, exchange, request, &error),
     };
+    // Over with the application, before the response is: until then the request is what it says.
+    let _request = match pass_apache_request(at, request, &environ) {
+        Ok(passed) => passed,
+        Err(error) => return failed(at, exchange, request, &error),
+    };
     let Some(watch) = Watch::begin(at, request, exchange, &environ) else {
         let after = respond(at, request, objects, &application, environ);
         return match Watch::late(at, request, exchange) {
@@ -165,6 +170,19 @@ fn watched(at: At<'_>, exchange: &Exchange, after: After, watch: Watch<'_>) -> A
     let after = after::settle(at, exchange, after);
     watch.finish();
     after
+}
+
+/// Puts httpd's own structure into an environ, where it is to have that.
+fn pass_apache_request<'py>(
+    at: At<'py>,
+    request: &RequestView<'_>,
+    environ: &Bound<'py, PyDict>,
+) -> PyResult<Option<RequestRec<'py>>> {
+    let passed = RequestRec::new(at.py, request)?;
+    if let Some(passed) = &passed {
+        passed.put(environ)?;
+    }
+    Ok(passed)
 }
 
 /// Calls the application and takes its response.

@@ -392,6 +392,7 @@ fn hello() {
             request_start: 1_700_000_000_000_000,
             queue_start: 0,
             daemon_start: 0,
+            apache_request: None,
         };
         measure(&format!("group '{group}'"), |count| {
             let begin = Instant::now();

@@ -11,6 +11,7 @@ mod input;
 mod inquiry;
 mod instance;
 mod log;
+mod request_rec;
 mod restricted;
 mod signal;
 
@@ -23,6 +24,7 @@ use crate::exchange::Exchange;
 
 pub(crate) use file_wrapper::file_wrapper;
 pub(crate) use log::{Stream, flush_prints};
+pub(crate) use request_rec::RequestRec;
 
 /// The types of an interpreter.
 pub(crate) struct Types {

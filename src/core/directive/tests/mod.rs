@@ -57,7 +57,7 @@ fn directives_stand_where_those_of_mod_wsgi_stand() {
     assert_eq!(count(Context::Global), 23);
     assert_eq!(count(Context::Server), 4);
     assert_eq!(count(Context::FileInfo), 11);
-    assert_eq!(count(Context::ServerDirectory), 5);
+    assert_eq!(count(Context::ServerDirectory), 6);
     assert_eq!(count(Context::AuthConfig), 4);
     assert_eq!(count(Context::Anywhere), 8);
     assert_eq!(

@@ -94,6 +94,7 @@ fn ask(bench: &Bench, script: &[u8], group: &str, question: Question<'_>) -> (An
         request_start: 1,
         queue_start: 0,
         daemon_start: 0,
+        apache_request: None,
     };
     let mut notes = Notes::default();
     let answer = bench.layer.ask(&facts, &question, &mut notes);

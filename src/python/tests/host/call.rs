@@ -189,6 +189,7 @@ impl<'a> Call<'a> {
             request_start: 1_700_000_000_000_000,
             queue_start: 0,
             daemon_start: self.daemon_start,
+            apache_request: None,
         };
         let mut host = Memory::new(self.accept, self.input);
         let outcome = bench.layer.handle(&facts, &mut host);
