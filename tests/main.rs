@@ -24,6 +24,7 @@ mod directives;
 mod directives_access;
 mod directives_daemon;
 mod dispatch;
+mod docs;
 mod environ;
 mod express;
 mod failures;

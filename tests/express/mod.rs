@@ -10,7 +10,7 @@ mod containers;
 mod debugging;
 mod django;
 mod effects;
-mod launcher;
+pub(crate) mod launcher;
 mod life;
 mod messages;
 mod paper;

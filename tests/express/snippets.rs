@@ -1,6 +1,6 @@
 //! The snippets of apache-conf/: each is accepted by Apache as it is, but for the paths at its top.
 
-use crate::harness::{Server, module_path, only_rsgi};
+use crate::harness::{Request, Server, module_path, only_rsgi};
 
 /// The snippet with its variables set for this machine.
 fn adapted(text: &str, root: &str) -> String {
@@ -31,40 +31,66 @@ fn adapted(text: &str, root: &str) -> String {
     lines.join("\n")
 }
 
+/// Each snippet, a path, and what it answers.
+const SNIPPETS: [(&str, &str, &str); 8] = [
+    ("one-application", "/x", "application"),
+    ("several-applications", "/shop/x", "application"),
+    ("process-group", "/x", "application"),
+    ("virtual-host", "/x", "application"),
+    ("static-files", "/robots.txt", "User-agent"),
+    ("users", "/blog/x", "app"),
+    ("metrics", "/-/metrics", "rsgi_"),
+    ("hardening", "/x", "application"),
+];
+
+/// An application under both its names.
+const NAMED: &str = "def answer(text):\n    def app(environ, start_response):\n        start_response('200 OK', [])\n        \
+                     return [text]\n    return app\napplication = answer(b'application')\napp = answer(b'app')\n";
+
 #[test]
-fn every_snippet_is_accepted_by_apache() {
+fn every_snippet_serves() {
     only_rsgi!("the snippets are for ours");
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/apache-conf");
-    let mut count = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "conf") {
-            continue;
-        }
-        count += 1;
-        let builder = Server::builder()
+    let count = std::fs::read_dir(folder).unwrap().filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_string_lossy().ends_with(".conf")
+    });
+    assert_eq!(count.count(), SNIPPETS.len(), "snippets");
+    for (name, path, expected) in SNIPPETS {
+        let mut builder = Server::builder()
+            .embedded()
             .module_symbol(None)
             .python_home(None)
-            .modules(&["alias", "headers", "dir", "mime"]);
+            .modules(&[
+                "alias",
+                "authz_host",
+                "headers",
+                "dir",
+                "mime",
+                "reqtimeout",
+            ])
+            .file("apps/static/robots.txt", b"User-agent: *\n")
+            .allow_log("RSGI0431");
         let root = builder.root().display().to_string();
-        let mut builder = builder;
-        for name in [
+        for app in [
             "app/wsgi.py",
             "shop/shop.wsgi",
             "shop/admin.wsgi",
             "blog/blog.wsgi",
-            "static/robots.txt",
         ] {
-            builder = builder.app(name, "");
+            builder = builder.app(app, NAMED);
         }
-        let text = std::fs::read_to_string(&path).unwrap();
-        let check = builder
+        let text = std::fs::read_to_string(format!("{folder}/{name}.conf")).unwrap();
+        let server = builder
             .conf("TypesConfig /dev/null")
             .conf(&adapted(&text, &root))
-            .check();
-        assert!(check.is_accepted, "{}: {}", path.display(), check.output);
+            .start();
+        // The virtual host has a name of its own; the others take any.
+        let request = Request::get(path).header("Host", "www.example.org");
+        let answer = server.ask(&request).ok().text();
+        assert!(answer.contains(expected), "{name}: {answer}");
+        server.finish();
     }
-    assert_eq!(count, 5, "snippets");
 }
 
 #[test]

@@ -7,10 +7,12 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod book;
 mod lists;
 mod pages;
 mod parity;
 mod parity_page;
+mod reference;
 
 use std::path::{Path, PathBuf};
 

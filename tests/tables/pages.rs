@@ -1,7 +1,7 @@
 //! The pages of docs/ that nobody writes by hand: each is compared with what it is made from, or written anew where
 //! `RSGI_PAGES=write` says so (`ci/pages`).
 
-use super::{parity_page, place};
+use super::{parity_page, place, reference};
 
 /// Fails where a page is not current; writes it where that is asked for.
 #[track_caller]
@@ -20,4 +20,14 @@ fn is_current(name: &str, page: &str) {
 #[test]
 fn the_page_of_what_is_proved_is_current() {
     is_current("docs/reference/parity.md", &parity_page::render());
+}
+
+#[test]
+fn the_reference_of_directives_options_and_messages_is_current() {
+    is_current("docs/reference/directives.md", &reference::directives());
+    is_current(
+        "docs/reference/daemon-options.md",
+        &reference::daemon_options(),
+    );
+    is_current("docs/reference/messages.md", &reference::messages());
 }
