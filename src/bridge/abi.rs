@@ -396,11 +396,38 @@ pub const START_DAEMON: u32 = 2048;
 pub const START_SERVICE: u32 = 4096;
 /// `WSGIServerMetrics On`, or `server-metrics=On` of a process group: `mod_wsgi.server_metrics()` may tell.
 pub const START_SERVER_METRICS: u32 = 8192;
-
 /// `WSGIPerInterpreterGIL On`: sub-interpreters have a GIL of their own (3.12 and later).
-pub const START_OWN_GIL: u32 = 8192;
+pub const START_OWN_GIL: u32 = 16384;
 /// `WSGIFreeThreading On`: a free-threaded Python runs without the GIL. Without it, it has one.
-pub const START_FREE_THREADING: u32 = 16384;
+pub const START_FREE_THREADING: u32 = 32768;
+
+/// Each `START_*` bit means one thing.
+const _: () = {
+    let bits = [
+        START_DONT_WRITE_BYTECODE,
+        START_RESTRICT_STDIN,
+        START_RESTRICT_STDOUT,
+        START_RESTRICT_SIGNAL,
+        START_DESTROY,
+        START_SINGLE_PROCESS,
+        START_CASE_INSENSITIVE,
+        START_MULTITHREAD,
+        START_MULTIPROCESS,
+        START_RUN_ONCE,
+        START_MAIN_THREAD,
+        START_DAEMON,
+        START_SERVICE,
+        START_SERVER_METRICS,
+        START_OWN_GIL,
+        START_FREE_THREADING,
+    ];
+    let (mut at, mut seen) = (0, 0);
+    while at < bits.len() {
+        assert!(bits[at].is_power_of_two() && seen & bits[at] == 0);
+        seen |= bits[at];
+        at += 1;
+    }
+};
 
 /// Where the layer writes why something failed: one sentence, UTF-8, cut to fit.
 #[repr(C)]

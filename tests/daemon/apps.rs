@@ -132,6 +132,7 @@ fn a_crash_leaves_in_the_log_where_all_threads_of_python_were() {
                 "Extension modules",
                 "C stack",
                 "  Binary file",
+                "  <truncated rest of calls>",
             ] {
                 server.allow_log(text);
             }

@@ -6,7 +6,7 @@ const VERSION_APP: &str = r#"
 import ctypes, json, os, sys, zlib
 def application(environ, start_response):
     start_response("200 OK", [])
-    facts = [sys.version.split()[0], sys.prefix, sys.base_prefix, environ["mod_wsgi.process_group"]]
+    facts = [sys.version.split()[0] + sys.abiflags, sys.prefix, sys.base_prefix, environ["mod_wsgi.process_group"]]
     assert json.loads(zlib.decompress(zlib.compress(json.dumps(facts).encode()))) == facts
     return [" ".join(facts).encode()]
 "#;
