@@ -2,7 +2,7 @@
 //!
 //! The way of a command: `cli` (what was typed) → `settings` (what is meant) → `privileges`, `apache`, `module`,
 //! `python` (what there is) → `check`, `port` (whether it can work) → `context`, `render`, `tree` (the files) →
-//! `process` (Apache), with `watch` beside it.
+//! `serving` and `process` (Apache), with `watch` beside it.
 
 #![forbid(unsafe_code)]
 
@@ -28,6 +28,7 @@ mod reach;
 mod ready;
 mod render;
 mod server;
+mod serving;
 mod settings;
 mod sources;
 mod status;
@@ -53,6 +54,7 @@ fn main() -> ProcessExit {
             privileges::become_and_run(args.drain(2..)).map(|()| ExitCode::Success as u8)
         }
         Some(process::TETHERED) => Err(process::run_tethered(args.drain(2..))),
+        Some(serving::SERVE) => serving::Serving::inherited().and_then(serving::Serving::run),
         _ => run(args),
     };
     match result {

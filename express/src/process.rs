@@ -20,6 +20,7 @@ use signal_hook::iterator::Signals;
 use crate::error::Error;
 use crate::message;
 use crate::notify;
+use crate::serving;
 
 /// The first argument of the program when it is about to become Apache.
 pub(crate) const TETHERED: &str = "__tethered";
@@ -82,6 +83,7 @@ impl Server {
             .arg(shell)
             .arg(apachectl)
             .args(["start", "-DFOREGROUND"])
+            .env_remove(serving::VARIABLE)
             // Only the launcher speaks for the unit.
             .env_remove(notify::SOCKET)
             .process_group(0)

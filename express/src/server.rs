@@ -1,11 +1,7 @@
 //! `start-server` and `setup-server`: finds everything, checks it, writes the server root, runs Apache.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
-
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use std::path::PathBuf;
+use std::process::Command;
 
 use crate::apache::{Apache, existing, find_in_path};
 use crate::check;
@@ -16,14 +12,15 @@ use crate::message;
 use crate::module::ModuleFiles;
 use crate::port;
 use crate::privileges::Identity;
-use crate::process::{self, Server};
+use crate::process;
 use crate::python::Python;
-use crate::ready::Ready;
+use crate::serving::Serving;
 use crate::settings::Settings;
 use crate::status::Access;
 use crate::summary;
+use crate::survey::certificates;
 use crate::tree::ServerRoot;
-use crate::watch::Watch;
+use crate::watch::Watched;
 
 /// Sets up and serves until told to stop; returns what to exit with.
 ///
@@ -43,28 +40,30 @@ pub(crate) fn start(args: &ServerArgs) -> Result<u8, Error> {
         // The terminal is the debugger's, so Apache takes this process's place.
         return Err(process::become_apache(&findings.shell, &apachectl));
     }
-    let watch = settings.reloading.on_changes.then(|| watch(&settings));
-    let server = Server::start(
-        &findings.shell,
-        &apachectl,
-        settings.processes.shutdown_timeout,
-    )?
-    .finishing_within(stop_timeout);
-    Ready {
+    serving(&settings, &findings, &root, stop_timeout).afresh()
+}
+
+fn serving(
+    settings: &Settings,
+    findings: &Findings,
+    root: &ServerRoot,
+    stop_timeout: u32,
+) -> Serving {
+    let log = &settings.logs.error;
+    Serving {
+        speaks_json: message::speaks_json(),
+        shell: findings.shell.clone(),
+        apachectl: root.file("apachectl"),
+        program: findings.apache.program.clone(),
+        log: (!log.is_terminal).then(|| PathBuf::from(&log.place)),
+        pid_file: root.pid_file.clone(),
         host: settings.listening.host.clone(),
         port: settings.listening.port,
-        pid_file: root.pid_file.clone(),
         url: settings.url(),
+        shutdown_timeout: settings.processes.shutdown_timeout,
+        stop_timeout,
+        watched: settings.reloading.on_changes.then(|| watched(settings)),
     }
-    .announce();
-    if let Some(watch) = watch {
-        restart_on_changes(watch);
-    }
-    let Some(status) = server.supervise(&root.pid_file)? else {
-        return Ok(0);
-    };
-    report_end(&settings, &findings, status);
-    Ok(process::exit_code(status))
 }
 
 /// Only sets up.
@@ -101,6 +100,9 @@ fn set_up(settings: &Settings, is_serving: bool) -> Result<(ServerRoot, Findings
         Identity::named(options, user, service.user_group.as_deref())?;
     }
     check::files(settings, identity.as_ref())?;
+    if let Some(tls) = &settings.tls {
+        certificates::refuse(tls.certificate.as_ref(), tls.key.as_ref())?;
+    }
     let apache = Apache::find(tree.httpd.as_deref(), tree.modules_directory.as_deref())?;
     let mpm = apache.choose_mpm(&settings.processes.mpms)?;
     if settings.listening.http2 && mpm == "prefork" {
@@ -266,8 +268,8 @@ fn reachable(
     }
 }
 
-/// What `--reload-on-changes` watches, as it is now.
-fn watch(settings: &Settings) -> Watch {
+/// What `--reload-on-changes` watches.
+fn watched(settings: &Settings) -> Watched {
     let mut directories = vec![PathBuf::from(&settings.python.working_directory)];
     directories.extend(settings.python.path.iter().map(PathBuf::from));
     let mut files = vec![];
@@ -276,46 +278,10 @@ fn watch(settings: &Settings) -> Watch {
     }
     let handlers = settings.files.handlers.iter();
     files.extend(handlers.map(|handler| PathBuf::from(&handler.script)));
-    let watch = Watch::new(directories, files, &settings.reloading);
-    if watch.is_truncated() {
-        message::warning(&format!(
-            "`--reload-on-changes`: too many files below `{}`, not all of them are watched",
-            settings.python.working_directory
-        ));
+    files.extend(settings.reloading.watched.iter().cloned());
+    Watched {
+        directories,
+        files,
+        ignored: settings.reloading.ignored.clone(),
     }
-    watch
-}
-
-/// Starts the watcher, which asks this process for a graceful restart as anybody could: with SIGUSR1.
-fn restart_on_changes(watch: Watch) {
-    let own = Pid::this();
-    std::thread::spawn(move || {
-        watch.run(|path: &Path| {
-            message::note(&format!("`{}` has changed: restarting", path.display()));
-            kill(own, Signal::SIGUSR1).is_ok()
-        });
-    });
-}
-
-/// Says how Apache ended, and why as far as its log tells.
-fn report_end(settings: &Settings, findings: &Findings, status: ExitStatus) {
-    let program = findings.apache.program.display();
-    let log = &settings.logs.error.place;
-    let text = if settings.logs.error.is_terminal {
-        String::new()
-    } else {
-        fs::read(log).map_or_else(|_| String::new(), |bytes| last_lines(&bytes))
-    };
-    let text = if text.is_empty() {
-        format!("`{program}` ended with {status}")
-    } else {
-        format!("`{program}` ended with {status}; the end of `{log}`:\n{text}")
-    };
-    message::error(&text);
-}
-
-fn last_lines(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let lines: Vec<_> = text.lines().collect();
-    lines[lines.len().saturating_sub(5)..].join("\n")
 }

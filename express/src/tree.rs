@@ -45,6 +45,7 @@ impl ServerRoot {
             }
         }
         root.refuse_running()?;
+        root.forget_earlier();
         Ok(root)
     }
 
@@ -211,6 +212,18 @@ impl ServerRoot {
             "is in use by process {pid}\nstop it with `{} stop`",
             self.file("apachectl").display()
         )))
+    }
+
+    /// Removes a pid file that an earlier server has left: with a number that has been given away since, Apache would
+    /// believe that it runs already, and with half of one it would not start. A file elsewhere that holds something
+    /// else is not ours to remove.
+    fn forget_earlier(&self) {
+        let is_ours = self.pid_file.parent() == Some(&self.path);
+        let text = fs::read_to_string(&self.pid_file).unwrap_or_default();
+        if is_ours || text.trim().parse::<i32>().is_ok() {
+            // What cannot be removed is told by Apache.
+            fs::remove_file(&self.pid_file).ok();
+        }
     }
 
     fn refused(&self, problem: String) -> Error {

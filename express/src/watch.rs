@@ -14,8 +14,12 @@ use std::time::{Duration, Instant, SystemTime};
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
+use serde::{Deserialize, Serialize};
+
 use crate::message;
-use crate::settings::Reloading;
+
+/// With this variable files are looked at as if nothing told of changes: for mounts where the kernel only seems to.
+const POLLING: &str = "RSGI_RELOAD_POLLING";
 
 /// The time between two looks: without notifications, and with them.
 const INTERVALS: [Duration; 2] = [Duration::from_millis(400), Duration::from_secs(2)];
@@ -35,7 +39,18 @@ struct Snapshot {
     folders: HashSet<PathBuf>,
 }
 
-/// What is watched: directories of Python files, and single files and folders where everything counts.
+/// What to watch.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Watched {
+    /// Directories of Python files.
+    pub(crate) directories: Vec<PathBuf>,
+    /// Single files, and folders where everything counts.
+    pub(crate) files: Vec<PathBuf>,
+    /// Folders that do not count, by their path or their name.
+    pub(crate) ignored: Vec<PathBuf>,
+}
+
+/// What is watched, and how it was when it was last looked at.
 #[derive(Debug)]
 pub(crate) struct Watch {
     directories: Vec<PathBuf>,
@@ -56,21 +71,21 @@ struct Bell {
 
 impl Watch {
     /// Takes the state of things as it is now.
-    pub(crate) fn new(
-        directories: Vec<PathBuf>,
-        mut files: Vec<PathBuf>,
-        reloading: &Reloading,
-    ) -> Self {
-        files.extend(reloading.watched.iter().cloned());
+    pub(crate) fn new(watched: &Watched) -> Self {
         let mut watch = Self {
-            directories,
-            files,
-            ignored: reloading.ignored.clone(),
+            directories: watched.directories.clone(),
+            files: watched.files.clone(),
+            ignored: watched.ignored.clone(),
             seen: Files::new(),
             bell: None,
             interval: INTERVALS[0],
         };
-        match watch.hang_bell() {
+        let bell = if std::env::var_os(POLLING).is_some_and(|value| !value.is_empty()) {
+            Err(format!("`{POLLING}` is set"))
+        } else {
+            watch.hang_bell().map_err(|error| error.to_string())
+        };
+        match bell {
             Ok(bell) => {
                 watch.bell = Some(bell);
                 watch.interval = INTERVALS[1];
@@ -261,17 +276,12 @@ fn note(path: PathBuf, files: &mut Files) {
 mod tests {
     use super::*;
 
-    fn watch(here: &Path, reloading: &Reloading) -> Watch {
-        Watch::new(vec![here.into()], vec![here.join("app.wsgi")], reloading)
-    }
-
-    fn reloading(watched: &[PathBuf], ignored: &[PathBuf]) -> Reloading {
-        Reloading {
-            script: true,
-            on_changes: true,
-            watched: watched.to_vec(),
+    fn watch(here: &Path, files: &[PathBuf], ignored: &[PathBuf]) -> Watch {
+        Watch::new(&Watched {
+            directories: vec![here.into()],
+            files: [&[here.join("app.wsgi")], files].concat(),
             ignored: ignored.to_vec(),
-        }
+        })
     }
 
     #[test]
@@ -286,11 +296,11 @@ mod tests {
         write("pkg/a.py", "1");
         write("app.wsgi", "1");
         write("settings.toml", "1");
-        let reloading = reloading(
+        let mut watch = watch(
+            here.path(),
             &[at("settings.toml"), at("pages")],
             &["build".into(), at("data/raw")],
         );
-        let mut watch = watch(here.path(), &reloading);
 
         for name in ["notes.txt", "pkg/__pycache__/a.py", "venv/b.py"] {
             write(name, "x");
@@ -317,7 +327,7 @@ mod tests {
     #[test]
     fn notifications_tell_of_a_change_at_once_in_folders_that_are_new_too() {
         let here = tempfile::tempdir().unwrap();
-        let mut watch = watch(here.path(), &reloading(&[], &[]));
+        let mut watch = watch(here.path(), &[], &[]);
         if watch.bell.is_none() {
             return;
         }

@@ -23,6 +23,7 @@ MIDDLEWARE = os.environ.get("TEST_MIDDLEWARE", "").split()
 ROOT_URLCONF = "mysite.urls"
 WSGI_APPLICATION = "mysite.wsgi.application"
 STATIC_URL = "static/"
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [BASE_DIR / "pages"], "APP_DIRS": True}]
 STATIC_ROOT = os.environ.get("TEST_STATIC_ROOT")
 "#;
 
@@ -41,7 +42,7 @@ const WSGI: &str = "import os\nfrom django.core.wsgi import get_wsgi_application
     os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'mysite.settings')\napplication = get_wsgi_application()\n";
 
 /// A project, and `manage.py` with a command in place of the launcher's own command line.
-fn project(command: &str) -> Launcher {
+pub(super) fn project(command: &str) -> Launcher {
     let home = venv(&system_python(), "django", &["django"]);
     let script = format!(
         "shift 2; exec {}/bin/python manage.py {command} \"$@\"",

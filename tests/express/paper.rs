@@ -66,18 +66,6 @@ fn shells_accept_their_completions_which_name_every_option() {
 }
 
 #[test]
-fn bash_completes_an_option_of_a_command() {
-    only_rsgi!("the launcher is ours");
-    let script = said(&["completions", "bash"])
-        + "\nCOMP_WORDS=(rsgi-express check --queue-t); COMP_CWORD=2\n\
-           _rsgi__express rsgi-express --queue-t check; echo \"${COMPREPLY[@]}\"\n";
-    let Some((_, told)) = judged("bash", &[], &script) else {
-        return;
-    };
-    assert!(told.contains("--queue-timeout"), "{told}");
-}
-
-#[test]
 fn the_man_pages_are_accepted_and_name_every_option() {
     only_rsgi!("the launcher is ours");
     let page = said(&["man"]);

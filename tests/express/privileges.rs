@@ -7,7 +7,7 @@ use crate::harness::{
 };
 
 /// Tries everything that would make it root again, and says how each attempt failed.
-const CLIMBER: &str = r#"
+pub(super) const CLIMBER: &str = r#"
 import os
 
 def attempt(name, *arguments):
@@ -27,7 +27,7 @@ def application(environ, start_response):
     return ["\n".join(lines).encode()]
 "#;
 
-fn ids(user: &str) -> (u32, u32, Vec<u32>) {
+pub(super) fn ids(user: &str) -> (u32, u32, Vec<u32>) {
     let id = |what: &str| {
         let output = std::process::Command::new("id").args([what, user]).output();
         String::from_utf8(output.unwrap().stdout).unwrap()
@@ -44,7 +44,7 @@ fn ids(user: &str) -> (u32, u32, Vec<u32>) {
 }
 
 /// The numbers of one field of /proc/PID/status.
-fn numbers(pid: i32, field: &str) -> Vec<u32> {
+pub(super) fn numbers(pid: i32, field: &str) -> Vec<u32> {
     let text = status_field(pid, field).unwrap();
     text.split_whitespace()
         .map(|n| n.parse().unwrap())

@@ -24,6 +24,11 @@ pub(crate) fn speak_json() {
     IS_JSON.store(true, Ordering::Relaxed);
 }
 
+/// Whether they are.
+pub(crate) fn speaks_json() -> bool {
+    IS_JSON.load(Ordering::Relaxed)
+}
+
 /// How serious a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Level {

@@ -8,8 +8,15 @@ use crate::error::Error;
 use crate::message;
 
 const PREFIX: &str = "RSGI_";
-/// Set for other ends than options: the module to load, what handlers tell applications, and our tests.
-const OTHERS: [&str; 3] = ["MODULE", "EXPRESS", "UNDER_TEST"];
+/// Set for other ends than options: the module to load, what handlers tell applications, what one image of the
+/// launcher tells the next, how files are watched, and our tests.
+const OTHERS: [&str; 5] = [
+    "MODULE",
+    "EXPRESS",
+    "EXPRESS_SERVING",
+    "RELOAD_POLLING",
+    "UNDER_TEST",
+];
 const OTHER_PREFIXES: [&str; 3] = ["TEST_", "E2E_", "BENCH_"];
 
 /// What the environment says; an empty variable says nothing.

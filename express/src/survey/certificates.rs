@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use super::finding::Findings;
 use crate::apache::find_in_path;
+use crate::error::Error;
 use crate::sources::Given;
 
 /// A certificate that ends sooner is worth a warning.
@@ -63,6 +64,32 @@ pub(super) fn survey(given: &Given, findings: &mut Findings) {
     openssl.dates(&certificate, findings);
     openssl.pair(&certificate, &key, findings);
     others.iter().for_each(|file| openssl.dates(file, findings));
+}
+
+/// Refuses at a start what Apache's own test of the configuration does not look at: it would end in the middle of its
+/// start, with lines of OpenSSL's. What has expired is served, and a key with a password is Apache's to ask for.
+///
+/// # Errors
+/// The certificate cannot be read, or the key is another's.
+pub(crate) fn refuse(certificate: &Path, key: &Path) -> Result<(), Error> {
+    let Some(openssl) = find_in_path(&["openssl"], &["/usr/bin"]).map(OpenSsl) else {
+        return Ok(());
+    };
+    let public = openssl.run(&["x509", "-noout", "-pubkey"], certificate);
+    let public = public.map_err(|reason| {
+        Error::Usage(format!(
+            "`{}` cannot be read as a certificate: {reason}\nit has to be PEM, with the server's own certificate first",
+            certificate.display()
+        ))
+    })?;
+    match openssl.run(&["pkey", "-pubout", "-passin", "pass:"], key) {
+        Ok(own) if own != public => Err(Error::Usage(format!(
+            "`{}` is not the key of `{}`\nname the two that were made together",
+            key.display(),
+            certificate.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 struct OpenSsl(PathBuf);

@@ -4,7 +4,7 @@
 //! pieces come together (Apache's own check of the configuration, the application's imports) is rehearsed in a
 //! temporary server root.
 
-mod certificates;
+pub(crate) mod certificates;
 mod finding;
 mod paths;
 mod rehearsal;

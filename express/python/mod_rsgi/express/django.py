@@ -10,6 +10,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.template.utils import get_app_template_dirs
 
 
 def arguments(given):
@@ -19,6 +20,9 @@ def arguments(given):
     options += ["--working-directory", str(base_directory()), "--python", sys.executable]
     for folder in own_folders():
         options += ["--python-path", folder]
+    if "--reload-on-changes" in given:
+        for folder in template_folders():
+            options += ["--reload-watch", folder]
     return options + static_files(given) + list(given)
 
 
@@ -45,6 +49,16 @@ def own_folders():
     """The folder of this package, where Python has it from PYTHONPATH alone; the server reads no such variable."""
     folder = str(Path(__file__).resolve().parents[2])
     return [] if "site-packages" in folder or "dist-packages" in folder else [folder]
+
+
+def template_folders():
+    """Where the project keeps its templates, which are read once; those of installed packages do not change."""
+    base = base_directory().resolve()
+    folders = [folder for engine in settings.TEMPLATES for folder in engine.get("DIRS", ())]
+    if any(engine.get("APP_DIRS") for engine in settings.TEMPLATES):
+        folders += get_app_template_dirs("templates")
+    found = [Path(folder).resolve() for folder in folders]
+    return [str(folder) for folder in found if base in folder.parents and folder.is_dir()]
 
 
 def static_files(given):
