@@ -79,10 +79,12 @@ impl Sample {
         let waiting = number(group, "waiting");
         let oldest = group["oldest_wait"].as_f64();
         let queue = format!(
-            "queue {waiting}{}, {} have waited {:.1} s, {} gave up, {} found no process",
+            "queue {waiting}{}; {}; {} gave up, {} found no process",
             oldest.map_or_else(String::new, |oldest| format!(" (oldest {oldest:.1} s)")),
-            number(group, "queued"),
-            group["queued_time"].as_f64().unwrap_or(0.0),
+            waited(
+                number(group, "queued"),
+                group["queued_time"].as_f64().unwrap_or(0.0)
+            ),
             number(group, "queue_timeouts"),
             number(group, "no_process"),
         );
@@ -177,6 +179,15 @@ fn items<'v>(value: &'v Value, key: &str) -> &'v [Value] {
 
 fn number(value: &Value, key: &str) -> u64 {
     value[key].as_u64().unwrap_or(0)
+}
+
+/// How many have waited and come to a process since the start, and how long in all.
+fn waited(count: u64, seconds: f64) -> String {
+    match count {
+        0 => "none has waited so far".to_owned(),
+        1 => format!("1 has waited, for {seconds:.1} s"),
+        many => format!("{many} have waited, {seconds:.1} s in all"),
+    }
 }
 
 fn counted(number: u64, one: &str, many: &str) -> String {

@@ -88,10 +88,10 @@ impl Findings {
         let mut lines: Vec<_> = self.0.iter().map(|finding| finding.line(paint)).collect();
         let count = |level| self.0.iter().filter(|found| found.level == level).count();
         lines.push(format!(
-            "{} ok, {} warnings, {} errors",
+            "{} ok, {}, {}",
             count(Level::Ok),
-            count(Level::Warning),
-            count(Level::Error)
+            counted(count(Level::Warning), "warning"),
+            counted(count(Level::Error), "error")
         ));
         lines.join("\n")
     }
@@ -108,6 +108,10 @@ impl Findings {
         });
         json!({ "level": self.level().name(), "findings": findings.collect::<Vec<_>>() })
     }
+}
+
+fn counted(number: usize, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 
 impl Finding {
