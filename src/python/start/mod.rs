@@ -301,11 +301,11 @@ pub(crate) fn stop(patience: u32) {
         events::stopping();
     }
     let is_idle = process::wait_idle(patience);
-    if is_idle && !is_told {
-        // Somebody may have registered in another way.
+    let is_wanted = process::facts().is_some_and(|facts| facts.has(abi::START_DESTROY));
+    if is_idle && is_wanted && !is_told {
+        // Somebody may have registered in another way, and Python is entered in any case.
         events::stopping();
     }
-    let is_wanted = process::facts().is_some_and(|facts| facts.has(abi::START_DESTROY));
     let own = MAIN_THREAD.lock().take();
     if !is_wanted {
         core::mem::forget(own);
