@@ -1,7 +1,7 @@
 //! The directives of trusted proxies, access control and what is only read: values they take and refuse at `httpd -t`.
 
 use crate::directives::{accepts, refuses, refuses_value};
-use crate::harness::{Server, UnderTest, only_rsgi, under_test};
+use crate::harness::{Request, Server, UnderTest, only_rsgi, under_test};
 
 #[test]
 fn trusted_proxies_are_addresses_and_their_headers_have_names() {
@@ -159,4 +159,41 @@ fn directives_that_are_no_more_say_what_to_do_instead() {
         refuses(line, &["is no more", cure]);
         refuses(&section(line), &["is no more", cure]);
     }
+}
+
+/// Sections of a virtual host come behind those of the main server, whatever their order in the file; a group belongs to
+/// the script beside it.
+#[test]
+fn access_scripts_of_a_virtual_host_go_before_those_of_the_main_server() {
+    let gate = |answer: &str| {
+        format!(
+            "import mod_wsgi\ndef allow_access(environ, host):\n    \
+             print(mod_wsgi.application_group, file=environ['wsgi.errors'])\n    return {answer}\n"
+        )
+    };
+    let server = Server::builder()
+        .app("open.wsgi", &gate("True"))
+        .app("closed.wsgi", &gate("False"))
+        .serve("def application(e, s):\n    s('200 OK', [])\n    return [b'ok']\n")
+        .conf(
+            "<VirtualHost *:@PORT@>\nServerName own.example\n\
+             <Location /a>\nWSGIAccessScript @APPS@/open.wsgi\n</Location>\n</VirtualHost>\n\
+             <VirtualHost *:@PORT@>\nServerName none.example\n</VirtualHost>\n\
+             <Location /a>\nWSGIAccessScript @APPS@/closed.wsgi application-group=apart\n</Location>\n\
+             <Location /a/b>\nWSGIPassAuthorization On\n</Location>",
+        )
+        .allow_log("wsgi:error")
+        .start();
+    let ask = |host: &str, target: &str| {
+        let request = Request::get(target).header("Host", host);
+        server.ask(&request).status
+    };
+    for target in ["/a", "/a/b"] {
+        assert_eq!(ask("own.example", target), 200, "{target}");
+        assert_eq!(ask("none.example", target), 403, "{target}");
+    }
+    assert_eq!(ask("none.example", "/"), 200);
+    let text = server.log_text();
+    assert_eq!(text.matches("] apart").count(), 2, "{text}");
+    server.finish();
 }

@@ -1,7 +1,7 @@
 //! A panic in any function that httpd calls is stopped: a configuration error or a 500, one line in the log, and
 //! httpd goes on. The module under test here is built with the feature `fault-injection`.
 
-use crate::harness::{Builder, Mpm, Request, Server, only_rsgi, wait_until};
+use crate::harness::{Builder, Curl, Mpm, Request, Server, only_rsgi, wait_until};
 
 const APP: &str = r#"
 def application(environ, start_response):
@@ -111,6 +111,30 @@ fn a_panic_while_access_is_checked_lets_nobody_in() {
         assert_eq!(server.ask(&request).ok().text(), "served ", "{entry}");
         server.finish();
     }
+}
+
+#[test]
+fn a_panic_while_a_hash_is_asked_for_lets_nobody_in() {
+    only_rsgi!("faults are injected into our own module");
+    let script = "import hashlib\ndef get_realm_hash(environ, user, realm):\n    \
+                  return hashlib.md5(('%s:%s:secret' % (user, realm)).encode()).hexdigest()\n";
+    let server = faulty("get_realm_hash", 1)
+        .modules(&["auth_digest", "authn_core", "authz_user"])
+        .app("auth.wsgi", script)
+        .conf(
+            "<Location /locked>\nAuthType Digest\nAuthName r\nAuthDigestProvider wsgi\n\
+             WSGIAuthUserScript @APPS@/auth.wsgi\nRequire valid-user\n</Location>",
+        )
+        .start();
+    server.allow_log("AH017");
+    let url = server.url("/locked");
+    let ask = |password: &str| Curl::run(&["--digest", "-u", &format!("u:{password}"), &url]);
+    assert_eq!(ask("secret").status, 500);
+    assert_eq!(server.log_text().matches("injected into").count(), 1);
+    let reply = ask("secret");
+    assert_eq!((reply.status, reply.text().as_str()), (200, "served "));
+    assert_eq!(ask("wrong").status, 401);
+    server.finish();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::{Builder, Curl, ENVIRON_APP, Environ, Server, needs, only_rsgi};
+use crate::harness::{Builder, Curl, ENVIRON_APP, Environ, Mode, Server, mode, needs, only_rsgi};
 
 /// A server with a self-signed certificate; `None` where openssl is missing.
 fn with_tls(builder: Builder) -> Option<Builder> {
@@ -58,6 +58,34 @@ fn an_application_behind_tls_knows_it() {
         e.text("SSL_PROTOCOL")
     );
     e.is("PATH_INFO", "'/a'");
+    server.finish();
+}
+
+/// What `start_response` is bound to asks mod_ssl. A process of a group has no connection that could be asked.
+#[test]
+fn applications_ask_mod_ssl_through_start_response() {
+    const ASKING: &str = "def application(e, s):\n    ssl = s.__self__\n    \
+        said = [ssl.ssl_is_https(), ssl.ssl_var_lookup('SSL_PROTOCOL'), ssl.ssl_var_lookup('NOTHING')]\n    \
+        write = s('200 OK', [])\n    said.append(write.__self__.ssl_is_https())\n    return [repr(said).encode()]\n";
+    const NOTHING: &str = "[0, None, None, 0]";
+    let plain = Server::builder().serve(ASKING).start();
+    assert_eq!(plain.text("/"), NOTHING);
+    plain.finish();
+    let Some(builder) = with_tls(Server::builder().serve(ASKING)) else {
+        return crate::harness::say("skipped: no openssl");
+    };
+    let server = builder.start();
+    let curl = Curl::run(&["--http1.1", &https(&server, "/")]);
+    assert_eq!((curl.code, curl.status), (0, 200), "{curl:?}");
+    let text = curl.text();
+    if mode() == Mode::Embedded {
+        assert!(
+            text.starts_with("[1, 'TLSv1") && text.ends_with(", '', 1]"),
+            "{text}"
+        );
+    } else {
+        assert_eq!(text, NOTHING);
+    }
     server.finish();
 }
 

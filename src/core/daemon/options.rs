@@ -89,7 +89,11 @@ pub struct DaemonOptions {
     pub header_buffer_size: u32,
     /// `response-buffer-size=` in bytes.
     pub response_buffer_size: u64,
-    /// `response-socket-timeout=`
+    /// `response-socket-timeout=`: for how long a thread of Apache's waits for a client that takes nothing of a response.
+    ///
+    /// httpd: where no thread waits it has no say. A complete response that the event MPM keeps in its queue of writes is
+    /// bounded by the `Timeout` of the server, which that queue is sorted by and no module can change for one connection;
+    /// a stream of HTTP/2 by mod_http2's H2StreamTimeout, and its connection by `Timeout`.
     pub response_socket_timeout: u32,
     /// `response-flush-delay=` in milliseconds.
     pub response_flush_delay: u32,
