@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 
 import express
+import gil
 import load
 import memory
 import options
@@ -159,6 +160,8 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGHUP, _end)
     try:
         asked = options.parse(arguments)
+        if asked.is_gil:
+            return gil.run(asked)
         return express.run(asked) if asked.is_express else _run(asked)
     except prepare.Missing as missing:
         prepare.say(str(missing))

@@ -27,6 +27,7 @@ class Options:
 
     is_daemon: bool
     is_express: bool
+    is_gil: bool
     workloads: tuple[str, ...]
     servers: tuple[str, ...]
     rounds: int
@@ -47,6 +48,8 @@ class Options:
         """The file of the figures, where no other is given."""
         if self.is_express:
             return "result-express.json"
+        if self.is_gil:
+            return "result-gil.json"
         return "result-daemon.json" if self.is_daemon else "result.json"
 
 
@@ -86,6 +89,7 @@ def parse(arguments: list[str]) -> Options:
     known = tuple(dict.fromkeys(EMBEDDED.servers + DAEMON.servers))
     add("--daemon", action="store_true", help="process groups instead of embedded mode")
     add("--express", action="store_true", help="the launchers: start, memory, reloading")
+    add("--gil", action="store_true", help="pure Python on all cores of one process")
     add("--short", action="store_true", help="under three minutes: less of everything")
     add("--only", type=_names(names), metavar="NAMES", help=f"workloads: {', '.join(names)}")
     add("--servers", type=_names(known), metavar="NAMES", help=f"{', '.join(known)}")
@@ -102,6 +106,7 @@ def parse(arguments: list[str]) -> Options:
     return Options(
         is_daemon=given.daemon,
         is_express=given.express,
+        is_gil=given.gil,
         workloads=tuple(name for name in asked if name in table.workloads),
         servers=tuple(name for name in given.servers or table.servers if name in table.servers),
         rounds=given.rounds or (3 if given.short else 5),
