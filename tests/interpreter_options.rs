@@ -150,6 +150,8 @@ fn sections_reach_the_processes_of_the_group_that_they_name() {
     );
     assert_eq!(server.text("/a"), "420 open shut free");
     assert_eq!(server.text("/b"), "20 open shut kept");
+    server.allow_log_of_mod_wsgi("Exception ignored in");
+    server.allow_log_of_mod_wsgi("access restricted by mod_wsgi");
     server.finish();
 }
 
