@@ -2,7 +2,7 @@
 //!
 //! `abi` is the C ABI. `host`, `ask`, `facts`, `owned`, `serve` and `start` are its safe side for the process that owns the requests,
 //! `fence` stops panics on either side. `locate` finds the libpython of an environment by reading files, `readable`
-//! tells whether another user could; `layer` opens libpython and the layer that `place` finds, `loaded` what is there already. Knows
+//! tells whether another user could; `layer` calls the layer that `place` finds and `open` opens, `loaded` what is there already. Knows
 //! neither httpd nor CPython.
 
 pub mod abi;
@@ -13,6 +13,7 @@ pub mod host;
 pub mod layer;
 pub mod loaded;
 pub mod locate;
+mod open;
 pub mod owned;
 mod place;
 pub mod readable;

@@ -4,9 +4,9 @@
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 
-use crate::layer::OpenError;
 use crate::loaded;
 use crate::locate::Found;
+use crate::open::OpenError;
 
 /// The layer's file, beside the object that this code is linked into.
 pub const LAYER_FILE: &str = "rsgi_python.so";

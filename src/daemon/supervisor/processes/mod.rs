@@ -1,4 +1,7 @@
-//! One group's processes as they are: started, listened to, buried. What is to become of them `state` decides.
+//! One group's processes as they are: started, listened to, and buried in `burial`. What is to become of them `state`
+//! decides.
+
+mod burial;
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -6,26 +9,20 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use rsgi_core::daemon::{DaemonOptions, ShutdownReason};
-use rsgi_core::metrics;
+use rsgi_core::daemon::DaemonOptions;
 use rustix::process::{Pid, PidfdFlags, pidfd_open, test_kill_process};
 
-use super::child::{Child, Said, discard, program};
-use super::death::{Cause, lasted};
-use super::level;
-use super::output::{More, Output};
-use super::plan::{GroupPlan, SupervisorLog};
-use super::state::{Action, End, Farewell, Group, Rules};
+use self::burial::next_try;
 use crate::scoreboard::{Scoreboard, SlotState};
-use crate::sys::process::{EXIT_HOPELESS, Ended, Program, bury};
+use crate::supervisor::child::{Child, Said, discard, program};
+use crate::supervisor::level;
+use crate::supervisor::output::{More, Output};
+use crate::supervisor::plan::{GroupPlan, SupervisorLog};
+use crate::supervisor::state::{Action, End, Group, Rules};
+use crate::sys::process::{Ended, Program, bury};
 
-/// Log pipes of ended processes that others still have open, kept for each group.
-const MOST_LEFT: usize = 32;
 /// Messages taken from a process in a row.
 const TURN: usize = 16;
-/// Turns of output taken from a process that has ended, before it is left to its children.
-const LAST_TURNS: usize = 16;
-
 /// What of a group a descriptor belongs to.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Watched {
@@ -302,114 +299,6 @@ impl<'a> Processes<'a> {
         self.act(actions);
     }
 
-    /// Takes leave of a process: its last lines, its death in the log and on the board, its place.
-    fn bury(&mut self, now: Instant, mut child: Child, ended: Ended, used: Duration) {
-        let slot = child.slot;
-        let mut actions = Vec::new();
-        while let Said::Report(report) = child.listen() {
-            actions.extend(self.state.reported(now, slot, report));
-        }
-        let voice = self.voice;
-        if let Some(output) = child.output.take() {
-            self.last_words(output);
-        }
-        let (farewell, more) = self.state.ended(now, slot, self.end_of(slot, ended));
-        actions.extend(more);
-        let cause = match farewell {
-            Farewell::Killed => Cause::ShutdownTimeout,
-            _ => Cause::of(ended, used, self.options()),
-        };
-        self.plan.board.count_end(self.kind_of(slot, cause));
-        let number = slot_number(slot);
-        if let Some(cells) = number.and_then(|index| self.plan.board.slot(index)) {
-            cells.set_state(SlotState::Dead);
-            cells.set_death(child.incarnation, cause.death());
-        }
-        self.vacate_intake(slot);
-        let (level, text) = self.epitaph(&child, cause, farewell, now);
-        voice.say(level, &text);
-        actions.retain(|action| !concerns(action, slot));
-        self.act(actions);
-    }
-
-    /// What the end means for the successor. A crash is one whatever was said before.
-    fn end_of(&self, slot: usize, ended: Ended) -> End {
-        let cells = slot_number(slot).and_then(|index| self.plan.board.slot(index));
-        let has_reason = cells.is_some_and(|cells| cells.reason().is_some());
-        match ended {
-            Ended::Exit(EXIT_HOPELESS) => End::Hopeless,
-            Ended::Exit(_) if has_reason => End::Deliberate,
-            _ => End::Failed,
-        }
-    }
-
-    /// The end for the counts of it.
-    fn kind_of(&self, slot: usize, cause: Cause) -> metrics::End {
-        use metrics::End as Kind;
-        let cells = slot_number(slot).and_then(|index| self.plan.board.slot(index));
-        let reason = cells.and_then(|cells| cells.reason());
-        match (cause, reason) {
-            (Cause::CpuTime, _) => Kind::Reason(ShutdownReason::CpuTimeLimit),
-            (Cause::Signal(_), _) => Kind::Signal,
-            (_, Some(reason)) => Kind::Reason(reason),
-            (Cause::ShutdownTimeout, None) => Kind::ShutdownTimeout,
-            (Cause::Exit(EXIT_HOPELESS), None) => Kind::StartFailed,
-            (Cause::Exit(_), None) => Kind::Exit,
-        }
-    }
-
-    fn last_words(&mut self, mut output: Output) {
-        let voice = self.voice;
-        let mut line = |level, text: &[u8]| voice.log.log(voice.group, level, text);
-        for _ in 0..LAST_TURNS {
-            match output.read(&mut line) {
-                More::Now => {}
-                More::Never => return,
-                More::Later => break,
-            }
-        }
-        output.flush(&mut line);
-        if self.left.len() >= MOST_LEFT {
-            self.left.remove(0);
-        }
-        self.left.push(output);
-    }
-
-    fn epitaph(
-        &self,
-        child: &Child,
-        cause: Cause,
-        farewell: Farewell,
-        now: Instant,
-    ) -> (u32, String) {
-        let what = format!(
-            "{}: process {} {}, {} after its start",
-            self.name(),
-            child.pid.as_raw_nonzero(),
-            cause.words(self.options()),
-            lasted(now.duration_since(child.started))
-        );
-        match (farewell, cause) {
-            (Farewell::Expected | Farewell::Unwanted(Duration::ZERO), Cause::Exit(0)) => {
-                (level::INFO, what)
-            }
-            (Farewell::Unwanted(_), Cause::Exit(0)) => (
-                level::WARN,
-                format!("RSGI0453: {what}{}", next_try(farewell)),
-            ),
-            (Farewell::Killed, _) | (Farewell::Expected, Cause::ShutdownTimeout) => {
-                (level::WARN, format!("RSGI0451: {what}"))
-            }
-            (Farewell::Expected, _) => {
-                (level::WARN, format!("RSGI0459: {what} while it was ending"))
-            }
-            (Farewell::Unwanted(_), _) => (
-                level::ERROR,
-                format!("RSGI0450: {what}{}", next_try(farewell)),
-            ),
-        }
-    }
-
     /// A slot is without a process again, as far as others are concerned.
     fn vacate(&self, slot: usize) {
         let cells = slot_number(slot).and_then(|index| self.plan.board.slot(index));
@@ -435,21 +324,8 @@ impl<'a> Processes<'a> {
     }
 }
 
-fn concerns(action: &Action, slot: usize) -> bool {
-    matches!(action, Action::Tell(other, _) | Action::Kill(other) if *other == slot)
-}
-
 fn slot_number(slot: usize) -> Option<u32> {
     u32::try_from(slot).ok()
-}
-
-fn next_try(farewell: Farewell) -> String {
-    match farewell {
-        Farewell::Unwanted(delay) if !delay.is_zero() => {
-            format!("; the next one starts in {}", lasted(delay))
-        }
-        _ => String::new(),
-    }
 }
 
 fn rules(plan: &GroupPlan) -> Rules {
