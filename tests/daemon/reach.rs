@@ -5,7 +5,9 @@ use std::process::Command;
 
 use super::identity::{EVALUATING, user_id, value};
 use super::{answering, group};
-use crate::harness::{Server, UnderTest, is_root, needs, only_rsgi, say, under_test, web_user};
+use crate::harness::{
+    Server, UnderTest, is_root, needs, only_rsgi, say, under_test, wait_until, web_user,
+};
 
 /// Runs a command as another user.
 fn as_user(name: &str, command: &str) -> (bool, String) {
@@ -53,6 +55,14 @@ fn a_process_holds_nothing_of_apaches() {
         .conf("WSGIDaemonProcess other processes=1 threads=2")
         .start();
     answering(&server);
+    // One that starts reads the files of its Python.
+    wait_until("all have started", || {
+        let log = server.log();
+        let started = log
+            .iter()
+            .filter(|line| line.text.contains("Started Python"));
+        started.count() == server.daemons().len()
+    });
     let listening = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let sockets_of_tcp: BTreeSet<&str> = listening
         .lines()
