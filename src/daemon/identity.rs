@@ -127,6 +127,11 @@ pub fn become_user(identity: &ProcessIdentity) -> Result<(), IdentityError> {
     if identity.user == 0 {
         return Err(IdentityError::Root);
     }
+    // What a supervisor starts that `httpd -X` forked later is that user already, as Apache is: nothing can be changed there,
+    // and nothing has to be.
+    if prove(identity).is_ok() {
+        return Ok(());
+    }
     sys::set_groups(&identity.groups)
         .map_err(failed(format!("setting {} groups", identity.groups.len())))?;
     sys::set_group(identity.group).map_err(failed(format!("setting group {}", identity.group)))?;

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::process;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use rsgi_daemon::client::GroupHandle;
 use rsgi_daemon::supervisor::{
     self, Chosen, GroupSpec, Membership, Retired, Supervisor, SupervisorLog,
 };
+use rsgi_daemon::sys::descriptor::close_internet_sockets;
 use rsgi_daemon::sys::process::become_supervisor;
 
 use super::Rsgi;
@@ -75,6 +76,8 @@ pub(super) struct Generation {
     membership: OnceLock<Membership>,
     /// Supervisors that ended young, in a row.
     young: AtomicU32,
+    /// This process is the parent and its only child (`httpd -X`): nobody else looks after the supervisor.
+    is_alone: AtomicBool,
 }
 
 impl Drop for Generation {
@@ -179,6 +182,7 @@ fn make(
         parent: Mutex::new(Some(generation)),
         membership: OnceLock::new(),
         young: AtomicU32::new(0),
+        is_alone: AtomicBool::new(false),
     })
 }
 
@@ -208,10 +212,15 @@ fn supervise(main: Server<'_>, generation: &Generation) -> std::io::Result<()> {
     let servers = main
         .config::<Rsgi>()
         .map_or_else(Vec::new, |config| owners(main, config));
+    let is_alone = generation.is_alone.load(Ordering::Relaxed);
     let mut parts = generation.parent.lock();
     let supervisor = Supervisor::fork(&mut parts, |plan| {
         become_supervisor(c"rsgi-supervisor");
         close_listeners();
+        if is_alone {
+            // Connections of clients are open here; held, they would not end when httpd ends them.
+            close_internet_sockets();
+        }
         // The lives of other supervisors are not ours to hold.
         SUPERVISORS.lock().clear();
         supervisor::run(plan, &ServerLogs(servers))
@@ -353,16 +362,48 @@ pub(super) fn join(phase: Phase<'_>) {
     let Some(generation) = generation(phase.server) else {
         return;
     };
+    if Phase::is_single_process() {
+        join_alone(generation);
+        // httpd -X ends without its process pool.
+        phase.pool.on_cleanup(stop_all);
+        return;
+    }
     let Some(parts) = generation.parent.lock().take() else {
         return;
     };
     // The parts are dropped when they are not wanted: this runs once in a process.
     let _ = generation.membership.set(parts.into_membership());
-    if Phase::is_single_process() {
-        // httpd -X ends without its process pool.
-        phase.pool.on_cleanup(stop_all);
-    } else {
-        SUPERVISORS.lock().clear();
+    SUPERVISORS.lock().clear();
+}
+
+/// Takes the child's part and keeps the parent's.
+fn join_alone(generation: &Generation) {
+    let parts = generation.parent.lock();
+    match parts.as_ref().map(supervisor::Generation::membership) {
+        Some(Ok(membership)) => {
+            let _ = generation.membership.set(membership);
+            generation.is_alone.store(true, Ordering::Relaxed);
+        }
+        Some(Err(error)) => log::process(
+            Level::Error,
+            format!("RSGI0455: process groups cannot be served: {error}").as_bytes(),
+        ),
+        None => {}
+    }
+}
+
+/// Looks after the supervisor as the monitor of httpd's parent does, at a request where there is no such parent.
+fn mend(main: Server<'_>) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME.lock();
+    let ended = SUPERVISORS
+        .lock()
+        .iter()
+        .find(|watched| watched.supervisor.has_ended())
+        .map(|watched| watched.supervisor.pid());
+    match ended {
+        Some(pid) => supervisor_ended(pid, Some(main)),
+        None => monitor(main),
     }
 }
 
@@ -376,5 +417,9 @@ pub(super) fn groups<'s>(main: Server<'s>) -> impl Iterator<Item = &'s GroupHand
 
 /// The group of that name for a request, in a child.
 pub(super) fn group<'s>(main: Server<'s>, name: &[u8]) -> Option<Chosen<'s>> {
-    generation(Some(main))?.membership.get()?.group(name)
+    let generation = generation(Some(main))?;
+    if generation.is_alone.load(Ordering::Relaxed) {
+        mend(main);
+    }
+    generation.membership.get()?.group(name)
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::{APP, answering, group};
 use crate::harness::{
-    Builder, Mpm, Server, comes_true, descendants, has_ended, only_rsgi, open_descriptors, signal,
-    status_field, wait_until,
+    Builder, Mpm, Request, Server, comes_true, descendants, has_ended, id, only_rsgi,
+    open_descriptors, signal, status_field, wait_until,
 };
 
 /// Waits until the server has so many daemon processes, of one supervisor, all with Python in them.
@@ -182,6 +182,34 @@ fn a_single_process_has_its_groups() {
         });
         server.finish();
     }
+}
+
+#[test]
+fn a_single_process_replaces_a_supervisor_that_was_killed() {
+    only_rsgi!("its processes have no supervisor");
+    let server = group("processes=2 threads=2").argument("-X").start();
+    for _ in 0..2 {
+        let before = settles(&server, 2);
+        let supervisor = server.supervisors()[0];
+        signal(supervisor, libc::SIGKILL);
+        wait_until("the end of all", || {
+            before.iter().all(|&pid| has_ended(pid))
+        });
+        // The request that finds it missing waits for the new ones. Its connection ends when the server ends it.
+        let mut connection = server.connect();
+        connection.send(
+            Request::get("/pid")
+                .header("Connection", "close")
+                .to_bytes(),
+        );
+        let pid: i32 = connection.reply("GET").ok().text().parse().unwrap();
+        assert!(connection.is_closed());
+        assert!(!before.contains(&pid));
+        let found = server.supervisors();
+        assert!(found.len() == 1 && found[0] != supervisor, "{found:?}");
+        server.expect_log(&id("0454"));
+    }
+    server.finish();
 }
 
 #[test]

@@ -113,6 +113,29 @@ impl Generation {
         )
     }
 
+    /// The part of an Apache child beside what the parent keeps, in a process that is both (`httpd -X`).
+    ///
+    /// # Errors
+    /// No descriptors.
+    pub fn membership(&self) -> io::Result<Membership> {
+        let twin = |group: &Group| {
+            let senders = group.senders.iter().map(OwnedFd::try_clone);
+            Ok(GroupHandle::new(
+                group.name().to_vec(),
+                group.spec.config.options.clone(),
+                Arc::clone(&group.board),
+                senders.collect::<io::Result<_>>()?,
+                group.spec.timeout,
+            ))
+        };
+        let previous = self.previous.iter().flat_map(|retired| &retired.groups);
+        Ok(Membership::new(
+            self.groups.iter().map(twin).collect::<io::Result<_>>()?,
+            previous.map(twin).collect::<io::Result<_>>()?,
+            self.children.1.try_clone()?,
+        ))
+    }
+
     /// The part of a supervisor; everything else is closed.
     fn into_plan(self, parent: OwnedFd, parent_pid: i32) -> Plan {
         let previous = self.previous.map(|retired| Previous {
@@ -168,22 +191,7 @@ impl Generation {
     #[cfg(test)]
     pub(super) fn split(self, parent: OwnedFd, parent_pid: Pid) -> (Plan, Membership, OwnedFd) {
         let handover = self.handover.1.try_clone().unwrap();
-        let twin = |group: &Group| {
-            let senders = group.senders.iter().map(|fd| fd.try_clone().unwrap());
-            GroupHandle::new(
-                group.name().to_vec(),
-                group.spec.config.options.clone(),
-                Arc::clone(&group.board),
-                senders.collect(),
-                group.spec.timeout,
-            )
-        };
-        let previous = self.previous.iter().flat_map(|retired| &retired.groups);
-        let membership = Membership::new(
-            self.groups.iter().map(twin).collect(),
-            previous.map(twin).collect(),
-            self.children.1.try_clone().unwrap(),
-        );
+        let membership = self.membership().unwrap();
         let plan = self.into_plan(parent, parent_pid.as_raw_nonzero().get());
         (plan, membership, handover)
     }
@@ -308,6 +316,12 @@ impl Supervisor {
     #[must_use]
     pub fn age(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Whether it has ended; it is buried then.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        !matches!(bury(self.pid), Ok(None))
     }
 
     /// Tells it to stop its processes and end.

@@ -4,6 +4,8 @@ use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Mutex;
 
+use rustix::net::AddressFamily;
+
 /// Numbers that have an owner already.
 static TAKEN: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 
@@ -24,6 +26,24 @@ pub fn take(number: i32) -> io::Result<OwnedFd> {
     taken.push(number);
     // SAFETY: open, and nobody else's: the caller names one that the process was born with, and this is the first time.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Closes all sockets of the internet that this process has inherited: for one that was just forked from a server, and
+/// uses none of them.
+pub fn close_internet_sockets() {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
+    let numbers: Vec<i32> = entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for number in numbers {
+        // SAFETY: borrowed for the next call, which fails where it is not open.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+        let domain = rustix::net::sockopt::socket_domain(borrowed);
+        if matches!(domain, Ok(AddressFamily::INET | AddressFamily::INET6)) {
+            // SAFETY: open, and its owner stayed in the process that this one was forked from: here nobody uses it.
+            drop(unsafe { OwnedFd::from_raw_fd(number) });
+        }
+    }
 }
 
 #[cfg(test)]

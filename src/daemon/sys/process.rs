@@ -44,7 +44,8 @@ const IGNORED_BY_SUPERVISORS: [c_int; 7] = [
 /// There can be no more processes.
 pub fn fork(run: impl FnOnce() -> i32) -> io::Result<Pid> {
     // SAFETY: takes nothing; the new process uses no lock that another thread of ours could hold, since the parent's
-    // other threads, if any, never run code of this crate.
+    // other threads, if any, never run code of this crate. Under `httpd -X` they do: there one thread at a time forks,
+    // holding what the new process locks, and the C library sees to its own locks.
     match unsafe { libc::fork() } {
         0 => {
             let code = catch_unwind(AssertUnwindSafe(run)).unwrap_or(EXIT_PANIC);
