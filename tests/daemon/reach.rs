@@ -48,14 +48,8 @@ fn chroot_of_the_system_python(to: &std::path::Path) -> bool {
     run.status.success()
 }
 
-#[test]
-fn a_process_holds_nothing_of_apaches() {
-    only_rsgi!("it is forked from the parent and holds what that one held");
-    let server = group("processes=2 threads=2")
-        .conf("WSGIDaemonProcess other processes=1 threads=2")
-        .start();
-    answering(&server);
-    // One that starts reads the files of its Python.
+/// Waits until all processes serve: one that starts reads the files of its Python.
+fn all_have_started(server: &Server) {
     wait_until("all have started", || {
         let log = server.log();
         let started = log
@@ -63,6 +57,16 @@ fn a_process_holds_nothing_of_apaches() {
             .filter(|line| line.text.contains("Started Python"));
         started.count() == server.daemons().len()
     });
+}
+
+#[test]
+fn a_process_holds_nothing_of_apaches() {
+    only_rsgi!("it is forked from the parent and holds what that one held");
+    let server = group("processes=2 threads=2")
+        .conf("WSGIDaemonProcess other processes=1 threads=2")
+        .start();
+    answering(&server);
+    all_have_started(&server);
     let listening = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let sockets_of_tcp: BTreeSet<&str> = listening
         .lines()
