@@ -53,6 +53,7 @@ mod pythons;
 mod request_rec;
 mod soak;
 mod start_response;
+mod telemetry;
 mod unread_input;
 mod upstream;
 mod validation;

@@ -341,6 +341,12 @@ pub struct Start {
     pub rules: *const InterpreterRule,
     /// How many.
     pub rules_count: usize,
+    /// The socket of `WSGITelemetryService`. Empty: nobody is told.
+    pub telemetry_socket: Bytes,
+    /// Nanoseconds between two samples.
+    pub telemetry_interval_ns: u64,
+    /// `WSGISlowRequests` in nanoseconds; 0 for never.
+    pub slow_requests_ns: u64,
 }
 
 /// What holds for one application group, or for all (`<WSGIInterpreterOptions>`).
@@ -420,6 +426,7 @@ const _: () = {
         START_SERVER_METRICS,
         START_OWN_GIL,
         START_FREE_THREADING,
+        START_CAPTURE_USER_AGENT,
     ];
     let (mut at, mut seen) = (0, 0);
     while at < bits.len() {
@@ -428,6 +435,8 @@ const _: () = {
         at += 1;
     }
 };
+/// `WSGITelemetryOptions CaptureUserAgent`: slow requests are told of with what their client says it is.
+pub const START_CAPTURE_USER_AGENT: u32 = 1 << 20;
 
 /// Where the layer writes why something failed: one sentence, UTF-8, cut to fit.
 #[repr(C)]

@@ -70,6 +70,12 @@ pub struct StartOptions<'a> {
     pub user_home: &'a [u8],
     /// What holds for some interpreters only, in the order of `InterpreterRules::for_process`.
     pub rules: &'a [InterpreterRule],
+    /// The socket of a telemetry service; empty: none.
+    pub telemetry_socket: &'a [u8],
+    /// Nanoseconds between two samples.
+    pub telemetry_interval: u64,
+    /// From how many nanoseconds on a request is slow; 0 for never.
+    pub slow_requests: u64,
 }
 
 impl Default for StartOptions<'_> {
@@ -99,6 +105,9 @@ impl Default for StartOptions<'_> {
             user_name: b"",
             user_home: b"",
             rules: &[],
+            telemetry_socket: b"",
+            telemetry_interval: 1_000_000_000,
+            slow_requests: 0,
         }
     }
 }
@@ -148,6 +157,9 @@ impl StartOptions<'_> {
             user_home: Bytes::new(self.user_home),
             rules: rules.as_ptr(),
             rules_count: rules.len(),
+            telemetry_socket: Bytes::new(self.telemetry_socket),
+            telemetry_interval_ns: self.telemetry_interval,
+            slow_requests_ns: self.slow_requests,
         })
     }
 }

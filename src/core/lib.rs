@@ -19,5 +19,6 @@ pub mod options;
 pub mod proxy;
 pub mod response;
 pub mod script;
+pub mod telemetry;
 pub mod wire;
 pub mod words;

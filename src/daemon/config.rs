@@ -41,6 +41,8 @@ pub struct ProcessConfig {
     pub imports: Vec<ImportConfig>,
     /// What httpd says of itself.
     pub server: ServerConfig,
+    /// Who is told what happens; none for nobody.
+    pub telemetry: Option<TelemetryConfig>,
     /// `LogLevel` of the module for the group's server, 0 to 15 (http_log.h APLOG_*).
     pub log_level: u32,
 }
@@ -89,6 +91,17 @@ pub struct PythonConfig {
     pub flags: u32,
     /// What holds for some interpreters only, in the order in which it applies.
     pub rules: Vec<InterpreterRule>,
+}
+
+/// `WSGITelemetryService` and its kin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TelemetryConfig {
+    /// The service's socket.
+    pub socket: Vec<u8>,
+    /// Nanoseconds between two samples.
+    pub interval: u64,
+    /// From how many nanoseconds on a request is slow; 0 for never.
+    pub slow_requests: u64,
 }
 
 /// A script that is loaded before any request.

@@ -3,7 +3,7 @@
 use rsgi_bridge::abi;
 use rsgi_core::group::Case;
 use rsgi_core::options::{GlobalOptions, HashSeed};
-use rsgi_daemon::config::{self, ImportConfig, ProcessConfig, PythonConfig};
+use rsgi_daemon::config::{self, ImportConfig, ProcessConfig, PythonConfig, TelemetryConfig};
 
 use super::groups::{self, Group};
 use super::{Rsgi, VERSION, WSGI_VERSION, version};
@@ -43,6 +43,14 @@ pub(super) fn process_config(main: Server<'_>, group: &Group) -> Option<ProcessC
             })
             .collect(),
         server: server_config(owner),
+        telemetry: global
+            .telemetry
+            .as_ref()
+            .map(|(socket, interval)| TelemetryConfig {
+                socket: socket.to_vec(),
+                interval: *interval,
+                slow_requests: global.slow_requests,
+            }),
         log_level: owner.log_level(),
     })
 }
@@ -93,6 +101,7 @@ fn flags(global: &GlobalOptions, group: &Group) -> u32 {
         (options.threads != 1, abi::START_MULTITHREAD),
         (options.is_multiprocess, abi::START_MULTIPROCESS),
         (options.server_metrics, abi::START_SERVER_METRICS),
+        (global.capture_user_agent, abi::START_CAPTURE_USER_AGENT),
     ];
     bits.iter()
         .filter(|(holds, _)| *holds)

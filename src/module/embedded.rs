@@ -137,6 +137,12 @@ fn try_start(main: Server<'_>, starter: Starter) -> Result<Layer, String> {
         python_eggs: global.python_eggs.as_deref().unwrap_or_default(),
         switch_interval: global.switch_interval,
         rules: &global.interpreters.for_process(b""),
+        telemetry_socket: global.telemetry.as_ref().map_or(&[], |(socket, _)| socket),
+        telemetry_interval: global
+            .telemetry
+            .as_ref()
+            .map_or(0, |(_, interval)| *interval),
+        slow_requests: global.slow_requests,
         ..StartOptions::default()
     })?;
     Ok(layer)
@@ -165,6 +171,7 @@ fn flags(global: &GlobalOptions, mpm: &Mpm, starter: Starter) -> u32 {
         (mpm.processes != 1, abi::START_MULTIPROCESS),
         (starter == Starter::MainThread, abi::START_MAIN_THREAD),
         (global.server_metrics, abi::START_SERVER_METRICS),
+        (global.capture_user_agent, abi::START_CAPTURE_USER_AGENT),
     ];
     bits.iter()
         .filter(|(holds, _)| *holds)

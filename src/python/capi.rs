@@ -338,6 +338,15 @@ pub(crate) fn usage(whose: Whose) -> Usage {
     }
 }
 
+/// The machine's name.
+pub(crate) fn hostname() -> String {
+    let mut name = [0_u8; 256];
+    // SAFETY: room for as many bytes, the last of which stays NUL.
+    unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) };
+    let end = name.iter().position(|&byte| byte == 0).unwrap_or(0);
+    String::from_utf8_lossy(&name[..end]).into_owned()
+}
+
 /// The size of a page of memory in bytes.
 pub(crate) fn page_size() -> u64 {
     // SAFETY: may be called at any time.

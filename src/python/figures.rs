@@ -8,13 +8,16 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use rsgi_core::figures::{Finished, Interval, Phase, ThreadFigures};
+use rsgi_core::figures::{Finished, Interval, Phase};
+use rsgi_core::telemetry::ThreadNow;
 
 use crate::capi::{self, Usage, Whose};
 use crate::worker::Load;
 use crate::{meter, process, worker};
 
 static ARE_RECORDED: AtomicBool = AtomicBool::new(false);
+/// They are told to a telemetry service, and to nobody else.
+static ARE_TOLD: AtomicBool = AtomicBool::new(false);
 static STATE: Mutex<Option<State>> = Mutex::new(None);
 
 struct State {
@@ -22,6 +25,8 @@ struct State {
     begun: Moment,
     /// Microseconds that requests took, ever since figures are recorded.
     busy: u64,
+    /// Requests that finished, ever since.
+    requests: u64,
 }
 
 /// When an interval begins or ends.
@@ -56,9 +61,113 @@ pub(crate) fn start() {
             interval: Interval::default(),
             begun: Moment::now(),
             busy: 0,
+            requests: 0,
         });
         ARE_RECORDED.store(true, Ordering::Relaxed);
         meter::want();
+    }
+}
+
+/// Records them for a telemetry service.
+pub(crate) fn start_for_telemetry() {
+    ARE_TOLD.store(true, Ordering::Relaxed);
+    start();
+}
+
+/// What happened between two looks.
+pub(crate) struct Taken {
+    interval: Interval,
+    begun: Moment,
+    now: Moment,
+}
+
+/// What the threads did meanwhile.
+pub(crate) struct Threads {
+    /// How many ever ran anything.
+    pub(crate) started: usize,
+    /// How many did anything in the interval.
+    pub(crate) active: usize,
+    /// Which share of their time that was.
+    pub(crate) capacity: f64,
+    /// Each of them, as many as there are for requests.
+    pub(crate) each: Vec<ThreadNow>,
+}
+
+/// Requests that finished since figures are recorded.
+pub(crate) fn requests() -> u64 {
+    STATE.lock().as_ref().map_or(0, |state| state.requests)
+}
+
+/// What happened since the last look; none before figures are recorded.
+pub(crate) fn take() -> Option<Taken> {
+    let now = Moment::now();
+    let mut state = STATE.lock();
+    let state = state.as_mut()?;
+    Some(Taken {
+        interval: core::mem::take(&mut state.interval),
+        begun: core::mem::replace(&mut state.begun, now),
+        now,
+    })
+}
+
+impl Taken {
+    /// The requests.
+    pub(crate) fn interval(&self) -> &Interval {
+        &self.interval
+    }
+
+    /// Seconds between the two looks.
+    pub(crate) fn period(&self) -> f64 {
+        let period = self.now.clock.duration_since(self.begun.clock);
+        // No two looks at the clock are so close.
+        period.as_secs_f64().max(1e-6)
+    }
+
+    /// Shares of a processor: as user, in the kernel.
+    pub(crate) fn cpu(&self) -> (f64, f64) {
+        let (from, to, period) = (&self.begun.usage, &self.now.usage, self.period());
+        (
+            seconds(to.user.saturating_sub(from.user)) / period,
+            seconds(to.system.saturating_sub(from.system)) / period,
+        )
+    }
+
+    /// Resident memory now and at most.
+    pub(crate) fn memory(&self) -> (u64, u64) {
+        (resident(), self.now.usage.most_memory)
+    }
+
+    /// What the threads did.
+    pub(crate) fn threads(&self) -> Threads {
+        let (loads, period) = (worker::loads(), self.period());
+        let most = process::facts().map_or(1, |facts| usize::try_from(facts.threads).unwrap_or(1));
+        let most = most.max(1);
+        let current = |load: &Load| {
+            let begun = load.begun.filter(|_| load.is_running)?;
+            Some(
+                self.now
+                    .clock
+                    .saturating_duration_since(begun)
+                    .as_secs_f64(),
+            )
+        };
+        let place = |number: usize| {
+            let load = loads.iter().find(|load| load.number as usize == number);
+            let figures = self.interval.threads().get(number - 1).copied();
+            ThreadNow {
+                figures: figures.unwrap_or_default(),
+                elapsed: load.and_then(current).unwrap_or_default(),
+            }
+        };
+        let each: Vec<ThreadNow> = (1..=most).map(place).collect();
+        let did = |thread: &&ThreadNow| thread.figures.completed > 0 || thread.elapsed > 0.0;
+        let busy = |thread: &ThreadNow| seconds(thread.figures.busy) + thread.elapsed.min(period);
+        Threads {
+            started: loads.len(),
+            active: each.iter().filter(did).count(),
+            capacity: each.iter().map(busy).sum::<f64>() / (period * most as f64),
+            each,
+        }
     }
 }
 
@@ -67,11 +176,15 @@ pub(crate) fn record(finished: &Finished) {
     if let Some(state) = &mut *STATE.lock() {
         state.interval.add(finished);
         state.busy += finished.application_time;
+        state.requests += 1;
     }
 }
 
 /// `mod_wsgi.process_metrics()`; none before figures are recorded.
 pub(crate) fn of_process(py: Python<'_>) -> PyResult<Option<Py<PyDict>>> {
+    if ARE_TOLD.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
     let busy = STATE.lock().as_ref().map(|state| state.busy);
     let Some(busy) = busy else { return Ok(None) };
     let now = Moment::now();
@@ -106,27 +219,23 @@ pub(crate) fn of_process(py: Python<'_>) -> PyResult<Option<Py<PyDict>>> {
 
 /// `mod_wsgi.request_metrics()`: what happened since the call before; none before figures are recorded.
 pub(crate) fn of_requests(py: Python<'_>) -> PyResult<Option<Py<PyDict>>> {
-    let now = Moment::now();
-    let taken = STATE.lock().as_mut().map(|state| {
-        let begun = core::mem::replace(&mut state.begun, now);
-        (core::mem::take(&mut state.interval), begun)
-    });
-    let Some((interval, begun)) = taken else {
+    if ARE_TOLD.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    let Some(taken) = take() else {
         return Ok(None);
     };
+    let (interval, period) = (&taken.interval, taken.period());
     let found = PyDict::new(py);
-    let period = now.clock.duration_since(begun.clock).as_secs_f64();
     found.set_item("pid", std::process::id())?;
-    found.set_item("start_time", begun.epoch)?;
-    found.set_item("stop_time", now.epoch)?;
+    found.set_item("start_time", taken.begun.epoch)?;
+    found.set_item("stop_time", taken.now.epoch)?;
     found.set_item("sample_period", period)?;
     found.set_item("request_count", interval.requests())?;
-    // No two looks at the clock are so close.
-    let period = period.max(1e-6);
     found.set_item("request_throughput", interval.requests() as f64 / period)?;
-    put_threads(&found, &interval, period, &now)?;
-    put_cpu(&found, begun.usage, now.usage, period)?;
-    put_memory(&found, &now.usage)?;
+    put_threads(&found, &taken.threads())?;
+    put_cpu(&found, taken.cpu())?;
+    put_memory(&found, &taken.now.usage)?;
     for (class, count) in (1..).zip(interval.statuses()) {
         found.set_item(format!("status_{class}xx"), count)?;
     }
@@ -137,7 +246,7 @@ pub(crate) fn of_requests(py: Python<'_>) -> PyResult<Option<Py<PyDict>>> {
     found.set_item("output_writes", writes)?;
     found.set_item("gil_wait_count", interval.gil_waits())?;
     for phase in Phase::ALL {
-        put_phase(&found, phase, &interval)?;
+        put_phase(&found, phase, interval)?;
     }
     Ok(Some(found.unbind()))
 }
@@ -159,9 +268,7 @@ fn put_phase(found: &Bound<'_, PyDict>, phase: Phase, interval: &Interval) -> Py
     )
 }
 
-fn put_cpu(found: &Bound<'_, PyDict>, from: Usage, to: Usage, period: f64) -> PyResult<()> {
-    let user = seconds(to.user.saturating_sub(from.user)) / period;
-    let system = seconds(to.system.saturating_sub(from.system)) / period;
+fn put_cpu(found: &Bound<'_, PyDict>, (user, system): (f64, f64)) -> PyResult<()> {
     for (name, share) in [
         ("cpu_user", user),
         ("cpu_system", system),
@@ -175,62 +282,34 @@ fn put_cpu(found: &Bound<'_, PyDict>, from: Usage, to: Usage, period: f64) -> Py
 }
 
 fn put_memory(found: &Bound<'_, PyDict>, usage: &Usage) -> PyResult<()> {
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let resident: u64 = pages
-        .split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse().ok())
-        .unwrap_or_default();
-    found.set_item("memory_rss", resident * capi::page_size())?;
+    found.set_item("memory_rss", resident())?;
     found.set_item("memory_max_rss", usage.most_memory)
 }
 
-fn put_threads(
-    found: &Bound<'_, PyDict>,
-    interval: &Interval,
-    period: f64,
-    now: &Moment,
-) -> PyResult<()> {
-    let loads = worker::loads();
-    let most = process::facts().map_or(1, |facts| usize::try_from(facts.threads).unwrap_or(1));
-    let most = most.max(1);
-    let current = |load: &Load| {
-        let begun = load.begun.filter(|_| load.is_running)?;
-        Some(now.clock.saturating_duration_since(begun).as_secs_f64())
-    };
-    let place = |number: usize| {
-        let load = loads.iter().find(|load| load.number as usize == number);
-        let elapsed = load.and_then(current).unwrap_or_default();
-        let figures = interval.threads().get(number - 1).copied();
-        (figures.unwrap_or_default(), elapsed)
-    };
-    let threads: Vec<(ThreadFigures, f64)> = (1..=most).map(place).collect();
-    let active = threads
-        .iter()
-        .filter(|(figures, elapsed)| figures.completed > 0 || *elapsed > 0.0);
-    let busy: f64 = threads
-        .iter()
-        .map(|(figures, elapsed)| seconds(figures.busy) + elapsed.min(period))
-        .sum();
-    found.set_item("request_threads_maximum", most)?;
-    found.set_item("request_threads_started", loads.len())?;
-    found.set_item("request_threads_active", active.count())?;
-    found.set_item("capacity_utilization", busy / (period * most as f64))?;
-    let each = |of: fn(&(ThreadFigures, f64)) -> f64| threads.iter().map(of).collect::<Vec<_>>();
-    let completed: Vec<u64> = threads
-        .iter()
-        .map(|(figures, _)| figures.completed)
-        .collect();
+fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let resident: Option<u64> = pages.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    resident.unwrap_or_default() * capi::page_size()
+}
+
+fn put_threads(found: &Bound<'_, PyDict>, threads: &Threads) -> PyResult<()> {
+    found.set_item("request_threads_maximum", threads.each.len())?;
+    found.set_item("request_threads_started", threads.started)?;
+    found.set_item("request_threads_active", threads.active)?;
+    found.set_item("capacity_utilization", threads.capacity)?;
+    let each = |of: fn(&ThreadNow) -> f64| threads.each.iter().map(of).collect::<Vec<_>>();
+    let completed = threads.each.iter().map(|thread| thread.figures.completed);
+    let completed: Vec<u64> = completed.collect();
     found.set_item("request_threads_completed", &completed)?;
     // mod_wsgi: the older name of the same list.
     found.set_item("request_threads_buckets", completed)?;
     let lists = [
-        ("busy_time", each(|(figures, _)| seconds(figures.busy))),
-        ("cpu_time", each(|(figures, _)| seconds(figures.cpu))),
-        ("current_elapsed", each(|(_, elapsed)| *elapsed)),
+        ("busy_time", each(|thread| seconds(thread.figures.busy))),
+        ("cpu_time", each(|thread| seconds(thread.figures.cpu))),
+        ("current_elapsed", each(|thread| thread.elapsed)),
         (
             "max_duration",
-            each(|(figures, _)| seconds(figures.longest)),
+            each(|thread| seconds(thread.figures.longest)),
         ),
     ];
     for (name, list) in lists {

@@ -34,6 +34,7 @@ mod settings;
 mod setup;
 mod stacks;
 mod start;
+mod telemetry;
 mod tracked;
 mod types;
 mod watch;

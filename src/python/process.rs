@@ -54,6 +54,12 @@ pub(crate) struct Facts {
     pub(crate) user_name: Vec<u8>,
     /// Home folder of that user; empty: left alone.
     pub(crate) user_home: Vec<u8>,
+    /// The socket of a telemetry service; empty: none.
+    pub(crate) telemetry_socket: Vec<u8>,
+    /// Nanoseconds between two samples.
+    pub(crate) telemetry_interval: u64,
+    /// From how many nanoseconds on a request is slow; 0 for never.
+    pub(crate) slow_requests: u64,
     /// The process, to tell it from its forks.
     pub(crate) pid: u32,
 }

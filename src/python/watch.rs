@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use rsgi_core::figures::Finished;
+use rsgi_core::figures::{Finished, Phase};
 use rsgi_core::name::id;
 
 use crate::capi::{self, Usage, Whose};
@@ -16,6 +16,7 @@ use crate::entry::RequestView;
 use crate::exchange::Exchange;
 use crate::interpreter::At;
 use crate::meter::{self, Meter, Waits};
+use crate::telemetry::{self, Slow};
 use crate::{environ, events, figures, report, worker};
 
 /// A request that is followed.
@@ -28,6 +29,8 @@ pub(crate) struct Watch<'a> {
     application_start: f64,
     /// Where there were subscribers from the start.
     usage: Option<Usage>,
+    /// Requests that ran at its beginning, where slow ones are told of.
+    active: u64,
 }
 
 /// What a request that is over has cost.
@@ -73,6 +76,7 @@ impl<'a> Watch<'a> {
             begun,
             application_start: application_start.unwrap_or_default(),
             usage: Some(capi::usage(Whose::Thread)),
+            active: telemetry::active(),
         })
     }
 
@@ -98,6 +102,7 @@ impl<'a> Watch<'a> {
             begun: now.checked_sub(ago.unwrap_or_default()).unwrap_or(now),
             application_start,
             usage: None,
+            active: telemetry::active(),
         })
     }
 
@@ -163,7 +168,18 @@ impl<'a> Watch<'a> {
     pub(crate) fn finish(self) {
         let cost = self.cost();
         if figures::are_recorded() {
-            figures::record(&self.finished(&cost));
+            let finished = self.finished(&cost);
+            figures::record(&finished);
+            let duration = finished.phase(Phase::Request).unwrap_or_default();
+            telemetry::finished(Duration::from_micros(duration), || {
+                let active = (self.active, telemetry::active());
+                Slow::done(
+                    self.request,
+                    &finished,
+                    cost.cpu.unwrap_or_default(),
+                    active,
+                )
+            });
         }
         let event = PyDict::new(self.at.py);
         let made = self.fill_finished(&event, &cost);

@@ -10,7 +10,7 @@ use core::ffi::c_ulong;
 use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use pyo3::exceptions::PySystemExit;
@@ -196,6 +196,17 @@ pub(crate) fn loads() -> Vec<Load> {
     drop(workers);
     loads.sort_by_key(|load| load.number);
     loads
+}
+
+/// Gives each request whose application was called, with its worker's number and since when, while it cannot end.
+pub(crate) fn each_running(mut give: impl FnMut(u32, &RequestView<'_>, Duration)) {
+    for worker in WORKERS.read().iter() {
+        let state = worker.state.lock();
+        if let (Some((request, _)), Some(begun)) = (&state.request, state.begun) {
+            let number = worker.number.load(Ordering::Relaxed);
+            give(number, &request.view(), begun.elapsed());
+        }
+    }
 }
 
 /// The application of the calling thread's request is about to be called.

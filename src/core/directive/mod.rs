@@ -10,6 +10,7 @@ mod error;
 mod interpreter;
 mod parse;
 mod table;
+mod telemetry;
 
 pub use error::{DirectiveError, Shown};
 pub use interpreter::check_content;
@@ -75,6 +76,9 @@ pub enum Kind {
     SwitchInterval,
     VerboseDebugging,
     ServerMetrics,
+    TelemetryService,
+    SlowRequests,
+    TelemetryOptions,
     LazyInitialization,
     UserAuthoritative,
     ReloadMechanism,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::access;
 use super::error::{DirectiveError, Shown};
 use super::interpreter;
+use super::telemetry;
 use super::{Directive, Kind};
 use crate::alias::{Alias, Import, Pattern, ScriptOptions};
 use crate::daemon::GroupDefinition;
@@ -136,6 +137,9 @@ fn global(kind: Kind, word: &[u8]) -> Result<GlobalSetting> {
         Kind::SwitchInterval => GlobalSetting::SwitchInterval(switch_interval(kind, word)?),
         Kind::VerboseDebugging => GlobalSetting::VerboseDebugging(flag(kind, word)?),
         Kind::ServerMetrics => GlobalSetting::ServerMetrics(flag(kind, word)?),
+        Kind::TelemetryService => telemetry::service(kind, word)?,
+        Kind::SlowRequests => telemetry::slow_requests(kind, word)?,
+        Kind::TelemetryOptions => telemetry::options(kind, word)?,
         _ => GlobalSetting::DestroyInterpreter(flag(kind, word)?),
     })
 }

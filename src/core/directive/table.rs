@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use super::{Arguments, Context, Kind, Spec};
 
 /// Every directive; the index is its [`Kind`].
-pub static DIRECTIVES: [Spec; 56] = [
+pub static DIRECTIVES: [Spec; 59] = [
     spec(
         Kind::ScriptAlias,
         c"WSGIScriptAlias",
@@ -323,6 +323,27 @@ pub static DIRECTIVES: [Spec; 56] = [
         Context::Global,
         Arguments::Flag,
         c"On to let applications in Apache's own processes ask for mod_wsgi.server_metrics() (default: Off)",
+    ),
+    spec(
+        Kind::TelemetryService,
+        c"WSGITelemetryService",
+        Context::Global,
+        Arguments::Raw,
+        c"unix: and the path of the socket of a telemetry service, and interval= in seconds (default: 1)",
+    ),
+    spec(
+        Kind::SlowRequests,
+        c"WSGISlowRequests",
+        Context::Global,
+        Arguments::Take1,
+        c"from how many seconds on a request is told of as slow, 0 for never (default: 0)",
+    ),
+    spec(
+        Kind::TelemetryOptions,
+        c"WSGITelemetryOptions",
+        Context::Global,
+        Arguments::Raw,
+        c"CaptureUserAgent with or without + or -, None or All (default: None)",
     ),
     spec(
         Kind::LazyInitialization,

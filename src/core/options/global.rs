@@ -94,6 +94,17 @@ pub enum GlobalSetting {
     VerboseDebugging(bool),
     /// `WSGIServerMetrics`
     ServerMetrics(bool),
+    /// `WSGITelemetryService`
+    TelemetryService {
+        /// The path behind `unix:`.
+        socket: Arc<[u8]>,
+        /// In nanoseconds.
+        interval: u64,
+    },
+    /// `WSGISlowRequests`, in nanoseconds; 0 for never
+    SlowRequests(u64),
+    /// `WSGITelemetryOptions`
+    CaptureUserAgent(bool),
 }
 
 /// The settings of the whole server, each with its default until set.
@@ -145,6 +156,12 @@ pub struct GlobalOptions {
     pub verbose_debugging: Option<bool>,
     /// Whether applications in Apache's children may look at the scoreboard.
     pub server_metrics: bool,
+    /// The socket of the service that is told what happens, and how often, in nanoseconds.
+    pub telemetry: Option<(Arc<[u8]>, u64)>,
+    /// From when on a request is slow, in nanoseconds; 0 for never.
+    pub slow_requests: u64,
+    /// Whether slow requests are told of with what the client says it is.
+    pub capture_user_agent: bool,
 }
 
 impl Default for GlobalOptions {
@@ -177,6 +194,9 @@ impl Default for GlobalOptions {
             switch_interval: None,
             verbose_debugging: None,
             server_metrics: false,
+            telemetry: None,
+            slow_requests: 0,
+            capture_user_agent: false,
         }
     }
 }
@@ -210,6 +230,11 @@ impl GlobalOptions {
             GlobalSetting::SwitchInterval(value) => self.switch_interval = Some(value),
             GlobalSetting::VerboseDebugging(value) => self.verbose_debugging = Some(value),
             GlobalSetting::ServerMetrics(value) => self.server_metrics = value,
+            GlobalSetting::TelemetryService { socket, interval } => {
+                self.telemetry = Some((socket, interval))
+            }
+            GlobalSetting::SlowRequests(value) => self.slow_requests = value,
+            GlobalSetting::CaptureUserAgent(value) => self.capture_user_agent = value,
             GlobalSetting::CaseSensitivity(true) => self.case_sensitivity = Case::Sensitive,
             GlobalSetting::CaseSensitivity(false) => self.case_sensitivity = Case::Insensitive,
         }

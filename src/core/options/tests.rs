@@ -401,6 +401,29 @@ fn gils_are_as_ever_unless_they_are_spoken_of() {
     assert!(options.per_interpreter_gil && options.free_threading);
 }
 
+#[test]
+fn the_last_word_about_telemetry_counts() {
+    let mut options = GlobalOptions::default();
+    for setting in [
+        GlobalSetting::TelemetryService {
+            socket: b"/a"[..].into(),
+            interval: 5,
+        },
+        GlobalSetting::TelemetryService {
+            socket: b"/b"[..].into(),
+            interval: 6,
+        },
+        GlobalSetting::SlowRequests(7),
+        GlobalSetting::SlowRequests(8),
+        GlobalSetting::CaptureUserAgent(true),
+    ] {
+        options.apply(setting);
+    }
+    assert_eq!(options.telemetry, Some((b"/b"[..].into(), 6)));
+    assert_eq!(options.slow_requests, 8);
+    assert!(options.capture_user_agent);
+}
+
 /// Settings in which each field is there or not, with one of two values.
 fn any_settings() -> impl Strategy<Value = Settings> {
     let flag = || prop::option::of(any::<bool>());

@@ -177,6 +177,7 @@ fn is_only_root_s(path: &Path) -> bool {
 pub(super) fn start(config: &ProcessConfig, layer: Layer) -> Result<Layer, String> {
     let python = &config.python;
     let options = &config.options;
+    let telemetry = config.telemetry.as_ref();
     let count = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     let (user_name, user_home) = match &config.identity {
         Some(identity) => (&*identity.name, identity.home.as_deref().unwrap_or(b"/")),
@@ -207,6 +208,9 @@ pub(super) fn start(config: &ProcessConfig, layer: Layer) -> Result<Layer, Strin
         user_name,
         user_home,
         rules: &python.rules,
+        telemetry_socket: telemetry.map_or(&[], |telemetry| &telemetry.socket),
+        telemetry_interval: telemetry.map_or(0, |telemetry| telemetry.interval),
+        slow_requests: telemetry.map_or(0, |telemetry| telemetry.slow_requests),
     })?;
     Ok(layer)
 }

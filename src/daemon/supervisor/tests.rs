@@ -74,6 +74,7 @@ fn config(options: DaemonOptions) -> ProcessConfig {
         },
         imports: Vec::new(),
         server: ServerConfig::default(),
+        telemetry: None,
         log_level: 6,
     }
 }

@@ -296,6 +296,14 @@ pub(crate) struct RequestRef(
 unsafe impl Send for RequestRef {}
 
 impl RequestRef {
+    /// It as the host described it.
+    pub(crate) fn view(&self) -> RequestView<'_> {
+        // SAFETY: by the invariant.
+        let raw = unsafe { &*self.0 };
+        // SAFETY: see above; all it names is alive as long.
+        unsafe { RequestView::new(raw) }
+    }
+
     /// httpd's id of it, if it has one.
     pub(crate) fn id(&self) -> Option<Vec<u8>> {
         // SAFETY: by the invariant.

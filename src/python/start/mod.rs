@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use rsgi_bridge::abi::{self, Bytes, Process, Start, level};
 
 use crate::settings::{self, Rule};
-use crate::{capi, events, interpreter, panics, process};
+use crate::{capi, events, interpreter, panics, process, telemetry};
 
 pub(crate) use status::Status;
 
@@ -71,6 +71,9 @@ pub(crate) unsafe fn start(options: &Start, table: &Process) -> Result<(), Strin
         run_on_own_thread(settings)?;
     }
     process::open();
+    if let Some(facts) = process::facts() {
+        telemetry::start(facts);
+    }
     process::log(level::INFO, format!("Started Python {version}.").as_bytes());
     if wants_free && !is_free {
         process::log(
@@ -194,6 +197,8 @@ unsafe fn facts(options: &Start, table: &Process) -> process::Facts {
     let user_home = unsafe { owned(options.user_home) };
     // SAFETY: see above.
     let rules = unsafe { rules(options) };
+    // SAFETY: see above.
+    let telemetry_socket = unsafe { owned(options.telemetry_socket) };
     process::Facts {
         table: *table,
         flags: options.flags,
@@ -215,6 +220,9 @@ unsafe fn facts(options: &Start, table: &Process) -> process::Facts {
         switch_interval: options.switch_interval_ns,
         user_name,
         user_home,
+        telemetry_socket,
+        telemetry_interval: options.telemetry_interval_ns,
+        slow_requests: options.slow_requests_ns,
         pid: std::process::id(),
     }
 }
@@ -294,6 +302,7 @@ pub(crate) fn stop(patience: u32) {
         let line = format!("Python ends: {}.", String::from_utf8_lossy(reason));
         process::log(level::INFO, line.as_bytes());
     }
+    telemetry::stopping();
     let patience = Duration::from_millis(u64::from(patience));
     let deadline = Instant::now() + patience;
     let is_told = events::are_subscribed();
@@ -301,6 +310,7 @@ pub(crate) fn stop(patience: u32) {
         events::stopping();
     }
     let is_idle = process::wait_idle(patience);
+    telemetry::stopped(is_idle);
     let is_wanted = process::facts().is_some_and(|facts| facts.has(abi::START_DESTROY));
     if is_idle && is_wanted && !is_told {
         // Somebody may have registered in another way, and Python is entered in any case.

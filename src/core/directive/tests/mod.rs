@@ -10,6 +10,7 @@ use crate::options::{HandlerScript, HashSeed};
 
 mod access;
 mod groups;
+mod telemetry;
 
 fn accept(kind: Kind, arguments: &str) -> Directive {
     parse(kind, arguments.as_bytes()).unwrap_or_else(|error| panic!("{error}"))
@@ -54,7 +55,7 @@ fn directives_stand_where_those_of_mod_wsgi_stand() {
             .filter(|spec| spec.context == context)
             .count()
     };
-    assert_eq!(count(Context::Global), 23);
+    assert_eq!(count(Context::Global), 26);
     assert_eq!(count(Context::Server), 4);
     assert_eq!(count(Context::FileInfo), 11);
     assert_eq!(count(Context::ServerDirectory), 6);

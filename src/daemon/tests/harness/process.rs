@@ -274,6 +274,7 @@ fn config() -> ProcessConfig {
             mpm_name: b"event".to_vec(),
             ..ServerConfig::default()
         },
+        telemetry: None,
         log_level: 7,
     }
 }
