@@ -52,9 +52,7 @@ fn chroot_of_the_system_python(to: &std::path::Path) -> bool {
 fn all_have_started(server: &Server) {
     wait_until("all have started", || {
         let log = server.log();
-        let started = log
-            .iter()
-            .filter(|line| line.text.contains("Started Python"));
+        let started = log.iter().filter(|l| l.text.contains("Started Python"));
         started.count() == server.daemons().len()
     });
 }
