@@ -228,7 +228,11 @@ fn asked_for(mpm: &str, settings: &Settings) -> Vec<(&'static str, &'static str)
         (files.has_cgi, cgi, "--with-cgi"),
         (has_users, "authz_user", "--auth-user-script"),
         (has_users, by, "--auth-type"),
-        (settings.tree.has_status, "status", "--server-status"),
+        (
+            settings.tree.has_status || settings.metrics.of_server,
+            "status",
+            "--server-status",
+        ),
     ];
     let needed = table.into_iter().filter(|(is_needed, ..)| *is_needed);
     needed.map(|(_, name, option)| (name, option)).collect()

@@ -234,6 +234,15 @@ const WRITES: &[(&str, &str)] = &[
     ("service-user", "`WSGIDaemonProcess service:… user=`"),
     ("service-group", "`WSGIDaemonProcess service:… group=`"),
     ("service-log-file", "`<VirtualHost>`, `ErrorLog`"),
+    // Metrics
+    (
+        "server-metrics",
+        "`WSGIServerMetrics On`, `WSGIDaemonProcess … server-metrics=On`, `ExtendedStatus On`",
+    ),
+    ("telemetry-service", "`WSGITelemetryService`"),
+    ("telemetry-interval", "`WSGITelemetryService … interval=`"),
+    ("telemetry-options", "`WSGITelemetryOptions`"),
+    ("slow-requests", "`WSGISlowRequests`"),
     // Debugging
     ("debug-mode", "apachectl: `httpd -DONE_PROCESS`"),
     ("enable-debugger", "handler.wsgi"),

@@ -14,6 +14,7 @@ mod effects;
 pub(crate) mod launcher;
 mod life;
 mod messages;
+mod metrics;
 mod odds;
 mod paper;
 mod parity;

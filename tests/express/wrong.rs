@@ -263,25 +263,37 @@ const WRONG: &[(&str, &str)] = &[
     ("--trust-proxy-header X_Host", "`--trust-proxy-header`"),
     ("--trust-proxy-header X-Unheard", "`--trust-proxy-header`"),
     ("--trust-proxy localhost", "`--trust-proxy`"),
-    // Options that wait for a directive
-    ("--server-metrics", "it comes with WSGIServerMetrics"),
+    // Metrics
+    ("--telemetry-service /x", "`--telemetry-service`: `/x`"),
+    ("--telemetry-service unix:x", "`--telemetry-service`"),
     (
-        "--telemetry-service unix:/x",
-        "it comes with WSGITelemetryService",
+        "--telemetry-service unix:/x --telemetry-interval 0.1",
+        "`--telemetry-interval`",
     ),
     (
         "--telemetry-interval 1",
-        "it comes with WSGITelemetryService",
+        "`--telemetry-interval` needs `--telemetry-service`",
     ),
     (
-        "--telemetry-options x",
-        "it comes with WSGITelemetryOptions",
+        "--telemetry-service unix:/x --telemetry-options Everything",
+        "`--telemetry-options`",
     ),
-    ("--slow-requests 1", "it comes with WSGISlowRequests"),
-    ("--enable-telemetry", "it comes with WSGITelemetryService"),
+    (
+        "--telemetry-service unix:/x --slow-requests=-1",
+        "`--slow-requests`",
+    ),
+    (
+        "--slow-requests 1",
+        "`--slow-requests` needs `--telemetry-service`",
+    ),
+    // Options that are not there yet
+    (
+        "--enable-telemetry",
+        "name its socket with `--telemetry-service`",
+    ),
     (
         "--telemetry-ui-port 1",
-        "it comes with WSGITelemetryService",
+        "name its socket with `--telemetry-service`",
     ),
     ("--enable-docs", "`--enable-docs` is not there yet"),
     ("--with-php5", "`--with-php5` is not there yet"),

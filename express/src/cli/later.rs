@@ -1,4 +1,4 @@
-//! Options of mod_wsgi-express whose directives the module does not have yet: known, and refused with one sentence.
+//! Options of mod_wsgi-express that are not there yet: known, and refused with one sentence.
 //!
 //! This table is the only place that names them. With its directive an option moves to its topic beside this file.
 
@@ -29,14 +29,17 @@ const fn later(
 }
 
 /// All of them.
-const LATER: [Later; 9] = [
-    later("server-metrics", &[], "WSGIServerMetrics"),
-    later("telemetry-service", &["SOCKET"], "WSGITelemetryService"),
-    later("telemetry-interval", &["SECONDS"], "WSGITelemetryService"),
-    later("telemetry-options", &["ARGS"], "WSGITelemetryOptions"),
-    later("slow-requests", &["SECONDS"], "WSGISlowRequests"),
-    later("enable-telemetry", &[], "WSGITelemetryService"),
-    later("telemetry-ui-port", &["NUMBER"], "WSGITelemetryService"),
+const LATER: [Later; 4] = [
+    later(
+        "enable-telemetry",
+        &[],
+        "a telemetry service of its own: run mod_wsgi-telemetry, and name its socket with `--telemetry-service`",
+    ),
+    later(
+        "telemetry-ui-port",
+        &["NUMBER"],
+        "a telemetry service of its own: run mod_wsgi-telemetry, and name its socket with `--telemetry-service`",
+    ),
     later("enable-docs", &[], "the documentation of this version"),
     later(
         "with-php5",

@@ -13,6 +13,7 @@ pub(crate) mod later;
 mod life;
 mod listening;
 mod logs;
+mod metrics;
 pub(crate) mod paper;
 mod processes;
 mod server;
@@ -33,6 +34,7 @@ pub(crate) use files::{FileArgs, ProxyArgs};
 pub(crate) use life::LifeArgs;
 pub(crate) use listening::{ClientArgs, ListenArgs, TlsArgs};
 pub(crate) use logs::{LogArgs, LogLevel};
+pub(crate) use metrics::MetricsArgs;
 pub(crate) use paper::{CompletionsArgs, ManArgs};
 pub(crate) use processes::ProcessArgs;
 pub(crate) use server::TreeArgs;
@@ -141,6 +143,8 @@ pub(crate) struct ServerArgs {
     pub(crate) logs: LogArgs,
     #[command(flatten)]
     pub(crate) services: ServiceArgs,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
     #[command(flatten)]
     pub(crate) debug: DebugArgs,
     #[command(flatten)]

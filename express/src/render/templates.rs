@@ -65,13 +65,14 @@ macro_rules! parts {
 }
 
 /// The sections of httpd.conf, and what debugging adds to handler.wsgi.
-pub(super) const PARTS: [(&str, &str); 22] = parts![
+pub(super) const PARTS: [(&str, &str); 23] = parts![
     "conf/server.conf",
     "conf/modules.conf",
     "conf/capacity.conf",
     "conf/clients.conf",
     "conf/logs.conf",
     "conf/python.conf",
+    "conf/metrics.conf",
     "conf/group.conf",
     "conf/application.conf",
     "conf/handlers.conf",

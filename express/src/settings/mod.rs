@@ -12,6 +12,7 @@ mod debug;
 mod files;
 mod listening;
 mod logs;
+mod metrics;
 mod processes;
 mod proxies;
 mod python;
@@ -34,6 +35,7 @@ pub(crate) use debug::Debug as Debugging;
 pub(crate) use files::{Files, UrlAlias};
 pub(crate) use listening::{Listening, Tls, bracketed};
 pub(crate) use logs::{Log, Logs};
+pub(crate) use metrics::Metrics;
 pub(crate) use processes::{Processes, Workers};
 pub(crate) use proxies::Proxies;
 pub(crate) use python::PythonSettings;
@@ -61,6 +63,7 @@ pub(crate) struct Settings {
     pub(crate) proxies: Proxies,
     pub(crate) logs: Logs,
     pub(crate) services: Vec<Service>,
+    pub(crate) metrics: Metrics,
     pub(crate) debug: Debugging,
     pub(crate) tree: Tree,
 }
@@ -96,6 +99,7 @@ impl Settings {
             proxies: Proxies::resolve(&args.proxies)?,
             logs: Logs::resolve(&args.logs, &here, &root)?,
             services: services::resolve(&args.services, &args.logs, &here, &root)?,
+            metrics: Metrics::resolve(&args.metrics)?,
             tree: Tree::resolve(&args.tree, &here, &root)?,
             server_root: root,
             application,

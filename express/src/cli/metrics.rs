@@ -1,0 +1,28 @@
+//! Options of metrics: what the server tells of itself, and to whom.
+
+use clap::Args;
+
+/// Metrics for applications and for a telemetry service.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Metrics")]
+pub(crate) struct MetricsArgs {
+    /// Let applications ask what the whole server does (mod_wsgi.server_metrics())
+    #[arg(long)]
+    pub(crate) server_metrics: bool,
+
+    /// Tell a service of mod_wsgi-telemetry what happens: the socket that it reads
+    #[arg(long, value_name = "unix:PATH")]
+    pub(crate) telemetry_service: Option<String>,
+
+    /// How often it is told, in seconds [default: 1]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) telemetry_interval: Option<f64>,
+
+    /// What else it is told: CaptureUserAgent; may be repeated
+    #[arg(long, value_name = "FLAGS")]
+    pub(crate) telemetry_options: Vec<String>,
+
+    /// Tell it of requests that take longer
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) slow_requests: Option<f64>,
+}
