@@ -100,13 +100,23 @@ impl Scoreboard {
     pub(crate) fn workers(self, child: &Child) -> impl Iterator<Item = Worker> {
         let child = child.number;
         (0..self.thread_limit).map(move |number| {
-            let mut copy = MaybeUninit::<ffi::worker_score>::zeroed();
-            // SAFETY: room for the copy; there is a scoreboard, and httpd checks the numbers.
-            unsafe { ffi::ap_copy_scoreboard_worker(copy.as_mut_ptr(), child, number) };
+            let mut copy = MaybeUninit::<Copied>::zeroed();
+            let record = copy.as_mut_ptr().cast();
+            // SAFETY: room for the copy, which begins where the room does; there is a scoreboard, and httpd checks the
+            // numbers.
+            unsafe { ffi::ap_copy_scoreboard_worker(record, child, number) };
             // SAFETY: zeroed or copied: numbers and characters only.
-            worker(unsafe { copy.assume_init_ref() })
+            worker(unsafe { &copy.assume_init_ref().record })
         })
     }
+}
+
+/// Room for the copy of a record.
+#[repr(C)]
+struct Copied {
+    record: ffi::worker_score,
+    /// An httpd that is newer than the headers copies what its records have at their end, too.
+    _more: [u64; 128],
 }
 
 fn worker(record: &ffi::worker_score) -> Worker {
