@@ -77,6 +77,8 @@ struct State {
     is_ready: bool,
     python: Option<Arc<dyn Python>>,
     ending: Option<Ending>,
+    /// The scripts of a service have returned.
+    is_through: bool,
 }
 
 /// The main thread's end of the monitor.
@@ -117,6 +119,11 @@ impl Monitor {
     pub fn set_ready(&self) {
         self.shared.state.lock().is_ready = true;
         self.activity.wake();
+    }
+
+    /// The scripts of a service have returned: it ends by itself, and is not asked to any more.
+    pub fn set_through(&self) {
+        self.shared.state.lock().is_through = true;
     }
 
     /// Why the process is to end, if that is so already.
@@ -372,11 +379,12 @@ impl Watch {
             // Some of it is for Python's own end.
             timeout.mul_f32(0.8)
         };
-        if self.watched.options.threads == 0 {
-            // The script of a service is in Python on the main thread, and SIGTERM is what tells it.
+        let mut state = self.shared.state.lock();
+        if self.watched.options.threads == 0 && !state.is_through {
+            // The script of a service is in Python on the main thread, and SIGTERM is what tells it. Python's own end
+            // takes its handler away: nothing would stop the signal then.
             signal::terminate_self();
         }
-        let mut state = self.shared.state.lock();
         state.ending.get_or_insert(Ending { reason, patience });
         self.shared.changed.notify_all();
     }

@@ -204,6 +204,7 @@ fn serve_nobody(config: &ProcessConfig, handler: &LayerHandler, monitor: &Monito
     if monitor.ending().is_none() {
         handler.run_services(config);
     }
+    monitor.set_through();
     let reason = monitor.ending().map(|ending| ending.reason.name());
     log::info(format_args!(
         "RSGI0436: service process {} of group `{}` ends after {} s{}",

@@ -155,6 +155,26 @@ finally:
 }
 
 #[test]
+fn a_service_process_that_ends_by_itself_is_not_asked_to() {
+    // What is left of a module goes when Python has let go of its signals.
+    let script = "
+import os, time
+class Last:
+    def __del__(self, write=os.write, sleep=time.sleep):
+        write(2, b'the last one\\n')
+        sleep(0.5)
+last = Last()
+";
+    let mut daemon = Daemon::spawn(script, |config| {
+        config.options.threads = 0;
+        config.imports.push(crate::harness::import("app.wsgi"));
+    });
+    daemon.expect_line("the last one");
+    daemon.order(rsgi_daemon::order::Order::Stop);
+    assert_eq!(daemon.ended(), Ended::Code(0));
+}
+
+#[test]
 fn a_chroot_holds_the_python_and_the_script_but_not_the_layer() {
     if !is_root() {
         return;
