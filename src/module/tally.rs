@@ -42,10 +42,9 @@ pub(super) struct Run<'r> {
 impl<'r> Run<'r> {
     /// It begins.
     pub(super) fn begin(request: Request<'r>) -> Self {
-        static NUMBER: OnceLock<u32> = OnceLock::new();
         let tallies = request.server().and_then(embedded);
         Self {
-            tally: tallies.map(|tallies| tallies.tally(*NUMBER.get_or_init(std::process::id))),
+            tally: tallies.map(|tallies| tallies.tally(own_pid())),
             began: Instant::now(),
         }
     }
@@ -59,9 +58,15 @@ impl<'r> Run<'r> {
         }
         let noted = notes::wanted(request);
         if noted.any() {
-            notes::course(request, noted, std::process::id(), None, Some(time));
+            notes::course(request, noted, own_pid(), None, Some(time));
         }
     }
+}
+
+/// The number of this process. A call each time would be one of the system's.
+fn own_pid() -> u32 {
+    static PID: OnceLock<u32> = OnceLock::new();
+    *PID.get_or_init(std::process::id)
 }
 
 /// Counts what became of a request.

@@ -4,18 +4,22 @@
 //! Lines for the log go out at once where the socket takes them, so that they are there if the process dies of what
 //! comes next; nothing waits for them.
 
+mod blocks;
+mod lines;
+
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use rsgi_bridge::host::{Blocks, HeadView, Outcome, ReadError, RequestHost, SendFlags, Sent};
-use rsgi_core::wire::{self, AbortReason, MAX_DATA};
+use rsgi_core::wire::{self, AbortReason};
 
-use super::body::Body;
-use super::connection::Connection;
-use super::outbox::{AT_ONCE, Outbox, Unsent};
-use super::{Seat, Server};
+use self::blocks::{headers, push_blocks};
 use crate::log;
 use crate::notice;
+use crate::server::body::Body;
+use crate::server::connection::Connection;
+use crate::server::outbox::{AT_ONCE, Outbox, Unsent};
+use crate::server::{Seat, Server};
 use crate::sys::fork;
 use crate::sys::socket::{Waiting, stream_pair};
 
@@ -231,6 +235,13 @@ impl<'s> FrameHost<'s> {
         }
     }
 
+    /// Sends one frame with a descriptor, after all others were sent: alone in its call, so that the descriptor is at its
+    /// frame's bytes.
+    fn transmit_alone(&mut self, fd: BorrowedFd<'_>, push: impl FnOnce(&mut Vec<u8>)) -> Sent {
+        push(&mut self.out.frames);
+        self.transmit(0, &[], &[fd], Waiting::Allowed)
+    }
+
     /// Sends blocks that are too long to be copied: whole frames, each behind its header.
     fn send_long(&mut self, blocks: Blocks<'_>, is_end: bool) -> Sent {
         let headers = headers(blocks.total());
@@ -260,20 +271,6 @@ impl<'s> FrameHost<'s> {
         slices.push(&end);
         self.transmit(0, &slices, &[], Waiting::Allowed)
     }
-}
-
-/// Headers of the frames for a total, each with its length.
-fn headers(total: usize) -> Vec<([u8; wire::HEADER], usize)> {
-    let mut left = total;
-    let mut headers = Vec::with_capacity(total / MAX_DATA + 1);
-    while left > 0 {
-        let length = left.min(MAX_DATA);
-        if let Ok(header) = wire::data_header(length) {
-            headers.push((header, length));
-        }
-        left -= length;
-    }
-    headers
 }
 
 const fn waiting(flags: SendFlags) -> Waiting {
@@ -339,12 +336,10 @@ impl RequestHost for FrameHost<'_> {
         if let Err(failed) = self.begin(head) {
             return failed;
         }
-        // Alone in its call, so that the descriptor is at its frame's bytes.
         let mut sent = self.transmit(0, &[], &[], Waiting::Allowed);
         if sent == Sent::Ok && length > 0 {
             self.is_committed |= is_first;
-            wire::push_file(&mut self.out.frames, offset, length);
-            sent = self.transmit(0, &[], &[file.as_fd()], Waiting::Allowed);
+            sent = self.transmit_alone(file, |frames| wire::push_file(frames, offset, length));
         }
         if sent == Sent::Ok && flags.is_end() {
             self.uncount(Some(now));
@@ -400,42 +395,13 @@ impl RequestHost for FrameHost<'_> {
             return None;
         }
         let (own, other) = stream_pair().ok()?;
-        // Alone in its call, so that the descriptor is at its frame's bytes.
-        if self.transmit(0, &[], &[], Waiting::Allowed) != Sent::Ok {
-            return None;
-        }
-        wire::push_ask_server(&mut self.out.frames);
-        if self.transmit(0, &[], &[other.as_fd()], Waiting::Allowed) != Sent::Ok {
+        if self.transmit(0, &[], &[], Waiting::Allowed) != Sent::Ok
+            || self.transmit_alone(other.as_fd(), wire::push_ask_server) != Sent::Ok
+        {
             return None;
         }
         drop(other);
         notice::take(&own)
-    }
-}
-
-impl FrameHost<'_> {
-    /// Logs a line by the frame that `push` makes, or, where that cannot be sent at once, by the supervisor's pipe.
-    fn log_by(&mut self, level: u32, text: &[u8], push: impl FnOnce(&mut Vec<u8>, u8)) {
-        let level = u8::try_from(level).unwrap_or(15);
-        if level > self.log_level {
-            return;
-        }
-        let mark = self.out.frames.len();
-        if self.is_broken || mark > AT_ONCE || fork::is_forked() {
-            return log::line(level, text);
-        }
-        push(&mut self.out.frames, level);
-        match self.send_rest(Waiting::Never) {
-            Ok(()) => {}
-            Err(Unsent::WouldBlock) => {
-                self.out.frames.truncate(mark);
-                log::line(level, text);
-            }
-            Err(error) => {
-                let _ = self.fail(&error);
-                log::line(level, text);
-            }
-        }
     }
 }
 
@@ -448,17 +414,5 @@ fn leave_if_forked() {
             std::process::id()
         ));
         fork::leave();
-    }
-}
-
-/// Copies blocks behind the frames.
-fn push_blocks(frames: &mut Vec<u8>, blocks: Blocks<'_>, total: usize) {
-    if let Ok(header) = wire::data_header(total)
-        && total > 0
-    {
-        frames.extend_from_slice(&header);
-        for block in blocks {
-            frames.extend_from_slice(block);
-        }
     }
 }
