@@ -8,6 +8,15 @@ fn to(host: &str, path: &str) -> Request {
     Request::get(path).header("Host", host)
 }
 
+/// Each path of each host must be answered with this text.
+#[track_caller]
+fn answers(server: &Server, expected: &[(&str, &str, &str)]) {
+    for (host, path, text) in expected {
+        let answer = server.ask(&to(host, path)).ok().text();
+        assert_eq!(answer, *text, "{host}{path}");
+    }
+}
+
 /// Two virtual hosts of the main server: one that says nothing, one with these lines.
 fn hosts(lines: &str) -> String {
     format!(
@@ -113,18 +122,15 @@ fn expressions_of_a_host_are_tried_before_those_of_the_main_server() {
             "WSGIScriptAliasMatch ^/a @APPS@/app.wsgi callable-object=host",
         ))
         .start();
-    for (host, path, expected) in [
-        ("plain.example", "/a", "main"),
-        ("plain.example", "/b", "main"),
-        ("own.example", "/a", "host"),
-        ("own.example", "/b", "main"),
-    ] {
-        assert_eq!(
-            server.ask(&to(host, path)).ok().text(),
-            expected,
-            "{host}{path}"
-        );
-    }
+    answers(
+        &server,
+        &[
+            ("plain.example", "/a", "main"),
+            ("plain.example", "/b", "main"),
+            ("own.example", "/a", "host"),
+            ("own.example", "/b", "main"),
+        ],
+    );
     server.finish();
 }
 
@@ -166,18 +172,15 @@ fn the_innermost_dispatch_script_is_asked() {
         )
         .conf(&hosts("WSGIDispatchScript @APPS@/host.py"))
         .start();
-    for (host, path, expected) in [
-        ("plain.example", "/", "main"),
-        ("plain.example", "/none", "application"),
-        ("own.example", "/", "host"),
-        ("own.example", "/none", "application"),
-    ] {
-        assert_eq!(
-            server.ask(&to(host, path)).ok().text(),
-            expected,
-            "{host}{path}"
-        );
-    }
+    answers(
+        &server,
+        &[
+            ("plain.example", "/", "main"),
+            ("plain.example", "/none", "application"),
+            ("own.example", "/", "host"),
+            ("own.example", "/none", "application"),
+        ],
+    );
     server.finish();
 }
 

@@ -148,12 +148,17 @@ fn active_requests_has_requests_that_began_before_it_was_asked_for() {
     server.finish();
 }
 
+/// The application with a logger that has our handler, and these further lines.
+fn logging(more: &str) -> String {
+    format!(
+        "{APP}\nimport logging\nlog = logging.getLogger('own')\nlog.setLevel(1)\nlog.propagate = False\n\
+         log.addHandler(mod_wsgi.LogHandler())\n{more}"
+    )
+}
+
 #[test]
 fn the_handler_for_logging_keeps_levels_and_lines() {
-    let source = format!(
-        "{APP}\nimport logging\nlog = logging.getLogger('own')\nlog.setLevel(1)\nlog.propagate = False\n\
-         log.addHandler(mod_wsgi.LogHandler())\n"
-    );
+    let source = logging("");
     let server = Server::builder().serve(&source).start();
     says(
         &server,
@@ -186,10 +191,7 @@ fn the_handler_for_logging_keeps_levels_and_lines() {
 
 #[test]
 fn records_keep_the_place_in_the_source_and_the_level_of_their_host() {
-    let source = format!(
-        "{APP}\nimport logging\nlog = logging.getLogger('own')\nlog.setLevel(1)\nlog.propagate = False\n\
-         log.addHandler(mod_wsgi.LogHandler())\ndef say():\n    log.info('from a line')\n    log.debug('in detail')\n"
-    );
+    let source = logging("def say():\n    log.info('from a line')\n    log.debug('in detail')\n");
     let server = Server::builder()
         .conf("ErrorLogFormat \"[%t] [%m:%l] [pid %P] at %F: %M\"")
         .serve(&source)
@@ -211,10 +213,7 @@ fn records_keep_the_place_in_the_source_and_the_level_of_their_host() {
 
 #[test]
 fn what_a_thread_logs_outside_of_a_request_has_no_script() {
-    let source = format!(
-        "{APP}\nimport logging\nlog = logging.getLogger('own')\nlog.setLevel(1)\nlog.propagate = False\n\
-         log.addHandler(mod_wsgi.LogHandler())\n"
-    );
+    let source = logging("");
     let server = Server::builder().serve(&source).start();
     says(
         &server,

@@ -1,7 +1,7 @@
 //! Opening libpython and a layer for real: each case in a process of its own, since nothing is ever closed.
 //!
 //! The layers are a few lines of C, compiled here; a case says so and does nothing where a compiler or a second
-//! Python is missing.
+//! Python is missing. The file is long because the program runs itself: all cases and their layers are in it.
 
 #![expect(clippy::unwrap_used, reason = "a test program: a panic is a failure")]
 
