@@ -29,7 +29,19 @@ impl<'a> FieldList<'a> {
         }
     }
 
+    /// Adds entries: the id of a well-known key with an empty name, or 0 with the name, and the value.
+    #[inline]
+    pub fn extend(&mut self, entries: impl ExactSizeIterator<Item = (NameId, &'a [u8], &'a [u8])>) {
+        let fields = entries.map(|(id, name, value)| Field {
+            id,
+            name: Bytes::new(name),
+            value: Bytes::new(value),
+        });
+        self.fields.extend(fields);
+    }
+
     /// Adds an entry with a well-known key.
+    #[inline]
     pub fn push(&mut self, id: NameId, value: &'a [u8]) {
         self.fields.push(Field {
             id,
@@ -39,6 +51,7 @@ impl<'a> FieldList<'a> {
     }
 
     /// Adds an entry whose key is spelled.
+    #[inline]
     pub fn push_named(&mut self, name: &'a [u8], value: &'a [u8]) {
         self.fields.push(Field {
             id: 0,

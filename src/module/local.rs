@@ -102,12 +102,10 @@ fn read_ahead(request: Request<'_>, host: &mut ApacheHost<'_>, length: Option<u6
 }
 
 pub(super) fn fill<'a>(facts: &Facts<'a>, fields: &mut FieldList<'a>) {
-    for fact in &facts.entries {
-        match fact.key {
-            Key::Known(id) => fields.push(id, fact.value),
-            Key::Spelled(name) => fields.push_named(name, fact.value),
-        }
-    }
+    fields.extend(facts.entries.iter().map(|fact| match fact.key {
+        Key::Known(id) => (id, &[][..], fact.value),
+        Key::Spelled(name) => (0, name, fact.value),
+    }));
 }
 
 /// The environ entries that all requests of the server share, made at the first of them.

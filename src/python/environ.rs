@@ -1,7 +1,9 @@
-//! The environ: a template for what requests share, a copy of it, and the request's own entries.
+//! The environ: a template for what requests share, a copy of it, and the request's own entries; or a copy of an earlier
+//! request's environ, and what differs.
 
 #![deny(unsafe_code)]
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pyo3::prelude::*;
@@ -11,8 +13,9 @@ use rsgi_core::name::{NAMES, NameId, id};
 
 use crate::entry::{FieldView, Fields, RequestView};
 use crate::interpreter::At;
-use crate::kit::{Kit, Recent};
+use crate::kit::Recent;
 use crate::process::{self, Facts};
+use crate::shapes::Shape;
 use crate::types::RequestObjects;
 use crate::{capi, worker};
 
@@ -20,9 +23,8 @@ use crate::{capi, worker};
 const MOST_TEMPLATES: usize = 256;
 /// More entries than a template's table has room for.
 const MOST_ROOM: usize = 4096;
-/// Spelled keys kept in an interpreter, and the longest of them.
-const MOST_SPELLED: usize = 512;
-const LONGEST_SPELLED: usize = 64;
+/// Longer values are not kept for the requests that follow, in bytes.
+const LONGEST_REPEATED: usize = 256;
 
 /// Makes the environ of a request.
 pub(crate) fn build<'py>(
@@ -32,8 +34,10 @@ pub(crate) fn build<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let (py, kit) = (at.py, at.kit());
     let (number, constants) = request.constants();
-    let environ = template(at, number, constants)?.bind(py).copy()?;
-    put_all(at, &environ, request.fields())?;
+    let environ = match kit.shapes.find(number, request.fields()) {
+        Some(shape) => shaped(at, &shape, request.fields())?,
+        None => unknown(at, (number, constants), request.fields())?,
+    };
     let own = &kit.own;
     let put = |key: &Py<PyString>, value: &Bound<'py, PyAny>| {
         capi::set_item(&environ, key.bind(py), value)
@@ -49,11 +53,50 @@ pub(crate) fn build<'py>(
     put(&own.thread_id, thread.as_any())?;
     let [start, queue, daemon] = request.times();
     for (key, time) in own.times.iter().zip([start, queue, daemon, now()]) {
-        if time == 0.0 {
-            put(key, kit.values.zero.bind(py).as_any())?;
-        } else {
+        // The template has zeros.
+        if time != 0.0 {
             put(key, PyFloat::new(py, time).as_any())?;
         }
+    }
+    Ok(environ)
+}
+
+/// An environ with the request's entries, made of an earlier one.
+fn shaped<'py>(
+    at: At<'py>,
+    shape: &Arc<Shape>,
+    fields: Fields<'_>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let mut recent = at.kit().recent.try_lock();
+    let environ = shape.environ(at.py, fields, |environ, field| {
+        put(at, environ, field, recent.as_deref_mut())
+    })?;
+    drop(recent);
+    if shape.is_outdated() {
+        at.kit().shapes.forget(shape);
+    }
+    Ok(environ)
+}
+
+/// An environ with the request's entries, of which none was made before, or not lately.
+fn unknown<'py>(
+    at: At<'py>,
+    (number, constants): (u64, Fields<'_>),
+    fields: Fields<'_>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let environ = template(at, number, constants)?.bind(at.py).copy()?;
+    let before = environ.len();
+    put_all(at, &environ, fields)?;
+    // Every entry has a key of its own: no two of them, nor one and a constant, mean the same.
+    let is_plain = environ.len() == before + fields.len();
+    if is_plain && at.kit().shapes.is_wanted(fields) {
+        let like = environ.copy()?;
+        // What each request sets anew is not to be kept for nothing.
+        for field in fields.iter().filter(|field| !is_repeated(field)) {
+            capi::set_item(&like, key(at, field)?.bind(at.py), at.py.None().bind(at.py))?;
+        }
+        let shape = Shape::new(number, fields, like.unbind(), is_repeated);
+        drop(at.kit().shapes.keep(shape));
     }
     Ok(environ)
 }
@@ -110,11 +153,11 @@ fn new_template<'py>(at: At<'py>, constants: Fields<'_>) -> PyResult<Bound<'py, 
         put_facts(at, &environ, facts)?;
     }
     let own = &at.kit().own;
-    for key in [&own.input, &own.errors, &own.url_scheme, &own.thread_id]
-        .into_iter()
-        .chain(&own.times)
-    {
+    for key in [&own.input, &own.errors, &own.url_scheme, &own.thread_id] {
         environ.set_item(key, py.None())?;
+    }
+    for key in &own.times {
+        environ.set_item(key, &at.kit().values.zero)?;
     }
     make_room(&environ)?;
     Ok(environ)
@@ -183,23 +226,36 @@ fn put(
     field: FieldView<'_>,
     recent: Option<&mut Recent>,
 ) -> PyResult<()> {
-    let (py, kit) = (at.py, at.kit());
-    let index = field.id as usize;
-    if index == 0 || index >= NAMES.len() {
-        let key = spelled(at, kit, field.name)?;
-        let value = capi::latin1(py, field.value)?;
-        return capi::set_item(environ, key.bind(py), value.as_any());
-    }
-    let key = kit.keys[index].bind(py);
-    let Some(recent) = recent.filter(|_| !is_unique(field.id)) else {
+    let py = at.py;
+    let key = key(at, field)?;
+    let key = key.bind(py);
+    let Some(recent) = recent.filter(|_| has_id(field) && !is_unique(field.id)) else {
         return capi::set_item(environ, key, value(py, field)?.as_any());
     };
+    let index = field.id as usize;
     if let Some(known) = recent.find(index, field.value) {
         return capi::set_item(environ, key, known.bind(py).as_any());
     }
     let value = value(py, field)?;
     drop(recent.keep(index, field.value, value.clone().unbind()));
     capi::set_item(environ, key, value.as_any())
+}
+
+fn has_id(field: FieldView<'_>) -> bool {
+    field.id != 0 && (field.id as usize) < NAMES.len()
+}
+
+/// The key object of an entry.
+fn key(at: At<'_>, field: FieldView<'_>) -> PyResult<Py<PyString>> {
+    if has_id(field) {
+        return Ok(at.kit().keys[field.id as usize].clone_ref(at.py));
+    }
+    at.kit().spelled(at.py, field.name)
+}
+
+/// Whether a value may well be that of another request, too.
+fn is_repeated(field: &FieldView<'_>) -> bool {
+    field.value.len() <= LONGEST_REPEATED && !is_unique(field.id)
 }
 
 /// Whether a key's value is another one in each request.
@@ -215,20 +271,4 @@ fn value<'py>(py: Python<'py>, field: FieldView<'_>) -> PyResult<Bound<'py, PySt
         id::DOCUMENT_ROOT | id::SCRIPT_FILENAME => capi::path(py, field.value),
         _ => capi::latin1(py, field.value),
     }
-}
-
-/// The key object of a name without an id.
-fn spelled(at: At<'_>, kit: &Kit, name: &[u8]) -> PyResult<Py<PyString>> {
-    let py = at.py;
-    let Some(mut known) = kit.spelled.try_lock() else {
-        return capi::latin1(py, name).map(Bound::unbind);
-    };
-    if let Some(key) = known.get(name) {
-        return Ok(key.clone_ref(py));
-    }
-    let key = capi::latin1(py, name)?.unbind();
-    if known.len() < MOST_SPELLED && name.len() <= LONGEST_SPELLED {
-        known.insert(name.to_vec(), key.clone_ref(py));
-    }
-    Ok(key)
 }

@@ -5,7 +5,7 @@
 
 #![deny(unsafe_code)]
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::sync::{Arc, OnceLock};
 
@@ -16,6 +16,7 @@ use rsgi_core::name::NAMES;
 
 use crate::events::Callbacks;
 use crate::loader::Script;
+use crate::shapes::Shapes;
 use crate::tracked::Requests;
 use crate::types::Types;
 use crate::{capi, setup};
@@ -34,10 +35,12 @@ pub(crate) struct Kit {
     pub(crate) values: Values,
     /// Environ templates by the number of their constants, oldest first.
     pub(crate) templates: Mutex<Vec<(u64, Py<PyDict>)>>,
+    /// Environs of requests that look alike.
+    pub(crate) shapes: Shapes,
     /// The last value of each well-known key.
     pub(crate) recent: Mutex<Recent>,
-    /// Spelled keys that were seen.
-    pub(crate) spelled: Mutex<HashMap<Vec<u8>, Py<PyString>>>,
+    /// Names without a number that were seen.
+    spelled: Mutex<BTreeMap<Vec<u8>, Py<PyString>>>,
     /// Who is told what happens.
     pub(crate) callbacks: Callbacks,
     /// Requests that something is kept with.
@@ -45,7 +48,7 @@ pub(crate) struct Kit {
     /// `mod_wsgi.LogHandler`, once it was asked for.
     pub(crate) log_handler: OnceLock<Py<PyAny>>,
     /// Scripts by path.
-    pub(crate) scripts: Mutex<HashMap<Vec<u8>, Arc<Script>>>,
+    pub(crate) scripts: Mutex<BTreeMap<Vec<u8>, Arc<Script>>>,
 }
 
 /// See [`Kit::own`].
@@ -134,13 +137,38 @@ impl Kit {
                 https: key(py, "https")?,
             },
             templates: Mutex::new(Vec::new()),
+            shapes: Shapes::default(),
             recent: Mutex::new(Recent(NAMES.iter().map(|_| None).collect())),
-            spelled: Mutex::new(HashMap::new()),
+            spelled: Mutex::new(BTreeMap::new()),
             callbacks,
             requests: Requests::default(),
             log_handler: OnceLock::new(),
-            scripts: Mutex::new(HashMap::new()),
+            scripts: Mutex::new(BTreeMap::new()),
         })
+    }
+}
+
+impl Kit {
+    /// Spelled names kept in an interpreter, and the longest of them in bytes.
+    const MOST_SPELLED: usize = 512;
+    const LONGEST_SPELLED: usize = 64;
+
+    /// The object of a name that has no number.
+    ///
+    /// # Errors
+    /// Python's, where there is no memory.
+    pub(crate) fn spelled(&self, py: Python<'_>, name: &[u8]) -> PyResult<Py<PyString>> {
+        let Some(mut known) = self.spelled.try_lock() else {
+            return capi::latin1(py, name).map(Bound::unbind);
+        };
+        if let Some(key) = known.get(name) {
+            return Ok(key.clone_ref(py));
+        }
+        let key = capi::latin1(py, name)?.unbind();
+        if known.len() < Self::MOST_SPELLED && name.len() <= Self::LONGEST_SPELLED {
+            known.insert(name.to_vec(), key.clone_ref(py));
+        }
+        Ok(key)
     }
 }
 

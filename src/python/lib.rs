@@ -32,6 +32,7 @@ mod serve;
 mod service;
 mod settings;
 mod setup;
+mod shapes;
 mod stacks;
 mod start;
 mod telemetry;

@@ -106,8 +106,8 @@ pub(crate) fn find<'py>(
     if !has_loaded() {
         HAS_LOADED.store(true, Ordering::Relaxed);
     }
-    let name = capi::latin1(at.py, target.callable).map_err(|_| 500)?;
-    capi::dict_item(&globals, &name).ok_or_else(|| {
+    let name = at.kit().spelled(at.py, target.callable).map_err(|_| 500)?;
+    capi::dict_item(&globals, name.bind(at.py)).ok_or_else(|| {
         let line = format!(
             "RSGI0089: The script '{}' has no callable named '{}'.",
             String::from_utf8_lossy(target.script),

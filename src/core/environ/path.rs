@@ -12,6 +12,13 @@ pub fn split_path<'a>(uri: &'a [u8], path_info: &[u8]) -> &'a [u8] {
     if path_info.is_empty() {
         return uri;
     }
+    // Nearly always: the URI ends with it, and no run of slashes lies at the border.
+    if path_info[0] == b'/'
+        && let Some(script) = uri.strip_suffix(path_info)
+        && script.last() != Some(&b'/')
+    {
+        return script;
+    }
     let (mut u, mut p) = (uri.len(), path_info.len());
     while u > 0 && p > 0 && uri[u - 1] == path_info[p - 1] {
         if uri[u - 1] == b'/' {

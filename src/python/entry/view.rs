@@ -186,6 +186,11 @@ impl<'r> Fields<'r> {
         Self(unsafe { core::slice::from_raw_parts(fields, count) })
     }
 
+    /// How many there are.
+    pub(crate) const fn len(self) -> usize {
+        self.0.len()
+    }
+
     /// The entries in order.
     pub(crate) fn iter(self) -> impl Iterator<Item = FieldView<'r>> {
         self.0.iter().map(|field| {

@@ -8,6 +8,7 @@ use rsgi_bridge::abi::{self, Bytes, Head, Header, level};
 use rsgi_core::header::HeadBuffer;
 use rsgi_core::input::BodyReader;
 use rsgi_core::response::{Body, Ending, head_length};
+use smallvec::SmallVec;
 
 use super::Refusal;
 use super::body::ReadFailure;
@@ -97,7 +98,7 @@ impl Inner {
         let code = if self.body.is_some() {
             send(&host, None)
         } else {
-            let headers: Vec<Header> = self
+            let headers: SmallVec<[Header; 8]> = self
                 .head
                 .headers()
                 .map(|(name, value)| Header {

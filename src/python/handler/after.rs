@@ -9,6 +9,7 @@ use std::os::fd::AsRawFd;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rsgi_bridge::abi::{self, Bytes};
+use smallvec::SmallVec;
 
 use crate::entry::Blocks;
 use crate::exchange::{Exchange, Outgoing};
@@ -25,6 +26,9 @@ const QUICK: usize = 128 * 1024;
 thread_local! {
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
+
+/// The blocks of a response that is sent as one; most have one.
+pub(super) type Collected<'py> = SmallVec<[Bound<'py, PyBytes>; 4]>;
 
 /// What is to be done after the application.
 pub(crate) enum After {
@@ -53,8 +57,9 @@ pub(crate) struct FilePart {
 }
 
 impl After {
-    /// All blocks of a response, `total` bytes.
-    pub(super) fn blocks(at: At<'_>, blocks: Vec<Bound<'_, PyBytes>>, total: usize) -> Self {
+    /// All blocks of a response.
+    pub(super) fn blocks(at: At<'_>, blocks: Collected<'_>) -> Self {
+        let total: usize = blocks.iter().map(|block| block.as_bytes().len()).sum();
         let known = (blocks.len() == 1).then_some(total as u64);
         if total == 0 {
             return Self::Copied(Vec::new(), known);

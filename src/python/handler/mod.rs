@@ -29,7 +29,7 @@ use crate::{capi, environ, events, gate, loader, meter, process, report};
 
 pub(crate) use after::{After, finish, try_finish};
 
-use after::FilePart;
+use after::{Collected, FilePart};
 
 /// What is logged where CPython has no memory for the thread.
 pub(crate) const NO_STATE: &[u8] =
@@ -217,20 +217,24 @@ fn respond(
 
 /// All blocks of a list or tuple.
 fn unit(at: At<'_>, exchange: &Exchange, result: &Bound<'_, PyAny>) -> PyResult<After> {
-    let mut blocks = Vec::new();
-    let mut total = 0;
-    for block in result.try_iter()? {
-        let Ok(block) = block?.cast_into::<PyBytes>() else {
-            let block = result.get_item(blocks.len())?;
-            return Err(answer::not_bytes(&block));
-        };
-        total += block.as_bytes().len();
-        blocks.push(block);
-    }
+    let blocks = match result.cast::<PyList>() {
+        Ok(list) => bytes_of(list.iter()),
+        Err(_) => bytes_of(result.cast::<PyTuple>()?.iter()),
+    }?;
     if !exchange.is_started(at.py) {
         return Err(answer::refusal(Refusal::NotStarted));
     }
-    Ok(After::blocks(at, blocks, total))
+    Ok(After::blocks(at, blocks))
+}
+
+/// Items as bytes.
+fn bytes_of<'py>(items: impl Iterator<Item = Bound<'py, PyAny>>) -> PyResult<Collected<'py>> {
+    items
+        .map(|item| {
+            item.cast_into::<PyBytes>()
+                .map_err(|error| answer::not_bytes(&error.into_inner()))
+        })
+        .collect()
 }
 
 /// The file of a wrapper that can be sent as such; none where it has to be read.

@@ -56,6 +56,11 @@ fn an_interruption_hits_the_request_that_it_is_for_and_no_other() {
 }
 
 #[test]
+fn an_environ_is_that_of_its_request() {
+    in_every_python("environ");
+}
+
+#[test]
 fn workers_take_requests_in_order_and_several_in_a_row() {
     in_every_python("serve");
 }

@@ -153,15 +153,14 @@ pub(super) unsafe extern "C" fn dealloc<T>(object: *mut PyObject) {
 /// Runs a function that CPython called; an error or a panic becomes an exception and `failed`.
 pub(super) fn entered<R>(failed: R, body: impl FnOnce(Python<'_>) -> PyResult<R>) -> R {
     let run = |py: Python<'_>| {
-        let result = fence(|| body(py)).unwrap_or_else(|message| {
-            Err(PyRuntimeError::new_err(format!(
-                "RSGI0300: a panic was stopped: {message}"
-            )))
+        // What leaves the fence is small: an error is handed to Python inside.
+        let done = fence(|| body(py).map_err(|error| error.restore(py)).ok());
+        let done = done.unwrap_or_else(|message| {
+            let text = format!("RSGI0300: a panic was stopped: {message}");
+            PyRuntimeError::new_err(text).restore(py);
+            None
         });
-        result.unwrap_or_else(|error| {
-            error.restore(py);
-            failed
-        })
+        done.unwrap_or(failed)
     };
     // SAFETY: CPython called, so the thread has a current thread state, which is also the one that PyGILState knows
     // or, before 3.12 and in a worker, PyO3 is attached already.

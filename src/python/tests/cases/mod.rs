@@ -2,6 +2,7 @@
 
 mod ask;
 mod daemon;
+mod environ;
 mod failure;
 mod groups;
 mod input;
@@ -23,6 +24,7 @@ pub(crate) fn run(home: &Path, group: &str) {
         "response" => response::run(home),
         "ask" => ask::run(home),
         "daemon" => daemon::run(home),
+        "environ" => environ::run(home),
         "service" => daemon::run_service(home),
         "interrupt" => interrupt::run(home),
         "serve" => serve::run(home),

@@ -24,6 +24,7 @@ pub(crate) struct Call<'a> {
     mtime: Option<i64>,
     constants: Option<&'a ConstantsBlock>,
     daemon_start: i64,
+    entries: &'a [(u32, &'a [u8], Vec<u8>)],
 }
 
 /// What came of it.
@@ -85,7 +86,14 @@ impl<'a> Call<'a> {
             mtime: None,
             constants: None,
             daemon_start: 0,
+            entries: &[],
         }
+    }
+
+    /// More entries of the environ: the id of a key, or 0 and the key, and the value.
+    pub(crate) fn entries(mut self, entries: &'a [(u32, &'a [u8], Vec<u8>)]) -> Self {
+        self.entries = entries;
+        self
     }
 
     /// When a daemon took it.
@@ -167,6 +175,12 @@ impl<'a> Call<'a> {
         fields.push_named(b"HTTP_X_TEST", b"caf\xe9");
         if self.method == "POST" && self.flags & abi::REQUEST_BODY_COMPLETE != 0 {
             fields.push(id::CONTENT_LENGTH, length.as_bytes());
+        }
+        for (id, name, value) in self.entries {
+            match id {
+                0 => fields.push_named(name, value),
+                _ => fields.push(*id, value),
+            }
         }
         let is_reloading = self.flags & (1 << 31) != 0;
         let facts = RequestFacts {
