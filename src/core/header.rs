@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use memchr::memchr3;
+
 /// Why a status, a header or a length is refused.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum HeaderError {
@@ -94,11 +96,23 @@ pub fn parse_status(line: &[u8]) -> Result<u16, HeaderError> {
     Ok(code)
 }
 
+/// Which bytes may be in a name: all but control characters and the space.
+const IN_NAMES: [bool; 256] = {
+    let mut table = [true; 256];
+    let mut byte = 0;
+    while byte <= b' ' {
+        table[byte as usize] = false;
+        byte += 1;
+    }
+    table[0x7f] = false;
+    table
+};
+
 fn check_name(name: &[u8]) -> Result<(), HeaderError> {
     if name.is_empty() {
         return Err(HeaderError::NameEmpty);
     }
-    if name.iter().any(|&b| b == b' ' || b.is_ascii_control()) {
+    if !name.iter().all(|&byte| IN_NAMES[usize::from(byte)]) {
         return Err(HeaderError::NameCharacter(Quoted::new(name)));
     }
     if HOP_BY_HOP.iter().any(|hop| hop.eq_ignore_ascii_case(name)) {
@@ -108,7 +122,7 @@ fn check_name(name: &[u8]) -> Result<(), HeaderError> {
 }
 
 fn check_value(name: &[u8], value: &[u8]) -> Result<(), HeaderError> {
-    if value.iter().any(|&b| matches!(b, b'\r' | b'\n' | 0)) {
+    if memchr3(b'\r', b'\n', 0, value).is_some() {
         return Err(HeaderError::ValueCharacter(Quoted::new(name)));
     }
     Ok(())

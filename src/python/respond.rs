@@ -39,12 +39,11 @@ pub(crate) fn start_response<'py>(
             })
         })
         .transpose()?;
-    let is_again = match exchange.startable(py) {
+    let (is_again, mut head) = match exchange.startable(py) {
         Startable::Sealed => return Err(PyRuntimeError::new_err(OVER)),
         Startable::Committed => return Err(after_commit(exc_info)),
-        Startable::Yes { is_again } => is_again,
+        Startable::Yes { is_again, spare } => (is_again, spare),
     };
-    let mut head = exchange.take_spare(py);
     let filled = fill(&mut head, status, headers);
     exchange.give_back(py, head, filled.is_ok());
     filled?;

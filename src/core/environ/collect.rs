@@ -75,13 +75,13 @@ pub fn collect<'a, S: Source<'a>>(source: &S, options: &CollectOptions<'a>, fact
     facts.head = source.is_head();
     add_variables(source, options.constants, facts);
     add_headers(source, options, facts);
-    add_connection(source, facts);
+    let server_port = add_connection(source, facts);
     add_mapping(source, facts);
     add_user(source, facts);
     let (script_name, path_info) = add_request(source, options, facts);
     facts.push(id::MOD_WSGI_SCRIPT_NAME, script_name);
     facts.push(id::MOD_WSGI_PATH_INFO, path_info);
-    add_module(source, options, facts);
+    add_module(source, options, server_port, facts);
     if !options.trust.headers.is_empty() {
         proxy::apply(source, options.trust, facts);
     }
@@ -232,13 +232,16 @@ fn add_other_header<'a, S: Source<'a>>(
     }
 }
 
-fn add_connection<'a, S: Source<'a>>(source: &S, facts: &mut Facts<'a>) {
+/// Gives the server's port back.
+fn add_connection<'a, S: Source<'a>>(source: &S, facts: &mut Facts<'a>) -> &'a [u8] {
+    let server_port = port(source, source.server_port());
     facts.push(id::SERVER_NAME, escape_html(source, source.server_name()));
     facts.push(id::SERVER_ADDR, source.server_addr());
-    facts.push(id::SERVER_PORT, port(source, source.server_port()));
+    facts.push(id::SERVER_PORT, server_port);
     facts.push(id::SERVER_PROTOCOL, source.protocol());
     facts.push(id::REMOTE_ADDR, source.remote_addr());
     facts.push(id::REMOTE_PORT, port(source, source.remote_port()));
+    server_port
 }
 
 fn add_mapping<'a, S: Source<'a>>(source: &S, facts: &mut Facts<'a>) {
@@ -298,7 +301,12 @@ fn add_request<'a, S: Source<'a>>(
     (script_name, path_info)
 }
 
-fn add_module<'a, S: Source<'a>>(source: &S, options: &CollectOptions<'a>, facts: &mut Facts<'a>) {
+fn add_module<'a, S: Source<'a>>(
+    source: &S,
+    options: &CollectOptions<'a>,
+    server_port: &'a [u8],
+    facts: &mut Facts<'a>,
+) {
     if !options.constants.contains(id::MOD_WSGI_PROCESS_GROUP) {
         facts.push(id::MOD_WSGI_PROCESS_GROUP, options.process_group);
     }
@@ -311,10 +319,12 @@ fn add_module<'a, S: Source<'a>>(source: &S, options: &CollectOptions<'a>, facts
     facts.push(id::MOD_WSGI_HANDLER_SCRIPT, options.handler_script);
     let host = source.listener_host().unwrap_or_default();
     facts.push(id::MOD_WSGI_LISTENER_HOST, host);
-    facts.push(
-        id::MOD_WSGI_LISTENER_PORT,
-        port(source, source.listener_port()),
-    );
+    // Mostly the port that the client thinks of.
+    let listener_port = match source.listener_port() {
+        number if number == source.server_port() => server_port,
+        number => port(source, number),
+    };
+    facts.push(id::MOD_WSGI_LISTENER_PORT, listener_port);
     facts.push_some(id::MOD_WSGI_REQUEST_ID, source.request_id());
     facts.push_some(id::MOD_WSGI_CONNECTION_ID, source.connection_id());
 }

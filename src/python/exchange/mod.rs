@@ -55,12 +55,14 @@ pub(crate) enum Refusal {
 }
 
 /// Whether `start_response` may be called.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum Startable {
-    /// Yes; `is_again` when it was called before.
+    /// Yes.
     Yes {
         /// It was called before.
         is_again: bool,
+        /// Memory for the head, to be given back.
+        spare: HeadBuffer,
     },
     /// Status and headers went out.
     Committed,
@@ -82,9 +84,9 @@ impl Exchange {
         self.set_watched(false);
     }
 
-    /// Whether `start_response` may be called now.
+    /// Whether `start_response` may be called now; then with memory for a new head.
     pub(crate) fn startable(&self, py: Python<'_>) -> Startable {
-        let inner = self.lock(py);
+        let mut inner = self.lock(py);
         if inner.usable().is_none() {
             Startable::Sealed
         } else if inner.body.is_some() {
@@ -92,13 +94,9 @@ impl Exchange {
         } else {
             Startable::Yes {
                 is_again: !inner.head.is_empty(),
+                spare: core::mem::take(&mut inner.spare),
             }
         }
-    }
-
-    /// Memory for a new head.
-    pub(crate) fn take_spare(&self, py: Python<'_>) -> HeadBuffer {
-        core::mem::take(&mut self.lock(py).spare)
     }
 
     /// Takes a new head, or only its memory.
