@@ -40,25 +40,6 @@ need_cargo() {
     fi
 }
 
-# Runs test programs through cargo ("cargo test" with these words). What fails gets one more chance, alone on the
-# machine: with real processes and signals, many at once on two busy cores, a wait can run out that never does by
-# itself. A test that needed it is named.
-test_processes() {
-    local output names
-    output=$(mktemp)
-    if cargo test --locked --no-fail-fast "$@" 2>&1 | tee "$output"; then
-        rm -f "$output"
-        return 0
-    fi
-    mapfile -t names < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$output" | sort -u)
-    rm -f "$output"
-    if [ ${#names[@]} = 0 ] || [ ${#names[@]} -gt 6 ]; then
-        return 1
-    fi
-    say "once more, one at a time: ${names[*]}"
-    cargo test --locked --no-fail-fast "$@" -- --test-threads=1 --exact "${names[@]}"
-}
-
 # Builds the Python layer for the free-threaded Python of a minor version ("14"), as cargo's other arguments say, and
 # prints the file. PyO3 is told about that Python in words, so that none is needed; its folder is apart, since everything
 # that knows PyO3 is compiled again.
