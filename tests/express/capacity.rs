@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Launcher;
 use super::launcher::Run;
-use crate::harness::{Connection, Request, comes_true, descendants, only_rsgi, signal, wait_until};
+use crate::harness::{Connection, Request, descendants, only_rsgi, signal, wait_until};
 
 /// Serves a file with these options, by single-threaded children.
 fn prefork(options: &str) -> Run {
@@ -92,28 +92,70 @@ fn connections_beyond_the_backlog_are_not_taken() {
         .args(&["hello.py", "--server-backlog", "1"])
         .start();
     run.text("/");
-    let apache = descendants(run.httpd());
-    for &pid in &apache {
-        signal(pid, libc::SIGSTOP);
-    }
+    // httpd first: it would start more children, which take what these do not.
+    let mut apache = Stopped(vec![]);
+    apache.stop(&[run.httpd()]);
+    apache.stop(&descendants(run.httpd()));
     // Each sends something: the kernel queues no connection that is silent.
     let mut taken = vec![];
-    let is_full = comes_true(Duration::from_secs(15), || {
-        let mut connection = Connection::try_open(run.launcher.port(), Duration::from_millis(400));
-        if let Ok(connection) = &mut connection {
+    for _ in 0..12 {
+        let connection = Connection::try_open(run.launcher.port(), Duration::from_millis(200));
+        if let Ok(mut connection) = connection {
             connection.send(Request::get("/x").to_bytes());
+            taken.push(connection);
         }
-        taken.extend(connection.ok());
-        taken.len() > 20 || taken.len() >= 2 && is_refused(&run)
-    });
-    for &pid in &apache {
-        signal(pid, libc::SIGCONT);
     }
-    assert!(is_full && taken.len() <= 4, "{} were taken", taken.len());
+    let queued = accept_queue(run.launcher.port());
+    drop(apache);
+    // As many as it says, and one more. One of them may be that of somebody who looked whether the server answers.
+    assert_eq!(queued, 2, "{} were taken", taken.len());
 }
 
-fn is_refused(run: &Run) -> bool {
-    Connection::try_open(run.launcher.port(), Duration::from_millis(400)).is_err()
+/// Processes that stand still until this is dropped.
+struct Stopped(Vec<i32>);
+
+impl Stopped {
+    #[track_caller]
+    fn stop(&mut self, pids: &[i32]) {
+        self.0.extend(pids);
+        for &pid in pids {
+            signal(pid, libc::SIGSTOP);
+        }
+        wait_until("they stop", || pids.iter().all(|&pid| has_stopped(pid)));
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        for &pid in &self.0 {
+            signal(pid, libc::SIGCONT);
+        }
+    }
+}
+
+/// How many connections wait at a port for a process that accepts them.
+fn accept_queue(port: u16) -> usize {
+    const LISTENS: &str = "0A";
+    let suffix = format!(":{port:04X}");
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(std::fs::read_to_string);
+    let lines: Vec<_> = tables.iter().flatten().flat_map(|t| t.lines()).collect();
+    let queues = lines.into_iter().filter_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let listens = fields.get(1)?.ends_with(&suffix) && fields.get(3) == Some(&LISTENS);
+        let (_, waiting) = fields.get(4).filter(|_| listens)?.split_once(':')?;
+        usize::from_str_radix(waiting, 16).ok()
+    });
+    queues.sum()
+}
+
+/// Whether each thread has stopped, or is gone; a signal needs a moment to get there.
+fn has_stopped(pid: i32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    threads.into_iter().flatten().flatten().all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        let state = stat.rsplit(") ").next().unwrap_or_default();
+        state.starts_with(['T', 'Z', 'X']) || state.is_empty()
+    })
 }
 
 #[test]

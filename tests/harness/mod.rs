@@ -19,8 +19,8 @@ pub(crate) use httpd::{is_root, web_user};
 pub(crate) use load::{Ask, Failure, Load, Report};
 pub(crate) use mode::{Mode, mode, needs_threads, only_embedded};
 pub(crate) use process::{
-    PATIENCE, comes_true, descendants, has_ended, is_daemon, leads_a_session, open_descriptors,
-    resident, signal, status_field, wait_until, with_marker,
+    PATIENCE, children, comes_true, descendants, has_ended, is_daemon, leads_a_session,
+    open_descriptors, resident, signal, status_field, wait_until, with_marker,
 };
 pub(crate) use python::{ENVIRON_APP, Environ};
 pub(crate) use server::{Port, Server};

@@ -73,7 +73,8 @@ fn pid_of(raw: c_int) -> io::Result<Pid> {
 pub fn become_supervisor(name: &CStr) {
     // SAFETY: takes nothing; a process that was just forked leads no group, so it cannot fail.
     unsafe { libc::setsid() };
-    reset_signals();
+    reset_dispositions();
+    set_mask(&mask([]));
     for signal in IGNORED_BY_SUPERVISORS {
         // SAFETY: a disposition without a handler.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
@@ -82,17 +83,31 @@ pub fn become_supervisor(name: &CStr) {
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) };
 }
 
-/// All signals as a new program expects them: default dispositions, nothing blocked. Async-signal-safe.
-fn reset_signals() {
+/// All signals as a new program expects them. Async-signal-safe.
+fn reset_dispositions() {
     for signal in 1..=libc::SIGRTMAX() {
         // SAFETY: a disposition without a handler; the two that cannot be changed are refused.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
-    let mut none = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: fills the set.
-    unsafe { libc::sigemptyset(none.as_mut_ptr()) };
-    // SAFETY: a set that was just filled, and no place for the old one.
-    unsafe { libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut()) };
+}
+
+/// A set of these signals.
+fn mask(signals: impl IntoIterator<Item = c_int>) -> libc::sigset_t {
+    // SAFETY: all zeros is a valid, empty set on Linux.
+    let mut mask: libc::sigset_t = unsafe { std::mem::zeroed() };
+    for signal in signals {
+        // SAFETY: a valid set.
+        unsafe { libc::sigaddset(&raw mut mask, signal) };
+    }
+    mask
+}
+
+/// Blocks these signals and no others; those that were blocked. Async-signal-safe.
+fn set_mask(blocked: &libc::sigset_t) -> libc::sigset_t {
+    let mut before = mask([]);
+    // SAFETY: two valid sets; it fails only for an unknown first argument.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, blocked, &raw mut before) };
+    before
 }
 
 /// A program, ready to be executed: strings and arrays that exec wants.
@@ -135,14 +150,18 @@ impl Program {
         let sources: Vec<RawFd> = copies.iter().map(AsRawFd::as_raw_fd).collect();
         let arguments = [self.name.as_ptr(), ptr::null()];
         let environment = pointers(&self.environment);
+        // One that came before the program's handlers would end it; it waits for them.
+        let before = set_mask(&mask(super::signal::handled()));
         // SAFETY: the new process makes async-signal-safe calls only, until it is another program or has ended.
-        match unsafe { libc::fork() } {
+        let forked = match unsafe { libc::fork() } {
             0 => {
                 // SAFETY: right after the fork; the arrays are ended by null and outlive the call.
                 unsafe { execute(&self.path, &arguments, &environment, &sources) }
             }
             pid => pid_of(pid),
-        }
+        };
+        set_mask(&before);
+        forked
     }
 }
 
@@ -159,7 +178,7 @@ unsafe fn execute(
 ) -> ! {
     // SAFETY: takes nothing; async-signal-safe.
     unsafe { libc::setsid() };
-    reset_signals();
+    reset_dispositions();
     for (number, &source) in sources.iter().enumerate() {
         // SAFETY: an open descriptor (caller), put on a number that no other source has; the copy is inherited.
         if unsafe { libc::dup2(source, number as c_int) } < 0 {

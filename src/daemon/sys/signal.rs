@@ -34,6 +34,11 @@ const SIGNALS: [(c_int, Signal); 6] = [
     (libc::SIGUSR2, Signal::Application(libc::SIGUSR2)),
 ];
 
+/// The numbers of the signals that [`install`] handles; blocked until it does, by whoever starts the program.
+pub(super) fn handled() -> impl Iterator<Item = c_int> {
+    SIGNALS.into_iter().map(|(number, _)| number)
+}
+
 /// The pipe's writing end, for the handler; never closed.
 static PIPE: AtomicI32 = AtomicI32::new(-1);
 
@@ -80,7 +85,7 @@ fn handle(number: c_int) -> io::Result<()> {
     }
 }
 
-/// What the supervisor's caller had blocked would stay blocked for good.
+/// What the supervisor blocked comes now; whatever else its caller had blocked would stay blocked for good.
 fn let_all_through() -> io::Result<()> {
     // SAFETY: all zeros is a valid, empty set on Linux.
     let none: libc::sigset_t = unsafe { std::mem::zeroed() };
