@@ -180,6 +180,11 @@ impl Apache {
         })
     }
 
+    /// Whether a module with such a name is compiled in.
+    pub(crate) fn is_built_in(&self, is_it: impl Fn(&str) -> bool) -> bool {
+        self.built_in.iter().any(|file| is_it(file))
+    }
+
     fn has_built_in(&self, name: &str) -> bool {
         self.built_in
             .iter()

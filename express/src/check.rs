@@ -17,7 +17,7 @@ use crate::message;
 use crate::privileges::{self, Identity};
 use crate::python::Python;
 use crate::reach;
-use crate::settings::Settings;
+use crate::settings::{Service, Settings};
 
 /// The program that loads the application the way the handler script does in Apache.
 const PROGRAM: &str = include_str!("../templates/check.py");
@@ -136,7 +136,8 @@ fn named(settings: &Settings) -> Result<(), Error> {
         let authority = tls.client_authority.iter();
         wanted.extend(authority.map(|path| ("--ssl-ca-certificate-file", path)));
     }
-    let services = settings.services.iter();
+    let own = |service: &&Service| !service.is_generated;
+    let services = settings.services.iter().filter(own);
     wanted.extend(services.map(|service| ("--service-script", &service.script)));
     let missing = |(_, path): &&(&str, &String)| !Path::new(path).is_file();
     if let Some((option, path)) = wanted.iter().find(missing) {
@@ -228,7 +229,7 @@ pub(crate) fn loads(
 }
 
 /// What the program says; `None` when it takes too long.
-fn answer(mut child: Child) -> Option<String> {
+pub(crate) fn answer(mut child: Child) -> Option<String> {
     let mut stdout = child.stdout.take()?;
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {

@@ -17,6 +17,8 @@ use crate::settings::{Log, Settings, UrlAlias, printable};
 pub(crate) struct Findings {
     pub(crate) apache: Apache,
     pub(crate) mpm: String,
+    /// The module of PHP, where it is wanted and to be loaded.
+    pub(crate) php: Option<Module>,
     /// The program that rotates logs, where they are.
     pub(crate) rotatelogs: Option<String>,
     pub(crate) shell: String,
@@ -105,7 +107,10 @@ impl<'a> Context<'a> {
                 user: &identity.user,
                 group: &identity.group,
             }),
-            modules: findings.apache.modules(&findings.mpm, settings)?,
+            modules: {
+                let usual = findings.apache.modules(&findings.mpm, settings)?;
+                usual.into_iter().chain(findings.php.clone()).collect()
+            },
             modules_directory: text("--modules-directory", &findings.apache.modules_directory)?,
             mime_types: match &settings.files.mime_types {
                 Some(path) => path.clone(),

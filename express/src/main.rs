@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod apache;
+mod book;
 mod capacity;
 mod check;
 mod check_config;
@@ -20,6 +21,7 @@ mod message;
 mod module;
 mod notify;
 mod options;
+mod php;
 mod port;
 mod privileges;
 mod process;
@@ -34,6 +36,7 @@ mod sources;
 mod status;
 mod summary;
 mod survey;
+mod telemetry;
 mod tree;
 mod unit;
 mod watch;
@@ -44,7 +47,7 @@ use std::process::ExitCode as ProcessExit;
 
 use clap::FromArgMatches as _;
 
-use crate::cli::{Command, CommandLine, LogFormat, later};
+use crate::cli::{Command, CommandLine, LogFormat};
 use crate::error::{Error, ExitCode};
 
 fn main() -> ProcessExit {
@@ -82,8 +85,7 @@ fn run(args: Vec<OsString>) -> Result<u8, Error> {
             return Ok(ExitCode::Success as u8);
         }
     }
-    let done = later::refuse(&given.matches).and_then(|()| obey(line.command, &given));
-    done.map_err(|error| {
+    obey(line.command, &given).map_err(|error| {
         let origins = given.origins_in(&error.to_string());
         origins.iter().fold(error, |error, (long, origin)| {
             error.with_note(&format!("`--{long}` comes from {origin}"))
@@ -109,6 +111,7 @@ fn obey(command: Command, given: &sources::Given) -> Result<u8, Error> {
         Command::Man(args) => cli::paper::man(CommandLine::grammar(), &args)?,
         Command::InstallModule(args) => commands::install_module(&args)?,
         Command::Options { .. } => message::output(&options::markdown()),
+        Command::Documentation { folder } => book::write_into(&folder)?,
     }
     Ok(ExitCode::Success as u8)
 }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use clap::Arg;
 
-use crate::cli::{CommandLine, later};
+use crate::cli::CommandLine;
 
 /// Option and what it writes, as the documentation shows it.
 const WRITES: &[(&str, &str)] = &[
@@ -198,6 +198,11 @@ const WRITES: &[(&str, &str)] = &[
         "`AddHandler`, `WSGIHandlerScript`, resource.wsgi",
     ),
     ("with-cgi", "`AddHandler cgi-script`, `Options +ExecCGI`"),
+    (
+        "with-php5",
+        "`LoadModule php_module`, `SetHandler application/x-httpd-php`",
+    ),
+    ("enable-docs", "`Alias \"/__wsgi__/docs\"`, docs/"),
     ("enable-sendfile", "`EnableSendfile`, `WSGIEnableSendfile`"),
     ("rewrite-rules", "`Include`"),
     ("include-file", "`Include`"),
@@ -240,6 +245,11 @@ const WRITES: &[(&str, &str)] = &[
         "`WSGIServerMetrics On`, `WSGIDaemonProcess … server-metrics=On`, `ExtendedStatus On`",
     ),
     ("telemetry-service", "`WSGITelemetryService`"),
+    (
+        "enable-telemetry",
+        "telemetry-service.py, `WSGIDaemonProcess service:telemetry threads=0`, `WSGITelemetryService`",
+    ),
+    ("telemetry-ui-port", "telemetry-service.py"),
     ("telemetry-interval", "`WSGITelemetryService … interval=`"),
     ("telemetry-options", "`WSGITelemetryOptions`"),
     ("slow-requests", "`WSGISlowRequests`"),
@@ -284,20 +294,17 @@ pub(crate) fn markdown() -> String {
     let mut text = String::from(
         "# Options of rsgi-express\n\n\
          Of `start-server` and `setup-server`. Written by `rsgi-express options --markdown`: do not edit. Names and defaults \
-         are those of mod_wsgi-express 6.1.1; what it does not have is marked +. An option in the last list is refused with \
-         the name of the directive it waits for.\n",
+         are those of mod_wsgi-express 6.1.1; what it does not have is marked +.\n",
     );
     let grammar = CommandLine::grammar();
     let Some(command) = grammar.find_subcommand("start-server") else {
         return text;
     };
     let mut heading = String::new();
-    let options = || {
-        command
-            .get_arguments()
-            .filter_map(|argument| Some((argument.get_long()?, argument)))
-    };
-    for (name, argument) in options().filter(|(name, _)| later::directive_of(name).is_none()) {
+    let options = command
+        .get_arguments()
+        .filter_map(|argument| Some((argument.get_long()?, argument)));
+    for (name, argument) in options {
         let own = argument.get_help_heading().unwrap_or("Other");
         if own != heading {
             heading = own.to_owned();
@@ -316,18 +323,6 @@ pub(crate) fn markdown() -> String {
                 default(argument)
             ),
         );
-    }
-    row(
-        &mut text,
-        "\n## Not there yet\n\n| Option | Comes with |\n|---|---|",
-    );
-    for (name, argument) in options() {
-        if let Some(directive) = later::directive_of(name) {
-            row(
-                &mut text,
-                &format!("| {} | {directive} |", shown(name, argument)),
-            );
-        }
     }
     text.trim_end().to_owned()
 }
@@ -388,11 +383,7 @@ mod tests {
     fn every_option_says_what_it_writes_and_nothing_else_is_listed() {
         let grammar = CommandLine::grammar();
         let command = grammar.find_subcommand("start-server").unwrap();
-        let names: Vec<_> = command
-            .get_arguments()
-            .filter_map(Arg::get_long)
-            .filter(|name| later::directive_of(name).is_none())
-            .collect();
+        let names: Vec<_> = command.get_arguments().filter_map(Arg::get_long).collect();
         for name in &names {
             assert!(WRITES.iter().any(|(option, _)| option == name), "{name}");
         }

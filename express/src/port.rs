@@ -15,8 +15,11 @@ pub(crate) fn check(settings: &Settings) -> Result<(), Error> {
     let listening = &settings.listening;
     let host = listening.host.as_deref();
     check_one("--port", host, listening.port)?;
-    match &settings.tls {
-        Some(tls) => check_one("--https-port", host, tls.port),
+    if let Some(tls) = &settings.tls {
+        check_one("--https-port", host, tls.port)?;
+    }
+    match settings.metrics.ui_port() {
+        Some(port) => check_one("--telemetry-ui-port", Some("127.0.0.1"), port),
         None => Ok(()),
     }
 }

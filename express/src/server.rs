@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::apache::{Apache, existing, find_in_path};
+use crate::book;
 use crate::check;
 use crate::cli::{ApplicationType, ServerArgs};
 use crate::context::{self, Context, Findings};
 use crate::error::Error;
 use crate::message;
 use crate::module::ModuleFiles;
+use crate::php;
 use crate::port;
 use crate::privileges::Identity;
 use crate::process;
@@ -19,6 +21,7 @@ use crate::settings::Settings;
 use crate::status::Access;
 use crate::summary;
 use crate::survey::certificates;
+use crate::telemetry;
 use crate::tree::ServerRoot;
 use crate::watch::Watched;
 
@@ -95,9 +98,7 @@ fn set_up(settings: &Settings, is_serving: bool) -> Result<(ServerRoot, Findings
     let tree = &settings.tree;
     let identity = Identity::resolve(tree.user.as_deref(), tree.group.as_deref())?;
     for service in &settings.services {
-        let options = ["--service-user", "--service-group"];
-        let user = service.user.as_deref().or(tree.user.as_deref());
-        Identity::named(options, user, service.user_group.as_deref())?;
+        service.identity(tree)?;
     }
     check::files(settings, identity.as_ref())?;
     if let Some(tls) = &settings.tls {
@@ -111,23 +112,13 @@ fn set_up(settings: &Settings, is_serving: bool) -> Result<(ServerRoot, Findings
                 .into(),
         ));
     }
-    let python = if settings.has_python() {
-        let module = ModuleFiles::find()?;
-        let python = Python::choose(settings.python.asked.as_deref(), identity.as_ref())?;
-        if settings.python.free_threading && !python.is_free_threaded {
-            return Err(Error::Usage(format!(
-                "`--free-threading`: the Python {} of `{}` is no free-threaded build\n`--python` with one, or leave the option out",
-                python.version,
-                python.executable.display()
-            )));
-        }
-        Some((module, python))
-    } else {
-        None
-    };
+    let python = python(settings, identity.as_ref())?;
     let tools = Tools::find(settings, &apache)?;
     if is_serving {
         port::check(settings)?;
+    }
+    if let Some((_, python)) = &python {
+        telemetry::check(settings, python, is_serving)?;
     }
     let root = ServerRoot::prepare(&settings.server_root, &tree.pid_file)?;
     let findings = Findings {
@@ -135,6 +126,10 @@ fn set_up(settings: &Settings, is_serving: bool) -> Result<(ServerRoot, Findings
         python: match python {
             Some((module, python)) => Some((reachable(module, &root, identity.as_ref())?, python)),
             None => None,
+        },
+        php: match settings.files.has_php {
+            true => php::module(&apache)?,
+            false => None,
         },
         apache,
         mpm,
@@ -145,8 +140,31 @@ fn set_up(settings: &Settings, is_serving: bool) -> Result<(ServerRoot, Findings
     };
     Access::of(settings)?.write(&root)?;
     root.write(settings, &Context::new(settings, &findings)?)?;
+    if settings.files.has_docs {
+        book::write(&root.directory("docs")?)?;
+    }
     verify(settings, &findings, &root, is_serving)?;
     Ok((root, findings))
+}
+
+/// The module and its Python, where anything runs Python.
+fn python(
+    settings: &Settings,
+    identity: Option<&Identity>,
+) -> Result<Option<(ModuleFiles, Python)>, Error> {
+    if !settings.has_python() {
+        return Ok(None);
+    }
+    let module = ModuleFiles::find()?;
+    let python = Python::choose(settings.python.asked.as_deref(), identity)?;
+    if settings.python.free_threading && !python.is_free_threaded {
+        return Err(Error::Usage(format!(
+            "`--free-threading`: the Python {} of `{}` is no free-threaded build\n`--python` with one, or leave the option out",
+            python.version,
+            python.executable.display()
+        )));
+    }
+    Ok(Some((module, python)))
 }
 
 /// Programs beside Apache's.
@@ -207,6 +225,7 @@ fn make_directories(
     if settings.has_python() {
         root.directory_of(&settings.python.eggs, identity)?;
     }
+    telemetry::make_folder(settings, root, identity)?;
     for (_, directory) in settings.debug.directories() {
         root.directory_of(directory, identity)?;
     }

@@ -14,10 +14,13 @@ pub(crate) fn text(settings: &Settings, findings: &Findings, root: &ServerRoot) 
         rows.push(("Server URL (HTTPS)", url));
     }
     if settings.tree.has_status {
-        let url = settings.url();
-        let url = url.trim_end_matches(&settings.application.mount);
-        let url = format!("{}/server-status", url.trim_end_matches('/'));
-        rows.push(("Server Status", url));
+        rows.push(("Server Status", base(settings) + "/server-status"));
+    }
+    if settings.files.has_docs {
+        rows.push(("Documentation", base(settings) + "/__wsgi__/docs/"));
+    }
+    if let Some(port) = settings.metrics.ui_port() {
+        rows.push(("Telemetry UI", format!("http://127.0.0.1:{port}/")));
     }
     rows.push(("Application", application(settings)));
     rows.push(("Operating Mode", mode(settings, findings)));
@@ -42,6 +45,13 @@ pub(crate) fn text(settings: &Settings, findings: &Findings, root: &ServerRoot) 
         .map(|(label, value)| format!("{label:<18} : {value}"))
         .collect();
     lines.join("\n")
+}
+
+/// Where the server is, without a slash at its end.
+fn base(settings: &Settings) -> String {
+    let url = settings.url();
+    let url = url.trim_end_matches(&settings.application.mount);
+    url.trim_end_matches('/').to_owned()
 }
 
 fn application(settings: &Settings) -> String {

@@ -10,7 +10,7 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{Pid, Uid};
+use nix::unistd::{Gid, Pid, Uid};
 
 use crate::context::Context;
 use crate::error::Error;
@@ -109,6 +109,30 @@ impl ServerRoot {
             // It is new, or in the server root, which is root's alone: nobody has put a link here.
             nix::unistd::chown(path, Some(identity.uid), Some(identity.gid))
                 .map_err(Error::system("give a directory to the serving user"))?;
+        }
+        Ok(())
+    }
+
+    /// Makes a directory in it that somebody writes to and a group can enter: nobody else can.
+    ///
+    /// # Errors
+    /// It cannot be made or given away.
+    pub(crate) fn shared_directory(
+        &self,
+        path: &str,
+        ids: Option<(Uid, Gid)>,
+    ) -> Result<(), Error> {
+        let path = Path::new(path);
+        match fs::create_dir(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Error::file("make the directory", path)(error));
+            }
+            _ => self.set_mode(path, 0o710)?,
+        }
+        if let Some((user, group)) = ids {
+            // The server root is root's alone: nobody has put a link here.
+            nix::unistd::chown(path, Some(user), Some(group))
+                .map_err(Error::system("give a directory to a service"))?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ PAGE = b"""<!doctype html>
 <p>Apache and Python are ready. Name your application to see it here:</p>
 <pre>rsgi-express start-server wsgi.py
 rsgi-express start-server --application-type module mysite.wsgi</pre>
+<p><a href="/__wsgi__/docs/">The documentation</a> says the rest.</p>
 """
 
 

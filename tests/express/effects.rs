@@ -1,9 +1,8 @@
 //! Single options on running servers that no other test shows: what is different with each of them.
 
-use std::path::Path;
-
 use super::Launcher;
 use super::launcher::Run;
+use super::php::with_own_modules;
 use super::trees::with_certificate;
 use crate::harness::{
     Connection, Port, Request, allow, comes_true, descendants, only_rsgi, wait_until,
@@ -152,12 +151,7 @@ fn the_shell_the_apache_and_the_modules_that_are_named_are_those_that_run() {
     let script = |program: &str| {
         format!("#!/bin/sh\n: >\"${{0%/*}}/out/${{0##*/}}.ran\"\nexec {program} \"$@\"\n")
     };
-    let launcher = launcher("");
-    launcher.setup();
-    let conf = std::fs::read_to_string(launcher.root().join("httpd.conf")).unwrap();
-    let line = conf.lines().find(|line| line.contains("mod_alias.so"));
-    let modules = line.and_then(|line| line.split('"').nth(1)).unwrap();
-    let modules = Path::new(modules).parent().unwrap();
+    let launcher = with_own_modules(launcher(""));
     let apachectl = std::fs::read_to_string(launcher.root().join("apachectl")).unwrap();
     let httpd = apachectl
         .lines()
@@ -166,17 +160,10 @@ fn the_shell_the_apache_and_the_modules_that_are_named_are_those_that_run() {
         .file("shell.sh", &script("/bin/sh"))
         .file("apache.sh", &script(httpd.unwrap()))
         .args(&["--shell-executable", "./shell.sh"])
-        .args(&["--httpd-executable", "./apache.sh"])
-        .args(&["--modules-directory", "modules"]);
+        .args(&["--httpd-executable", "./apache.sh"]);
     for name in ["shell.sh", "apache.sh"] {
         allow(&launcher.path(name), 0o755);
     }
-    let copied = std::process::Command::new("cp")
-        .arg("-R")
-        .arg(modules)
-        .arg(launcher.path("modules"))
-        .status();
-    assert!(copied.unwrap().success());
     let run = launcher.start();
     facts(&run, "GET");
     for name in ["shell.sh", "apache.sh"] {

@@ -16,8 +16,6 @@ const TABLE: &str = include_str!("../parity/express-options.toml");
 #[derive(Debug)]
 struct Defined {
     takes_a_value: bool,
-    /// It is only refused, until what it needs is there.
-    is_waiting: bool,
 }
 
 /// What the program says about its options, by name; other spellings are options of their own.
@@ -27,9 +25,7 @@ fn defined() -> BTreeMap<String, Defined> {
         .output()
         .unwrap();
     let mut found = BTreeMap::new();
-    let mut is_waiting = false;
     for line in text(&output).lines() {
-        is_waiting |= line == "## Not there yet";
         let Some(cell) = line.strip_prefix("| `--") else {
             continue;
         };
@@ -43,13 +39,7 @@ fn defined() -> BTreeMap<String, Defined> {
         for spelling in spellings {
             let is_part = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
             let name: String = spelling.chars().take_while(is_part).collect();
-            found.insert(
-                name,
-                Defined {
-                    takes_a_value,
-                    is_waiting,
-                },
-            );
+            found.insert(name, Defined { takes_a_value });
         }
     }
     found
@@ -102,10 +92,10 @@ fn every_option_has_tests_of_its_effect_and_of_a_wrong_value() {
         if effects.is_empty() {
             wrongs.push(format!("{name} has no test"));
         }
-        if option.takes_a_value && !option.is_waiting && refusals.is_empty() {
+        if option.takes_a_value && refusals.is_empty() {
             wrongs.push(format!("{name} has no test of a wrong value"));
         }
-        if (!refusals.is_empty() || option.is_waiting) && !wrong::mentions(name) {
+        if !refusals.is_empty() && !wrong::mentions(name) {
             wrongs.push(format!("{name} is not in the list of wrong values"));
         }
         let unknown = effects.iter().chain(&refusals).filter(|test| !exists(test));

@@ -101,7 +101,8 @@ function=$(complete -p rsgi-express | sed 's/.*-F \([^ ]*\) .*/\1/')
 ask() {
     COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
     "$function" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
-    echo "$*: ${COMPREPLY[*]}"
+    # Their order is nobody's choice.
+    echo "$*: $(printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd ' ')"
 }
 ask rsgi-express sta
 ask rsgi-express check --queue-t
@@ -111,7 +112,7 @@ ask rsgi-express start-server --log-level de
     bash.args(["--norc", "-c", script]).current_dir(&folder.0);
     let told = said(&mut bash);
     for line in [
-        "rsgi-express sta: status start-server",
+        "rsgi-express sta: start-server status",
         "rsgi-express check --queue-t: --queue-timeout",
         "rsgi-express start-server --log-level de: debug",
     ] {

@@ -1,4 +1,4 @@
-//! Values that an option cannot have, options that need others, and options that wait for a directive.
+//! Values that an option cannot have, and options that need others.
 
 use super::Launcher;
 use super::launcher::text;
@@ -286,17 +286,24 @@ const WRONG: &[(&str, &str)] = &[
         "--slow-requests 1",
         "`--slow-requests` needs `--telemetry-service`",
     ),
-    // Options that are not there yet
+    ("--enable-telemetry", "`--enable-telemetry`: the Python `/"),
     (
-        "--enable-telemetry",
-        "name its socket with `--telemetry-service`",
+        "--enable-telemetry --telemetry-service unix:/x",
+        "give one of the two",
     ),
     (
-        "--telemetry-ui-port 1",
-        "name its socket with `--telemetry-service`",
+        "--enable-telemetry --service-script telemetry hello.py",
+        "`telemetry` is the service of `--enable-telemetry`",
     ),
-    ("--enable-docs", "`--enable-docs` is not there yet"),
-    ("--with-php5", "`--with-php5` is not there yet"),
+    (
+        "--telemetry-ui-port 8888",
+        "`--telemetry-ui-port` needs `--enable-telemetry`",
+    ),
+    ("--enable-telemetry --telemetry-ui-port 0", "'0'"),
+    (
+        "--enable-telemetry --telemetry-ui-port 8000 --port 8000",
+        "`--telemetry-ui-port`: `8000` is the port of `--port`",
+    ),
 ];
 
 /// Whether a wrong value of that option is in the list.

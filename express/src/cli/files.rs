@@ -48,6 +48,14 @@ pub(crate) struct FileArgs {
     #[arg(long)]
     pub(crate) with_cgi: bool,
 
+    /// Run files with the extension .php by the PHP module of this Apache
+    #[arg(long, hide = true)]
+    pub(crate) with_php5: bool,
+
+    /// Serve this documentation at /__wsgi__/docs
+    #[arg(long)]
+    pub(crate) enable_docs: bool,
+
     /// Let the kernel send files
     #[arg(long)]
     pub(crate) enable_sendfile: bool,

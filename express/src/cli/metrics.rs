@@ -14,6 +14,14 @@ pub(crate) struct MetricsArgs {
     #[arg(long, value_name = "unix:PATH")]
     pub(crate) telemetry_service: Option<String>,
 
+    /// Run such a service with the server, and tell that one
+    #[arg(long)]
+    pub(crate) enable_telemetry: bool,
+
+    /// The port of its page, on this machine only [default: 8888]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) telemetry_ui_port: Option<u16>,
+
     /// How often it is told, in seconds [default: 1]
     #[arg(long, value_name = "SECONDS")]
     pub(crate) telemetry_interval: Option<f64>,

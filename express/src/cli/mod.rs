@@ -9,7 +9,6 @@ mod check;
 mod config;
 mod debug;
 mod files;
-pub(crate) mod later;
 mod life;
 mod listening;
 mod logs;
@@ -89,6 +88,12 @@ pub(crate) enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// Writes the documentation as web pages into a folder
+    #[command(hide = true)]
+    Documentation {
+        /// The folder, which is made where it is missing
+        folder: PathBuf,
+    },
 }
 
 impl Command {
@@ -105,13 +110,9 @@ impl Command {
 }
 
 impl CommandLine {
-    /// All that can be typed, the options that wait for a directive included.
+    /// All that can be typed.
     pub(crate) fn grammar() -> clap::Command {
         Self::command()
-            .mut_subcommand("start-server", later::add)
-            .mut_subcommand("setup-server", later::add)
-            .mut_subcommand("check", later::add)
-            .mut_subcommand("systemd-unit", later::add)
     }
 }
 

@@ -29,7 +29,7 @@ macro_rules! generated {
 }
 
 /// All of them.
-pub(crate) const TEMPLATES: [Template; 9] = [
+pub(crate) const TEMPLATES: [Template; 10] = [
     generated!("httpd.conf", |_| true),
     Template {
         mode: 0o755,
@@ -41,6 +41,10 @@ pub(crate) const TEMPLATES: [Template; 9] = [
         .handlers
         .is_empty()),
     generated!("default.wsgi", |settings| settings.application.is_welcome),
+    generated!("telemetry-service.py", |settings| settings
+        .metrics
+        .own_service()
+        .is_some()),
     generated!("gdb.cmds", |settings| settings.debug.gdb.is_some()),
     Template {
         is_users: true,
@@ -65,7 +69,7 @@ macro_rules! parts {
 }
 
 /// The sections of httpd.conf, and what debugging adds to handler.wsgi.
-pub(super) const PARTS: [(&str, &str); 23] = parts![
+pub(super) const PARTS: [(&str, &str); 24] = parts![
     "conf/server.conf",
     "conf/modules.conf",
     "conf/capacity.conf",
@@ -77,6 +81,7 @@ pub(super) const PARTS: [(&str, &str); 23] = parts![
     "conf/application.conf",
     "conf/handlers.conf",
     "conf/files.conf",
+    "conf/docs.conf",
     "conf/aliases.conf",
     "conf/errors.conf",
     "conf/proxy.conf",

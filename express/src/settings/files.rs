@@ -51,6 +51,10 @@ pub(crate) struct Files {
     pub(crate) maintenance: Option<String>,
     pub(crate) handlers: Vec<Handler>,
     pub(crate) has_cgi: bool,
+    /// Whether files with the extension .php are PHP's.
+    pub(crate) has_php: bool,
+    /// Whether this documentation is served: mod_wsgi's is where there is no application, too.
+    pub(crate) has_docs: bool,
     pub(crate) sendfile: bool,
     pub(crate) rewrite_rules: String,
     /// Whether those are the ones in the server root.
@@ -100,6 +104,8 @@ impl Files {
                 handler(pair, here)
             })?,
             has_cgi: args.with_cgi,
+            has_php: args.with_php5,
+            has_docs: args.enable_docs || application.is_welcome,
             sendfile: args.enable_sendfile,
             rewrite_rules: match &args.rewrite_rules {
                 Some(path) => usable("--rewrite-rules", &here.join(path))?,

@@ -3,8 +3,15 @@
 use rsgi_core::directive::{Kind, parse};
 use serde::Serialize;
 
-use crate::cli::MetricsArgs;
+use crate::cli::{LogLevel, MetricsArgs};
 use crate::error::Error;
+
+/// The port of the page of `--enable-telemetry`.
+const UI_PORT: u16 = 8888;
+/// The folder of its socket, in the server root.
+const FOLDER: &str = "telemetry";
+/// The longest path that the address of a socket has room for.
+const LONGEST_PATH: usize = 107;
 
 /// What is told, and to whom.
 #[derive(Debug, Serialize)]
@@ -25,6 +32,19 @@ pub(crate) struct Telemetry {
     pub(crate) options: Vec<String>,
     /// Seconds.
     pub(crate) slow: Option<f64>,
+    /// The service, where this server runs it.
+    pub(crate) own: Option<OwnService>,
+}
+
+/// A service of mod_wsgi-telemetry that is started and stopped with the server.
+#[derive(Debug, Serialize)]
+pub(crate) struct OwnService {
+    /// The folder of its socket, which is the service's to write to.
+    pub(crate) folder: String,
+    /// The port of its page.
+    pub(crate) port: u16,
+    /// The least of its messages that it logs, as Python names it.
+    pub(crate) log_level: &'static str,
 }
 
 impl Metrics {
@@ -32,18 +52,61 @@ impl Metrics {
     ///
     /// # Errors
     /// A value is none, or there is no service to tell.
-    pub(super) fn resolve(args: &MetricsArgs) -> Result<Self, Error> {
-        let telemetry = match &args.telemetry_service {
-            Some(service) => Some(told(args, service)?),
-            None => {
-                needs_a_service(args)?;
-                None
+    pub(super) fn resolve(
+        args: &MetricsArgs,
+        root: &str,
+        log_level: LogLevel,
+    ) -> Result<Self, Error> {
+        if args.enable_telemetry && args.telemetry_service.is_some() {
+            return Err(Error::Usage(
+                "`--enable-telemetry` runs a service, and `--telemetry-service` names another one\ngive one of the two".into(),
+            ));
+        }
+        if !args.enable_telemetry && args.telemetry_ui_port.is_some() {
+            return Err(Error::Usage(
+                "`--telemetry-ui-port` needs `--enable-telemetry`\nit is the port of that service's page".into(),
+            ));
+        }
+        let telemetry = if args.enable_telemetry {
+            let own = OwnService {
+                folder: format!("{root}/{FOLDER}"),
+                port: args.telemetry_ui_port.unwrap_or(UI_PORT),
+                log_level: if log_level >= LogLevel::Info {
+                    "INFO"
+                } else {
+                    "WARNING"
+                },
+            };
+            let socket = format!("{}/telemetry.sock", own.folder);
+            if socket.len() > LONGEST_PATH {
+                return Err(Error::Usage(format!(
+                    "`--enable-telemetry`: the path `{socket}` is longer than the address of a socket, {LONGEST_PATH} bytes\nchoose a shorter `--server-root`"
+                )));
             }
+            Some(Telemetry {
+                own: Some(own),
+                ..told(args, &format!("unix:{socket}"))?
+            })
+        } else if let Some(service) = &args.telemetry_service {
+            Some(told(args, service)?)
+        } else {
+            needs_a_service(args)?;
+            None
         };
         Ok(Self {
             of_server: args.server_metrics,
             telemetry,
         })
+    }
+
+    /// The service that this server runs.
+    pub(crate) fn own_service(&self) -> Option<&OwnService> {
+        self.telemetry.as_ref()?.own.as_ref()
+    }
+
+    /// The port of its page.
+    pub(crate) fn ui_port(&self) -> Option<u16> {
+        self.own_service().map(|own| own.port)
     }
 }
 
@@ -69,6 +132,7 @@ fn told(args: &MetricsArgs, service: &str) -> Result<Telemetry, Error> {
         interval: args.telemetry_interval,
         options: args.telemetry_options.clone(),
         slow: args.slow_requests,
+        own: None,
     })
 }
 
@@ -81,7 +145,7 @@ fn needs_a_service(args: &MetricsArgs) -> Result<(), Error> {
     ];
     match given.into_iter().find(|(is_given, _)| *is_given) {
         Some((_, option)) => Err(Error::Usage(format!(
-            "`{option}` needs `--telemetry-service`\ngive the socket that is to be told"
+            "`{option}` needs `--telemetry-service` or `--enable-telemetry`\nname the socket that is to be told, or have a service run"
         ))),
         None => Ok(()),
     }

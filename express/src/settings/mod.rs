@@ -84,7 +84,22 @@ impl Settings {
         let tls = Tls::resolve(&args.tls, &listening, &here)?;
         let debug = Debugging::resolve(&args.debug, &here, &root)?;
         let application = Application::resolve(&args.application, &here, &root)?;
-        let processes = Processes::resolve(&args.processes, &listening, debug.is_on, &here)?;
+        let mut processes = Processes::resolve(&args.processes, &listening, debug.is_on, &here)?;
+        if args.files.with_php5 {
+            processes.have_no_threads();
+        }
+        let logs = Logs::resolve(&args.logs, &here, &root)?;
+        let services = services::resolve(
+            &args.services,
+            &args.logs,
+            args.metrics.enable_telemetry,
+            &here,
+            &root,
+        )?;
+        let metrics = Metrics::resolve(&args.metrics, &root, logs.level_number)?;
+        if let Some(ui) = metrics.ui_port() {
+            differs("--telemetry-ui-port", ui, &listening, tls.as_ref())?;
+        }
         Ok(Self {
             reloading: Reloading::resolve(&args.reload, processes.is_embedded, &debug, &here)?,
             python: PythonSettings::resolve(
@@ -97,9 +112,9 @@ impl Settings {
             access: Access::resolve(&args.access, &here)?,
             files: Files::resolve(&args.files, &application, &here, &root)?,
             proxies: Proxies::resolve(&args.proxies)?,
-            logs: Logs::resolve(&args.logs, &here, &root)?,
-            services: services::resolve(&args.services, &args.logs, &here, &root)?,
-            metrics: Metrics::resolve(&args.metrics)?,
+            logs,
+            services,
+            metrics,
             tree: Tree::resolve(&args.tree, &here, &root)?,
             server_root: root,
             application,
@@ -150,6 +165,20 @@ impl Settings {
             self.listening
                 .url("https", tls.port, &self.application.mount),
         )
+    }
+}
+
+/// Refuses a port that the server listens on itself.
+fn differs(option: &str, port: u16, listening: &Listening, tls: Option<&Tls>) -> Result<(), Error> {
+    let own = [
+        ("--port", Some(listening.port)),
+        ("--https-port", tls.map(|tls| tls.port)),
+    ];
+    match own.into_iter().find(|(_, own)| *own == Some(port)) {
+        Some((other, _)) => Err(Error::Usage(format!(
+            "`{option}`: `{port}` is the port of `{other}`\nchoose another one"
+        ))),
+        None => Ok(()),
     }
 }
 

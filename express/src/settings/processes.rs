@@ -114,6 +114,13 @@ impl Processes {
             },
         })
     }
+
+    /// Takes the MPM without threads, which most builds of PHP need.
+    ///
+    /// mod_wsgi: whatever was asked for.
+    pub(super) fn have_no_threads(&mut self) {
+        self.mpms = vec!["prefork".to_owned()];
+    }
 }
 
 /// The options with their values and, in the last column, the module's own defaults, which need not be written down.

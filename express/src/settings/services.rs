@@ -4,10 +4,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::logs;
 use super::text::usable;
+use super::{Tree, logs};
 use crate::cli::{LogArgs, ServiceArgs};
 use crate::error::Error;
+use crate::privileges::Identity;
 
 /// One service.
 #[derive(Debug, Serialize)]
@@ -18,6 +19,24 @@ pub(crate) struct Service {
     pub(crate) user: Option<String>,
     pub(crate) user_group: Option<String>,
     pub(crate) log: Option<String>,
+    /// Whether its script is one of the generated files.
+    #[serde(skip)]
+    pub(crate) is_generated: bool,
+}
+
+/// The name of the service of `--enable-telemetry`.
+const TELEMETRY: &str = "telemetry";
+
+impl Service {
+    /// Who runs it, where root starts the server.
+    ///
+    /// # Errors
+    /// There is no such user or group, or it is root.
+    pub(crate) fn identity(&self, tree: &Tree) -> Result<Option<Identity>, Error> {
+        let options = ["--service-user", "--service-group"];
+        let user = self.user.as_deref().or(tree.user.as_deref());
+        Identity::named(options, user, self.user_group.as_deref())
+    }
 }
 
 /// Resolves the options.
@@ -27,6 +46,7 @@ pub(crate) struct Service {
 pub(super) fn resolve(
     args: &ServiceArgs,
     log_args: &LogArgs,
+    has_telemetry: bool,
     here: &Path,
     root: &str,
 ) -> Result<Vec<Service>, Error> {
@@ -38,12 +58,28 @@ pub(super) fn resolve(
                 "`--service-script`: there are two services `{name}`"
             )));
         }
+        if has_telemetry && name == TELEMETRY {
+            return Err(Error::Usage(format!(
+                "`--service-script`: `{TELEMETRY}` is the service of `--enable-telemetry`\ngive yours another name"
+            )));
+        }
         services.push(Service {
             group,
             script: usable("--service-script", &here.join(path))?,
             user: None,
             user_group: None,
             log: None,
+            is_generated: false,
+        });
+    }
+    if has_telemetry {
+        services.push(Service {
+            group: format!("service:{TELEMETRY}"),
+            script: format!("{root}/telemetry-service.py"),
+            user: None,
+            user_group: None,
+            log: None,
+            is_generated: true,
         });
     }
     let directory = logs::directory(log_args, here, root)?;

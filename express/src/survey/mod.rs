@@ -201,4 +201,10 @@ fn ports(settings: &Settings, given: &Given, findings: &mut Findings) {
             Err(error) => findings.failure("port", &error),
         }
     }
+    if let Some(port) = settings.metrics.ui_port() {
+        match port::check_one("--telemetry-ui-port", Some("127.0.0.1"), port) {
+            Ok(()) => findings.ok("port", format!("{port} is free")),
+            Err(error) => findings.failure("port", &error),
+        }
+    }
 }
