@@ -1,8 +1,9 @@
-//! Serves what has been set up, in a fresh image of this program: what setting up took in memory is given back, since
-//! the launcher stays for as long as the server does and has little to do.
+//! Serves what has been set up, in another image: that of rsgi-serve, which is small, or else a fresh one of the
+//! launcher. What setting up took in memory is given back, since the launcher stays for as long as the server does and
+//! has little to do.
 //!
-//! Everything it needs goes along in one variable, which Apache does not see. Where the program cannot be executed
-//! again, the old image serves as well.
+//! Everything it needs goes along in one variable, which Apache does not see. Where neither program can be executed, the
+//! old image serves as well.
 
 use std::env;
 use std::os::unix::process::CommandExt as _;
@@ -19,6 +20,9 @@ use crate::process::{self, Server};
 use crate::ready::Ready;
 use crate::watch::{Watch, Watched};
 
+/// The program that does nothing else, and where it is from the launcher's folder: built, installed, in cargo's folder.
+const PROGRAM: &str = "rsgi-serve";
+const PLACES: [&str; 3] = ["../modules", "../lib/mod_rsgi", "."];
 /// The first argument of the program when it only serves.
 pub(crate) const SERVE: &str = "__serve";
 /// The variable with what to serve.
@@ -51,15 +55,18 @@ impl Serving {
     /// Apache cannot be started or waited for.
     pub(crate) fn afresh(self) -> Result<u8, Error> {
         if let (Ok(own), Ok(text)) = (env::current_exe(), serde_json::to_string(&self)) {
-            let mut typed = env::args_os();
-            let name = typed.next().unwrap_or_default();
-            // It comes back only where it fails.
-            let _ = Command::new(own)
-                .arg0(name)
-                .arg(SERVE)
-                .args(typed)
-                .env(VARIABLE, text)
-                .exec();
+            let own = own.canonicalize().unwrap_or(own);
+            for program in beside(&own).into_iter().chain([own]) {
+                let mut typed = env::args_os();
+                let name = typed.next().unwrap_or_default();
+                // It comes back only where it fails.
+                let _ = Command::new(program)
+                    .arg0(name)
+                    .arg(SERVE)
+                    .args(typed)
+                    .env(VARIABLE, &text)
+                    .exec();
+            }
         }
         self.run()
     }
@@ -119,6 +126,13 @@ impl Serving {
         });
         message::error(&told.unwrap_or(ended));
     }
+}
+
+/// The small program that belongs to a launcher.
+fn beside(launcher: &Path) -> Option<PathBuf> {
+    let folder = launcher.parent()?;
+    let places = PLACES.map(|place| folder.join(place).join(PROGRAM));
+    places.into_iter().find(|path| path.is_file())
 }
 
 /// Starts the watcher, which asks this process for a graceful restart as anybody could: with SIGUSR1.
