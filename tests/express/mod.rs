@@ -30,6 +30,7 @@ mod sites;
 mod snippets;
 mod sources;
 mod status;
+mod systemd;
 mod telemetry;
 mod timers;
 mod trees;
