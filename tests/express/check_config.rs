@@ -89,13 +89,83 @@ fn what_is_called_an_error_is_one_to_apache() {
         "<Location /x>\nWSGIPythonHome /usr\n</Location>",
         "<Location /x>",
         "Include not-there.conf",
+        "Include not-there/*.conf",
+        "Include conf/*.nothing",
+        "Use None",
+        "<Macro A $x>\nWSGIPythonHome $x\n</Macro>\nUse A",
+        "<Macro A>\nUse A\n</Macro>\nUse A",
+        "<Macro A $x>\nWSGIScriptReloading $x\n</Macro>\nUse A perhaps",
+        "UndefMacro A",
+        "WSGIImportScript @APPS@/a process-group=a application-group=b",
+        "WSGIScriptAlias / /a process-group=a application-group=b\nWSGIDaemonProcess a",
+        "<WSGIInterpreterOptions application-group=a>\nWSGIScriptReloading On\n</WSGIInterpreterOptions>",
     ] {
-        let builder = Server::builder().python_home(None);
+        let builder = Server::builder().python_home(None).modules(&["macro"]);
         let filled = builder.fill(line);
         let file = builder.root().join("piece.conf");
         std::fs::write(&file, &filled).unwrap();
         let output = check(&[file.to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(1), "{line}: {}", text(&output));
         assert!(!builder.conf(&filled).check().is_accepted, "{line}");
+    }
+}
+
+#[test]
+fn what_may_not_stand_in_the_file_of_a_folder_is_a_500_to_apache() {
+    only_rsgi!("the launcher is ours");
+    for (overrides, line, is_fine) in [
+        ("AllowOverride FileInfo", "WSGIScriptReloading Off", true),
+        ("AllowOverride All", "WSGIPassAuthorization On", true),
+        (
+            "AllowOverride AuthConfig",
+            "WSGIAuthUserScript @APPS@/app.wsgi",
+            true,
+        ),
+        (
+            "AllowOverrideList WSGIScriptReloading",
+            "WSGIScriptReloading Off",
+            true,
+        ),
+        ("AllowOverride None", "WSGINonsense", true),
+        ("AllowOverride AuthConfig", "WSGIScriptReloading Off", false),
+        (
+            "AllowOverride FileInfo",
+            "WSGIAuthUserScript @APPS@/app.wsgi",
+            false,
+        ),
+        ("AllowOverride All", "WSGIProcessGroup %{GLOBAL}", false),
+        ("AllowOverride All", "WSGIPythonHome /usr", false),
+        ("AllowOverride All", "WSGIScriptReloading perhaps", false),
+        ("AllowOverride All", "WSGINonsense", false),
+        ("AllowOverride All", "WSGILazyInitialization On", false),
+    ] {
+        let builder = Server::builder().embedded().python_home(None);
+        let file = builder.fill(line);
+        let server = builder
+            .file("htdocs/.htaccess", file.as_bytes())
+            .file("htdocs/page.txt", b"page")
+            .conf(&format!(
+                "<Directory @ROOT@/htdocs>\n{overrides}\n</Directory>"
+            ))
+            .start();
+        let conf = server.root().join("conf/httpd.conf");
+        let output = check(&[conf.to_str().unwrap()]);
+        let (code, status) = if is_fine { (0, 200) } else { (1, 500) };
+        let said = text(&output);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{overrides}, {line}: {said}"
+        );
+        assert_eq!(
+            server.get("/page.txt").status,
+            status,
+            "{overrides}, {line}"
+        );
+        if !is_fine {
+            assert!(said.contains("htdocs/.htaccess:1"), "{said}");
+            server.allow_log("/htdocs/.htaccess: ");
+        }
+        server.finish();
     }
 }

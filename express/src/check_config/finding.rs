@@ -103,6 +103,10 @@ impl Finding {
             "why": self.why,
             "help": self.cures,
             "instead": self.instead,
+            "used": place.and_then(|place| place.used.as_ref()).map(|used| json!({
+                "file": used.file.display().to_string(),
+                "line": used.line,
+            })),
             "also": self.also.as_ref().map(|(what, place)| json!({
                 "message": what,
                 "file": place.file.display().to_string(),

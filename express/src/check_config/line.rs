@@ -15,6 +15,8 @@ pub(super) struct Place {
     pub(super) line: usize,
     /// The line as it is written; continued lines in one.
     pub(super) text: Rc<str>,
+    /// Where the macro is used that the line belongs to.
+    pub(super) used: Option<Rc<Self>>,
 }
 
 /// A section that lines stand in.
@@ -27,6 +29,40 @@ pub(super) struct Section {
     /// The section round it.
     pub(super) outer: Option<Rc<Self>>,
     pub(super) place: Place,
+    /// Of the whole of an `.htaccess`: what it may hold.
+    pub(super) htaccess: Option<Overrides>,
+}
+
+/// What an `AllowOverride` lets the files of a folder say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Overrides {
+    /// `FileInfo`, `AuthConfig` and their kin, in lower case.
+    pub(super) classes: Vec<String>,
+    /// The directives of `AllowOverrideList`.
+    pub(super) list: Vec<String>,
+    /// Whether what may not stand there is passed over: `Nonfatal=Override` or `All`.
+    pub(super) is_passed_over: bool,
+}
+
+impl Overrides {
+    /// Whether nothing may stand there, so that httpd does not look for the files.
+    pub(super) fn is_none(&self) -> bool {
+        self.classes.is_empty() && self.list.is_empty()
+    }
+
+    /// Whether a class of directives may stand there.
+    pub(super) fn has(&self, class: &str) -> bool {
+        self.classes
+            .iter()
+            .any(|one| one == "all" || one.eq_ignore_ascii_case(class))
+    }
+
+    /// Whether a directive may stand there, whatever its class.
+    pub(super) fn lists(&self, directive: &str) -> bool {
+        self.list
+            .iter()
+            .any(|one| one.eq_ignore_ascii_case(directive))
+    }
 }
 
 /// A directive.
@@ -77,6 +113,12 @@ impl Line {
         self.sections().find(|section| section.is("VirtualHost"))
     }
 
+    /// The `.htaccess` it stands in, and what that may hold.
+    pub(super) fn htaccess(&self) -> Option<(&Rc<Section>, &Overrides)> {
+        self.sections()
+            .find_map(|section| Some((section, section.htaccess.as_ref()?)))
+    }
+
     /// The innermost section for files or URLs it stands in, if any.
     pub(super) fn directory(&self) -> Option<&Rc<Section>> {
         self.sections().find(|section| !section.is("VirtualHost"))
@@ -87,6 +129,45 @@ impl Section {
     /// Whether it is a section of that name.
     pub(super) fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
+    }
+
+    /// Its path or expression as it is written.
+    pub(super) fn pattern(&self) -> String {
+        let words = words(&self.arguments);
+        let written = words.into_iter().find(|word| word != "~");
+        written.unwrap_or_default()
+    }
+
+    /// Whether it names its folders by an expression.
+    pub(super) fn is_expression(&self) -> bool {
+        self.name.to_ascii_lowercase().ends_with("match")
+            || self.arguments.split_whitespace().next() == Some("~")
+    }
+
+    /// How many folders its path has, which is how httpd orders sections.
+    pub(super) fn components(&self) -> usize {
+        let pattern = self.pattern();
+        pattern.split('/').filter(|part| !part.is_empty()).count()
+    }
+
+    /// Whether a `<Directory>` holds for a folder. An expression holds for what begins like it.
+    pub(super) fn holds_for(&self, folder: &Path) -> bool {
+        if self.is_expression() {
+            return lies_below(&folder.to_string_lossy(), &self.path());
+        }
+        let pattern = self.pattern();
+        if !pattern.contains(['*', '?', '[']) {
+            return lies_below(&folder.to_string_lossy(), &pattern);
+        }
+        let options = glob::MatchOptions {
+            require_literal_separator: true,
+            ..glob::MatchOptions::new()
+        };
+        glob::Pattern::new(pattern.trim_end_matches('/')).is_ok_and(|pattern| {
+            folder
+                .ancestors()
+                .any(|folder| pattern.matches_path_with(folder, options))
+        })
     }
 
     /// The path of a `<Directory>` or `<Location>`, without quotes, `~` and trailing slashes; patterns end before their

@@ -12,7 +12,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::{AnswerFormat, ConfigArgs};
 use crate::error::{Error, ExitCode};
@@ -39,25 +39,55 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<u8, Error> {
         looks_at_files: true,
     };
     let read = read::read(&args.file, args.server_root.as_deref(), &args.define)?;
-    let files = read.files;
+    let files = read.files.clone();
+    let directives = directives(&read.lines);
     let findings = judged(read, &here);
     let level = findings.iter().map(|finding| finding.level).max();
     if args.format == AnswerFormat::Json {
         let list: Vec<_> = findings.iter().map(finding::Finding::json).collect();
         let answer = json!({
             "level": level.map_or("ok", Level::name),
-            "files": files,
+            "files": files.len(),
+            "read": files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
+            "directives": directives,
             "findings": list,
         });
         message::output(&format!("{answer:#}"));
     } else {
-        message::output(&print::text(&findings, files, Paint::of_stdout()));
+        message::output(&print::text(&findings, files.len(), Paint::of_stdout()));
     }
     let code = match level {
         Some(Level::Error) => ExitCode::Failure,
         _ => ExitCode::Success,
     };
     Ok(code as u8)
+}
+
+/// The directives of ours as they are read: conditions decided, macros and variables replaced.
+fn directives(lines: &[line::Line]) -> Vec<Value> {
+    let ours = |line: &&line::Line| {
+        let name = line.name.trim_start_matches('<');
+        name.get(..4).is_some_and(|start| {
+            ["WSGI", "RSGI"]
+                .iter()
+                .any(|own| start.eq_ignore_ascii_case(own))
+        })
+    };
+    let one = |line: &line::Line| {
+        let mut sections: Vec<_> = line
+            .sections()
+            .map(|section| format!("{} {}", section.name, section.arguments))
+            .collect();
+        sections.reverse();
+        json!({
+            "file": line.place.file.display().to_string(),
+            "line": line.place.line,
+            "sections": sections,
+            "name": line.name,
+            "arguments": line.arguments,
+        })
+    };
+    lines.iter().filter(ours).map(one).collect()
 }
 
 /// What is found in what was read, in its order.

@@ -1,10 +1,11 @@
 //! What a configuration says about applications: process groups, and for each alias where its requests run.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use rsgi_core::alias::Pattern;
 use rsgi_core::daemon::GroupDefinition;
-use rsgi_core::directive::{Arguments, DIRECTIVES, Directive, DirectiveError, Kind, parse};
+use rsgi_core::directive::{Arguments, Directive, DirectiveError, Kind, parse};
 use rsgi_core::group::GroupName;
 use rsgi_core::options::Setting;
 
@@ -41,10 +42,7 @@ pub(super) struct Application {
 
 /// The directive of that name.
 pub(super) fn kind(name: &str) -> Option<Kind> {
-    DIRECTIVES
-        .iter()
-        .map(|spec| spec.kind)
-        .find(|kind| kind.name().eq_ignore_ascii_case(name))
+    Kind::named(name.as_bytes())
 }
 
 /// What a line's arguments mean, as the module reads them.
@@ -176,8 +174,8 @@ impl Config {
         Some(GroupName::parse(line.word().as_bytes()))
     }
 
-    /// The line that decides a setting for an application: one in a section that holds for it before one of its virtual
-    /// host, that before one of the main server; of several the last.
+    /// The line that decides a setting for an application, in httpd's order: of sections those for URLs before those for
+    /// files, the longer path before the shorter, then the virtual host, then the main server; of several the last.
     pub(super) fn setting(&self, of: &Line, name: &str, url: &str, target: &str) -> Option<&Line> {
         let holds = |line: &Line| {
             let host = line.host();
@@ -189,19 +187,32 @@ impl Config {
                     .filter(|section| !section.is("VirtualHost"))
                     .all(|section| covers(section, url, target))
         };
-        let rank = |line: &Line| (line.directory().is_some(), line.host().is_some());
         self.lines
             .iter()
             .filter(|line| line.is(name) && holds(line))
-            .max_by_key(|line| rank(line))
+            .max_by_key(|line| (rank(line), line.host().is_some()))
+    }
+}
+
+/// How late httpd merges what a line says: the kind of its section, then the length of its path and whether it is the
+/// folder's own file.
+fn rank(line: &Line) -> (u8, usize, bool) {
+    let Some(section) = line.directory() else {
+        return (0, 0, false);
+    };
+    match section.name.to_ascii_lowercase().as_str() {
+        "directory" | "directorymatch" if section.is_expression() => (2, 0, false),
+        "directory" => (1, section.components(), section.htaccess.is_some()),
+        "files" | "filesmatch" => (3, 0, false),
+        "location" | "locationmatch" => (4, 0, false),
+        _ => (5, 0, false),
     }
 }
 
 /// Whether a section holds for a script and the URL that leads to it. What cannot be known holds.
 fn covers(section: &Section, url: &str, target: &str) -> bool {
     if section.is("Directory") || section.is("DirectoryMatch") {
-        let path = section.path();
-        path.is_empty() || lies_below(target, &path)
+        section.path().is_empty() || section.holds_for(Path::new(target))
     } else if section.is("Location") || section.is("LocationMatch") {
         let path = section.path();
         path.is_empty() || lies_below(url, &path)

@@ -19,10 +19,9 @@ fn push(text: &mut String, finding: &Finding, paint: Paint) {
     let level = paint.on(style(finding.level), finding.level.name());
     let what = paint.on(Style::Strong, &finding.what);
     text.push_str(&format!("{level}[{}]: {what}\n", finding.code));
-    let widest = [
-        finding.place.as_ref(),
-        finding.also.as_ref().map(|also| &also.1),
-    ];
+    let place = finding.place.as_ref();
+    let used = place.and_then(|place| place.used.as_deref());
+    let widest = [place, used, finding.also.as_ref().map(|also| &also.1)];
     let digits = widest.iter().flatten().map(|place| place.line).max();
     let width = digits.map_or(0, |line| line.to_string().len());
     let gap = " ".repeat(width);
@@ -38,7 +37,10 @@ fn push(text: &mut String, finding: &Finding, paint: Paint) {
             None => quote(text, place, width, paint),
         }
     }
-    if let Some((what, place)) = &finding.also {
+    let used = used.map(|place| ("the macro is used here", place));
+    let also = finding.also.as_ref();
+    let also = also.map(|(what, place)| (what.as_str(), place));
+    for (what, place) in used.into_iter().chain(also) {
         text.push_str(&format!(
             "{gap} {}: {what}\n",
             paint.on(Style::Aside, "note")

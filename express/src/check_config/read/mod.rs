@@ -1,10 +1,13 @@
 //! Reads a configuration as httpd does: lines that go on behind a backslash, sections, conditions, variables, and the
 //! files it includes. What cannot be known without the Apache it is for is taken as it most likely is there.
 //!
-//! `condition` decides about `<IfModule>` and its kin, `include` finds files.
+//! `condition` decides about `<IfModule>` and its kin, `include` finds files, `macros` has those of mod_macro, `htaccess`
+//! the files that an `AllowOverride` lets folders have.
 
 mod condition;
+mod htaccess;
 mod include;
+mod macros;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,6 +16,7 @@ use std::rc::Rc;
 use super::finding::{Finding, Level};
 use super::line::{Line, Place, Section, words};
 use crate::error::Error;
+use macros::Macro;
 
 /// How deep files may include each other (httpd: AP_MAX_INCLUDE_DEPTH).
 const DEEPEST: usize = 20;
@@ -24,8 +28,8 @@ pub(super) struct Read {
     pub(super) lines: Vec<Line>,
     /// What is wrong with the files themselves.
     pub(super) findings: Vec<Finding>,
-    /// How many files there were.
-    pub(super) files: usize,
+    /// The files, in httpd's order; one that is read again is there again.
+    pub(super) files: Vec<PathBuf>,
 }
 
 /// Reads a configuration.
@@ -40,13 +44,16 @@ pub(super) fn read(file: &Path, root: Option<&Path>, defined: &[String]) -> Resu
         is_root_given: root.is_some(),
         variables: BTreeMap::new(),
         modules: BTreeSet::new(),
+        macros: BTreeMap::new(),
+        macro_lines: 0,
         read: Read::default(),
     };
     for one in defined {
         let (name, value) = one.split_once('=').unwrap_or((one, ""));
         reader.variables.insert(name.to_owned(), value.to_owned());
     }
-    reader.file(file, &String::from_utf8_lossy(&text), None, 0);
+    reader.file(file, &text, None, 0);
+    reader.htaccess_files();
     Ok(reader.read)
 }
 
@@ -57,8 +64,15 @@ struct Reader {
     variables: BTreeMap<String, String>,
     /// The names of modules that were loaded, as `LoadModule` has them.
     modules: BTreeSet<String>,
+    /// Those of mod_macro, by their names in lower case.
+    macros: BTreeMap<String, Macro>,
+    /// How many lines they have given.
+    macro_lines: usize,
     read: Read,
 }
+
+/// A line as it stands in its file, continued ones in one.
+type Written = (Place, String);
 
 /// A section that is open.
 enum Open {
@@ -72,11 +86,12 @@ enum Open {
     },
 }
 
-/// The lines of a file, each with its number, continued ones in one.
-fn logical_lines(text: &str) -> Vec<(usize, String)> {
+/// The lines of a file, continued ones in one, without empty ones and comments.
+fn written(file: &Path, text: &[u8]) -> Vec<Written> {
+    let file = Rc::new(file.to_path_buf());
     let mut lines = vec![];
     let mut begun: Option<(usize, String)> = None;
-    for (at, line) in text.lines().enumerate() {
+    for (at, line) in String::from_utf8_lossy(text).lines().enumerate() {
         let (number, mut whole) = begun.take().unwrap_or((at + 1, String::new()));
         match line.strip_suffix('\\') {
             Some(part) => {
@@ -90,33 +105,43 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
         }
     }
     lines.extend(begun);
-    lines
+    lines.retain(|(_, text)| !text.trim().is_empty() && !text.trim().starts_with('#'));
+    let place = |(line, text): (usize, String)| {
+        let place = Place {
+            file: Rc::clone(&file),
+            line,
+            text: squeezed(&text).into(),
+            used: None,
+        };
+        (place, text.trim().to_owned())
+    };
+    lines.into_iter().map(place).collect()
 }
 
 impl Reader {
-    fn file(&mut self, file: &Path, text: &str, outer: Option<&Rc<Section>>, depth: usize) {
-        self.read.files += 1;
-        let file = Rc::new(file.to_path_buf());
+    fn file(&mut self, file: &Path, text: &[u8], outer: Option<&Rc<Section>>, depth: usize) {
+        self.read.files.push(file.to_path_buf());
+        self.lines(written(file, text), outer, depth);
+    }
+
+    /// Reads lines, in which the sections that are opened are closed.
+    fn lines(&mut self, lines: Vec<Written>, outer: Option<&Rc<Section>>, depth: usize) {
         let mut open: Vec<Open> = vec![];
-        for (number, text) in logical_lines(text) {
-            let text = text.trim();
-            if text.is_empty() || text.starts_with('#') {
-                continue;
-            }
-            let place = Place {
-                file: Rc::clone(&file),
-                line: number,
-                text: squeezed(text).into(),
-            };
+        let mut lines = lines.into_iter();
+        while let Some((place, text)) = lines.next() {
             if let Some(name) = text.strip_prefix("</") {
                 self.close(&mut open, name.trim_end_matches('>').trim(), &place);
             } else if let Some(head) = text.strip_prefix('<') {
+                if counts(&open) && macros::is_definition(head) {
+                    self.define_macro(head, &place, &mut lines);
+                    continue;
+                }
                 let section = innermost(&open).or(outer).cloned();
                 let opened = self.opened(head, section, &place, counts(&open));
                 open.push(opened);
             } else if counts(&open) {
                 let section = innermost(&open).or(outer).cloned();
-                self.directive(text, section, place, depth);
+                self.directive(&text, section, place, depth);
             }
         }
         for left in open {
@@ -140,6 +165,11 @@ impl Reader {
         place: &Place,
         counts: bool,
     ) -> Open {
+        let end = if head.trim_end().ends_with('>') {
+            ">"
+        } else {
+            ""
+        };
         let head = head.trim_end().trim_end_matches('>').trim();
         let (name, arguments) = head.split_once(char::is_whitespace).unwrap_or((head, ""));
         let arguments = self.expanded(arguments.trim());
@@ -155,6 +185,7 @@ impl Reader {
                     arguments,
                     outer,
                     place: place.clone(),
+                    htaccess: None,
                 });
                 if counts
                     && name
@@ -164,7 +195,7 @@ impl Reader {
                     // A section that is a directive, too.
                     self.read.lines.push(Line {
                         name: format!("<{name}"),
-                        arguments: format!("{}>", section.arguments),
+                        arguments: format!("{}{end}", section.arguments),
                         section: section.outer.clone(),
                         place: place.clone(),
                     });
@@ -209,6 +240,14 @@ impl Reader {
             self.include(&line, depth);
             return;
         }
+        if line.is("Use") {
+            self.use_macro(&line, depth);
+            return;
+        }
+        if line.is("UndefMacro") {
+            self.undefine_macro(&line);
+            return;
+        }
         let words = line.words();
         match words.as_slice() {
             [name, rest @ ..] if line.is("Define") => {
@@ -233,10 +272,15 @@ impl Reader {
         for pattern in words(&line.arguments) {
             let path = self.root.join(&pattern);
             let files = include::files(&path);
-            if files.is_empty() && line.is("Include") && !include::is_pattern(&pattern) {
+            if files.is_empty() && line.is("Include") && !path.is_dir() {
+                let what = if include::is_pattern(&pattern) {
+                    "no file fits"
+                } else {
+                    "there is no"
+                };
                 self.find(
                     "include",
-                    format!("there is no `{}`", path.display()),
+                    format!("{what} `{}`", path.display()),
                     line.place.clone(),
                     "name the file by its whole path, or give --server-root; IncludeOptional lets it be missing",
                 );
@@ -252,10 +296,7 @@ impl Reader {
                     return;
                 }
                 match std::fs::read(&file) {
-                    Ok(text) => {
-                        let text = String::from_utf8_lossy(&text);
-                        self.file(&file, &text, line.section.as_ref(), depth + 1);
-                    }
+                    Ok(text) => self.file(&file, &text, line.section.as_ref(), depth + 1),
                     Err(why) => self.find(
                         "include",
                         format!("`{}` cannot be read: {why}", file.display()),

@@ -2,8 +2,11 @@
 
 mod exposure;
 mod groups;
+mod htaccess;
 mod idle;
 mod load;
+mod machine;
+mod meant;
 mod python;
 mod refused;
 
@@ -24,6 +27,11 @@ pub(super) struct Here {
 pub(super) fn look(config: &Config, here: &Here, findings: &mut Vec<Finding>) {
     load::look(config, here, findings);
     refused::look(config, findings);
+    htaccess::look(config, findings);
+    meant::look(config, findings);
+    if here.looks_at_files {
+        machine::look(config, findings);
+    }
     idle::look(config, findings);
     groups::look(config, findings);
     python::look(config, here, findings);

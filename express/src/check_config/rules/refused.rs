@@ -1,12 +1,14 @@
 //! Lines with which Apache would not start: names that are no more or never were, places where a directive may not
 //! stand, values that mean nothing. The module's own parser says so.
 
-use rsgi_core::directive::{Arguments, Context, DIRECTIVES, DirectiveError, Kind};
+use rsgi_core::directive::{
+    Arguments, Context, DIRECTIVES, Directive, DirectiveError, Kind, check_content,
+};
 
 use super::super::finding::{Finding, Level};
 use super::super::line::Line;
-use super::super::model::{Config, kind, meaning};
-use super::about;
+use super::super::model::{Config, Group, kind, meaning};
+use super::{about, htaccess};
 
 pub(super) fn look(config: &Config, findings: &mut Vec<Finding>) {
     for line in &config.lines {
@@ -20,12 +22,61 @@ pub(super) fn look(config: &Config, findings: &mut Vec<Finding>) {
             continue;
         }
         let found = match kind(&line.name) {
-            Some(kind) => refused(line, kind),
+            Some(kind) => refused(line, kind).or_else(|| in_interpreters(line)),
             None => Some(unknown(line)),
         };
         findings.extend(found);
     }
     defined_twice(config, findings);
+    defined_later(config, findings);
+}
+
+/// A script that is loaded when processes start, in a group that stands below it or nowhere.
+fn defined_later(config: &Config, findings: &mut Vec<Finding>) {
+    for (at, line) in config.lines.iter().enumerate() {
+        let import = match meaning(line) {
+            Some(Ok(Directive::Import(import))) => import,
+            Some(Ok(Directive::Alias(alias))) => match alias.preload() {
+                Some(import) => import,
+                None => continue,
+            },
+            _ => continue,
+        };
+        let is_it = |group: &&Group| *group.definition.name == *import.process_group;
+        let stands_above = |group: &Group| {
+            let above = &config.lines[..at];
+            above.iter().any(|line| line.place == group.line.place)
+        };
+        let name = String::from_utf8_lossy(&import.process_group);
+        let group = config.groups.iter().find(is_it);
+        if name.is_empty() || group.is_some_and(stands_above) {
+            continue;
+        }
+        let finding = match group {
+            Some(group) => about(
+                Level::Error,
+                "defined-later",
+                line,
+                format!("the process group `{name}` is defined below this line"),
+            )
+            .also("it is defined here", group.line.place.clone())
+            .cure("put that line above this one"),
+            // Of an alias `no-group` says it.
+            None if !line.is("WSGIImportScript") => continue,
+            None => about(
+                Level::Error,
+                "no-group",
+                line,
+                format!("there is no process group `{name}`"),
+            )
+            .cure(format!(
+                "define it above: WSGIDaemonProcess {name} processes=2 threads=5"
+            )),
+        };
+        findings.push(finding.why(
+            "the script is loaded when processes start, and Apache does not start (RSGI0481)",
+        ));
+    }
 }
 
 /// The same name for two groups.
@@ -75,6 +126,22 @@ fn unknown(line: &Line) -> Finding {
     }
 }
 
+/// What may not stand in a `<WSGIInterpreterOptions>`.
+fn in_interpreters(line: &Line) -> Option<Finding> {
+    let section = line.section.as_ref()?;
+    if !section.is("WSGIInterpreterOptions") {
+        return None;
+    }
+    let why = check_content(line.name.as_bytes()).err()?.to_string();
+    let (what, cure) = why.split_once("; ").unwrap_or((&why, ""));
+    let finding = about(Level::Error, "refused", line, what);
+    Some(
+        finding
+            .cure(cure)
+            .also("the section", section.place.clone()),
+    )
+}
+
 fn refused(line: &Line, kind: Kind) -> Option<Finding> {
     match meaning(line)? {
         Err(DirectiveError::Removed { directive, instead }) => {
@@ -107,7 +174,10 @@ fn refused(line: &Line, kind: Kind) -> Option<Finding> {
             about(Level::Error, "refused", line, what).cure("put quotes round a value with blanks"),
         );
     }
-    misplaced(line, spec.context)
+    match line.htaccess() {
+        Some((section, overrides)) => htaccess::misplaced(line, spec.context, section, overrides),
+        None => misplaced(line, spec.context),
+    }
 }
 
 fn misplaced(line: &Line, context: Context) -> Option<Finding> {

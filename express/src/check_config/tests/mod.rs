@@ -1,5 +1,9 @@
 //! Configurations as people have them, and what is found in them; the reader's own rules.
 
+mod htaccess;
+mod macros;
+mod meant;
+
 use std::path::{Path, PathBuf};
 
 use super::finding::{Finding, Level};
@@ -26,7 +30,7 @@ fn said(case: &str, root: Option<&str>) -> String {
         &defined.collect::<Vec<_>>(),
     )
     .unwrap();
-    let files = read.files;
+    let files = read.files.len();
     let findings = judged(read, &here());
     print::text(&findings, files, Paint::plain()).replace(&format!("{CASES}/"), "")
 }
