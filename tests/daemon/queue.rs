@@ -138,23 +138,59 @@ fn a_504_of_the_queue_names_the_group_and_the_cure() {
 
 #[test]
 fn with_no_process_ready_a_request_waits_for_connect_timeout_and_gets_a_503() {
+    only_rsgi!("its socket takes connections where no process is ready");
     let server = Server::builder()
         .threads(16)
-        .daemon("app", "processes=1 threads=1 connect-timeout=2")
-        .app("slow.py", "import time\ntime.sleep(6)\n")
+        .daemon(
+            "app",
+            "processes=1 threads=1 connect-timeout=2 home=@ROOT@/later",
+        )
         .serve(super::APP)
-        .conf("WSGIImportScript @APPS@/slow.py process-group=app application-group=%{GLOBAL}")
         .log_level("notice")
         .start();
-    only_rsgi!("its socket takes connections before the process is ready");
     let begun = Instant::now();
     let reply = server.get("/?a");
     let waited = begun.elapsed();
     assert_eq!(reply.status, 503, "{}", reply.text());
     assert!((millis(1800)..millis(3500)).contains(&waited), "{waited:?}");
     server.expect_log("RSGI0116");
-    let served = comes_true(Duration::from_secs(10), || server.get("/?a").status == 200);
+    std::fs::create_dir(server.root().join("later")).unwrap();
+    let served = comes_true(Duration::from_secs(20), || server.get("/?a").status == 200);
     assert!(served);
+    server.allow_log("RSGI");
+    server.finish();
+}
+
+#[test]
+fn a_process_that_loads_for_longer_than_connect_timeout_is_waited_for() {
+    let server = Server::builder()
+        .threads(16)
+        .daemon("app", "processes=1 threads=1 connect-timeout=1")
+        .app("slow.py", "import time\ntime.sleep(4)\n")
+        .serve(super::APP)
+        .conf("WSGIImportScript @APPS@/slow.py process-group=app application-group=%{GLOBAL}")
+        .start();
+    assert_eq!(server.get("/?a").status, 200);
+    server.finish();
+}
+
+#[test]
+fn a_process_that_loads_is_waited_for_until_socket_timeout() {
+    only_rsgi!("it answers 504");
+    let options = "processes=1 threads=1 connect-timeout=1 socket-timeout=3";
+    let server = Server::builder()
+        .threads(16)
+        .daemon("app", options)
+        .app("slow.py", "import time\ntime.sleep(8)\n")
+        .serve(super::APP)
+        .conf("WSGIImportScript @APPS@/slow.py process-group=app application-group=%{GLOBAL}")
+        .start();
+    let begun = Instant::now();
+    let reply = server.get("/?a");
+    let waited = begun.elapsed();
+    assert_eq!(reply.status, 503, "{}", reply.text());
+    assert!((millis(2500)..millis(6000)).contains(&waited), "{waited:?}");
+    server.expect_log("while a process loads for `socket-timeout`");
     server.allow_log("RSGI");
     server.finish();
 }

@@ -176,7 +176,7 @@ pub(super) static OPTIONS: [Entry; 44] = [
     ),
     entry(
         "connect-timeout",
-        "how long a request waits where no process is ready, before it gets 503 (default: 15)",
+        "how long a request waits where no process is ready, before it gets 503; where one loads, socket-timeout (default: 15)",
         number(" of seconds", 0, LARGEST, |options, value| {
             options.connect_timeout = narrow(value)
         }),

@@ -46,6 +46,10 @@ const PAUSE: Duration = Duration::from_millis(1);
 pub struct Wait<'c> {
     /// As long as no process is ready at all (`connect-timeout`).
     pub ready: Option<Duration>,
+    /// As long as none is ready and one loads, where that is longer.
+    ///
+    /// mod_wsgi: a request is in the hands of a process that loads, and waits for its first words (`socket-timeout`).
+    pub loading: Option<Duration>,
     /// In all (`queue-timeout`).
     pub queue: Option<Duration>,
     /// When a process first turned the request away ([`clock::nanos`]). From then on the time without a process counts as
@@ -181,8 +185,9 @@ impl Admission {
                 self.board.count_queued(waited);
                 return Ok(self.assignment(process, waited));
             }
+            let is_loading = !is_available && self.board.is_loading();
             patience
-                .check(is_available)
+                .check(is_available, is_loading)
                 .map_err(|late| self.refuse(late))?;
             if !waiter.sleep(patience.until_next_look(in_front)) {
                 self.board.sweep_if_due();
@@ -209,8 +214,9 @@ impl Admission {
             let wait = patience.until_next_look(0);
             self.freed.wait_for(&mut cells, wait);
             let (_, is_available) = self.board.free_places(None);
+            let is_loading = !is_available && self.board.is_loading();
             patience
-                .check(is_available)
+                .check(is_available, is_loading)
                 .map_err(|late| self.refuse(late))?;
             if patience.client_is_gone() {
                 return Err(Refused::ClientGone);

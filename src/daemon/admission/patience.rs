@@ -27,6 +27,8 @@ pub(super) struct Patience<'c> {
     available: u64,
     /// Whether there was one at the last check.
     is_available: bool,
+    /// Whether there was none, but one that loads.
+    is_loading: bool,
     now: u64,
     /// How often it looks, woken or not.
     pub(super) tick: Duration,
@@ -49,6 +51,7 @@ impl<'c> Patience<'c> {
             since: now,
             available: wait.refused.unwrap_or(now),
             is_available: true,
+            is_loading: false,
             now,
             tick: TICK,
         }
@@ -74,9 +77,18 @@ impl<'c> Patience<'c> {
         }
     }
 
-    /// Whether it is over, given whether there is a process that takes requests.
-    pub(super) fn check(&mut self, is_available: bool) -> Result<(), Late> {
+    /// Whether it is over, given whether there is a process that takes requests, and if not, one that loads.
+    pub(super) fn check(&mut self, is_available: bool, is_loading: bool) -> Result<(), Late> {
+        self.is_loading = is_loading;
         self.check_at(is_available, clock::nanos())
+    }
+
+    /// How long it waits for a process.
+    fn for_process(&self) -> Option<Duration> {
+        match (self.wait.ready, self.wait.loading) {
+            (Some(ready), Some(loading)) if self.is_loading => Some(ready.max(loading)),
+            (ready, _) => ready,
+        }
     }
 
     fn check_at(&mut self, is_available: bool, now: u64) -> Result<(), Late> {
@@ -89,7 +101,7 @@ impl<'c> Patience<'c> {
         let is_over = |limit: Option<Duration>, since| {
             limit.is_some_and(|limit| between(since, now) >= limit)
         };
-        if !is_available && is_over(self.wait.ready, self.available) {
+        if !is_available && is_over(self.for_process(), self.available) {
             return Err(Late {
                 waited,
                 is_for_process: true,
@@ -117,7 +129,7 @@ impl<'c> Patience<'c> {
         let ready = if self.is_available {
             tick
         } else {
-            left(self.wait.ready, self.available)
+            left(self.for_process(), self.available)
         };
         tick.min(left(self.wait.queue, self.since)).min(ready)
     }
@@ -143,6 +155,7 @@ mod tests {
             since: MS,
             available: MS,
             is_available: true,
+            is_loading: false,
             now: MS,
             tick: TICK,
         }
@@ -173,6 +186,21 @@ mod tests {
         assert_eq!(patience.until_next_look(0), Duration::from_millis(50));
         let late = patience.check_at(false, 501 * MS);
         assert!(late.is_err_and(|late| late.is_for_process));
+    }
+
+    #[test]
+    fn a_process_that_loads_is_waited_for_as_long_as_its_words() {
+        let mut patience = patience(Some(200), None);
+        patience.wait.loading = Some(Duration::from_millis(1000));
+        patience.is_loading = true;
+        assert_eq!(patience.check_at(false, 951 * MS), Ok(()));
+        assert_eq!(patience.until_next_look(0), Duration::from_millis(50));
+        let mut ended = patience;
+        ended.is_loading = false;
+        assert!(ended.check_at(false, 952 * MS).is_err());
+        assert!(patience.check_at(false, 1001 * MS).is_err());
+        patience.wait.loading = Some(Duration::from_millis(10));
+        assert_eq!(patience.check_at(false, 101 * MS), Ok(()), "never less");
     }
 
     #[test]

@@ -174,6 +174,7 @@ impl<'c, 'o> Exchange<'c, 'o> {
         let options = &self.group.options;
         let wait = Wait {
             ready: Some(Duration::from_secs(options.connect_timeout.into())),
+            loading: (options.connect_timeout > 0).then(|| self.patience()),
             queue: seconds(options.queue_timeout),
             refused: self.refused,
             client: self.client,

@@ -114,7 +114,8 @@ impl Failure {
         match self {
             Self::NoProcess { waited } => format!(
                 "RSGI0116: no process of the daemon process group `{group}` was ready within {}: earlier lines of the \
-                 error log say why its processes do not start; `connect-timeout` is how long a request waits",
+                 error log say why its processes do not start; a request waits for `connect-timeout`, and while a process \
+                 loads for `socket-timeout`",
                 Seconds(*waited)
             ),
             Self::QueueTimeout { waited, waiting } => format!(

@@ -81,6 +81,11 @@ impl Scoreboard {
         found
     }
 
+    /// Whether a process is there and loads.
+    pub(crate) fn is_loading(&self) -> bool {
+        self.slots().any(|slot| slot.state() == SlotState::Starting)
+    }
+
     /// The process with the fewest requests, if it has a free place. Among equals each child prefers another, so that
     /// their few requests spread.
     fn choose(&self, row: u32, avoid: Option<Avoid>) -> Option<Choice> {

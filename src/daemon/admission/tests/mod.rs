@@ -16,6 +16,7 @@ use crate::scoreboard::{Key, Layout, SlotState};
 /// Without end, but for a test that fails.
 const PATIENT: Wait<'static> = Wait {
     ready: Some(Duration::from_secs(20)),
+    loading: None,
     queue: Some(Duration::from_secs(20)),
     refused: None,
     client: None,
