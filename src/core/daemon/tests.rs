@@ -195,12 +195,13 @@ fn what_mod_wsgi_reads_of_a_number_is_offered() {
     );
     assert_eq!(
         refuse("shop send-buffer-size=100k"),
-        "WSGIDaemonProcess `shop`: send-buffer-size= takes 0 or a whole number of bytes from 512 to 2147483647, not `100k`"
+        "WSGIDaemonProcess `shop`: send-buffer-size= takes 0 or a whole number of bytes from 512 to 2147483647, not `100k`; \
+         write send-buffer-size=102400 if 100k is meant, of which mod_wsgi reads the digits only"
     );
     assert_eq!(
         refuse("shop memory-limit=2G"),
         "WSGIDaemonProcess `shop`: memory-limit= takes a whole number of bytes of at least 0, not `2G`; \
-         mod_wsgi reads that as 2: write memory-limit=2 if that is meant"
+         write memory-limit=2147483648 if 2G is meant, of which mod_wsgi reads the digits only"
     );
 }
 

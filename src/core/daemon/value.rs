@@ -97,6 +97,12 @@ impl Rule {
         let Self::Number(number) = self else {
             return String::new();
         };
+        if let Some(bytes) = number.bytes(&value[..digits], &value[digits..]) {
+            return format!(
+                "; write {option}={bytes} if {} is meant, of which mod_wsgi reads the digits only",
+                String::from_utf8_lossy(value)
+            );
+        }
         match number.read(&value[..digits]) {
             Ok(number) if digits < value.len() => {
                 format!(
@@ -128,6 +134,21 @@ impl fmt::Display for Rule {
 }
 
 impl Number {
+    /// The bytes that are meant by a number and a unit such as `512M`, where bytes are counted and so many are taken.
+    fn bytes(&self, digits: &[u8], unit: &[u8]) -> Option<u64> {
+        let shift = match unit.to_ascii_lowercase().as_slice() {
+            b"k" | b"kb" | b"kib" => 10,
+            b"m" | b"mb" | b"mib" => 20,
+            b"g" | b"gb" | b"gib" => 30,
+            _ => return None,
+        };
+        let count: u64 = parse(digits).ok()?;
+        let bytes = count.checked_mul(1 << shift)?;
+        let is_taken =
+            self.unit.contains("bytes") && self.read(bytes.to_string().as_bytes()).is_ok();
+        is_taken.then_some(bytes)
+    }
+
     fn read(&self, value: &[u8]) -> Result<u64> {
         if !value.iter().all(u8::is_ascii_digit) {
             return Err(Refused);

@@ -58,7 +58,7 @@ pub enum DirectiveError {
         usage: &'static str,
     },
     /// The value is none of the words that are allowed.
-    #[error("{directive} takes {allowed}, not {value}")]
+    #[error("{directive} {}", taken(.allowed, .value))]
     Value {
         directive: &'static str,
         allowed: &'static str,
@@ -132,6 +132,15 @@ pub enum DirectiveError {
         option: &'static str,
         value: Shown,
     },
+}
+
+/// What a directive takes, and what it was given.
+fn taken(allowed: &str, value: &Shown) -> String {
+    if value.0.is_empty() {
+        format!("takes {allowed}, and nothing is given")
+    } else {
+        format!("takes {allowed}, not {value}")
+    }
 }
 
 impl DirectiveError {
