@@ -19,6 +19,7 @@ mod broken_input;
 mod browser;
 mod closing;
 mod coexist;
+mod configurations;
 mod daemon;
 mod directives;
 mod directives_access;

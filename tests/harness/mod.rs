@@ -15,7 +15,7 @@ mod server;
 pub(crate) use client::{Connection, Reply, Request, chunk};
 pub(crate) use config::{Builder, Check, Mpm, allow};
 pub(crate) use curl::Curl;
-pub(crate) use httpd::{is_root, web_user};
+pub(crate) use httpd::{httpd, is_root, web_user};
 pub(crate) use load::{Ask, Failure, Load, Report};
 pub(crate) use mode::{Mode, mode, needs_threads, only_embedded};
 pub(crate) use process::{
