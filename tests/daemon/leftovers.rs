@@ -274,14 +274,19 @@ fn nothing_grows_in_daemon_child_and_parent() {
         all.into_iter().map(state).collect::<Vec<(u64, usize)>>()
     };
     round(count / 2);
-    let early = round(count / 4);
-    let late = round(count);
-    crate::harness::say(&format!("KiB, descriptors: {early:?} -> {late:?}"));
-    assert_eq!(early.len(), late.len());
-    for (early, late) in early.iter().zip(&late) {
-        assert!(late.0 <= early.0 + 1024, "{early:?} -> {late:?}");
-        assert!(late.1 <= early.1 + 6, "{early:?} -> {late:?}");
-    }
+    let mut early = round(count / 4);
+    // What is lost with each request makes each round larger. A thread that first comes to an arena of the C library
+    // does so once.
+    let settles = (0..4).any(|_| {
+        let late = round(count);
+        crate::harness::say(&format!("KiB, descriptors: {early:?} -> {late:?}"));
+        assert_eq!(early.len(), late.len());
+        let mut pairs = early.iter().zip(&late);
+        let is_same = pairs.all(|(early, late)| late.0 <= early.0 + 1024 && late.1 <= early.1 + 6);
+        early = late;
+        is_same
+    });
+    assert!(settles, "each round is larger than the one before");
     for text in ["RSGI", "WSGI", "OSError"] {
         server.allow_log(text);
     }

@@ -350,9 +350,11 @@ fn what_another_module_refuses_starts_no_process() {
     assert_eq!(crate::harness::with_marker(&marker), Vec::<i32>::new());
 }
 
-/// A group whose application takes long to load, before any request.
-fn slow_to_load() -> Builder {
-    let source = format!("import time\ntime.sleep(1.5)\n{APP}");
+/// A group that loads its application before any request, and not while there is a file `work/held`.
+fn held_while_it_loads() -> Builder {
+    let source = format!(
+        "import os, time\nwhile os.path.exists('@WORK@/held'):\n    time.sleep(0.01)\n{APP}"
+    );
     Server::builder()
         .daemon("app", "processes=1 threads=2")
         .app("app.wsgi", &source)
@@ -362,17 +364,18 @@ fn slow_to_load() -> Builder {
 #[test]
 fn an_old_process_stays_until_the_new_generation_has_its_own() {
     only_rsgi!("it stops its processes at once");
-    let server = slow_to_load().start();
-    let old = *settles(&server, 1).first().unwrap();
-    std::thread::sleep(Duration::from_secs(2));
+    let server = held_while_it_loads().start();
+    let old = answering(&server);
     let before = server.children();
+    server.write("work/held", "");
     server.graceful();
     wait_until("new children only", || {
         let now = server.children();
         !now.is_empty() && now.iter().all(|pid| !before.contains(pid))
     });
+    wait_until("the new process", || server.daemons().len() == 2);
     assert_eq!(answering(&server), old, "the new one still loads");
-    assert_eq!(server.daemons().len(), 2);
+    std::fs::remove_file(server.root().join("work/held")).unwrap();
     let new = settles(&server, 1);
     assert_eq!(BTreeSet::from([answering(&server)]), new);
     assert!(!new.contains(&old));

