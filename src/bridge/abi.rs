@@ -135,6 +135,10 @@ pub struct Request {
     /// httpd's `request_rec` where the application is to have it (`WSGIPassApacheRequest`, embedded mode), else null. Only
     /// handed on, and only while the call runs.
     pub apache_request: *mut c_void,
+    /// Processes that the request was given to, the last included; 0 in embedded mode.
+    pub connects: u32,
+    /// How many of them were about to be replaced, or ended, and had not begun with it.
+    pub restarts: u32,
 }
 
 /// `body` is all of the request body; `read` need not be called.
@@ -603,7 +607,8 @@ pub struct Layer {
     /// Runs a script on the calling thread as the service that this process is for ([`START_SERVICE`]); it is the thread
     /// that called `start`. 0 when it returned or raised SystemExit, -1 when it failed, which is logged.
     pub run_service: extern "C" fn(target: *const Target) -> c_int,
-    /// Says why the process ends (`maximum_requests` and so on), before `stop`. The first one is kept.
+    /// Says that it is decided that the process ends, and why (`maximum_requests` and so on), before `stop`. The first one
+    /// is kept. Never waits for Python.
     pub stopping: extern "C" fn(reason: Bytes),
     /// Makes the calling thread a worker: takes requests from `source` and runs them until it says [`NEXT_END`]. 0; or
     /// -1 after a panic outside of any request, when it may be called again. A host may use `handle` instead, or both.
@@ -621,4 +626,6 @@ pub struct Layer {
     /// Tells applications that subscribed to signals that SIGHUP or SIGUSR2 has come, in all interpreters. Waits for the
     /// GIL and runs Python code, which may be for ever.
     pub signal: extern "C" fn(number: c_int),
+    /// Says that the process is ended by force, as `stop` has not come back in time. Never waits for Python.
+    pub cut: extern "C" fn(),
 }

@@ -9,6 +9,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use rsgi_core::name::NameId;
+pub use rsgi_core::wire::Tries;
 
 use crate::abi::{self, Bytes, Field};
 
@@ -234,6 +235,8 @@ pub struct RequestFacts<'a> {
     pub queue_start: i64,
     /// When a daemon took it; 0 in embedded mode.
     pub daemon_start: i64,
+    /// How it came to its daemon.
+    pub tries: Tries,
     /// httpd's `request_rec`, for an application that is to have it.
     pub apache_request: Option<NonNull<c_void>>,
 }
@@ -262,6 +265,8 @@ impl RequestFacts<'_> {
             apache_request: self
                 .apache_request
                 .map_or(core::ptr::null_mut(), NonNull::as_ptr),
+            connects: self.tries.connects.into(),
+            restarts: self.tries.restarts.into(),
         }
     }
 }
@@ -323,6 +328,7 @@ mod tests {
             request_start: 1,
             queue_start: 0,
             daemon_start: 0,
+            tries: Tries::NONE,
             apache_request: None,
         };
         facts.with_abi(|request| {

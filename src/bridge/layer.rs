@@ -144,7 +144,8 @@ impl Layer {
         (self.table.run_service)(&raw const target) == 0
     }
 
-    /// Says why the process is about to end (`rsgi_core::daemon::ShutdownReason::name`). The first reason is kept.
+    /// Says that it is decided that the process ends, and why (`rsgi_core::daemon::ShutdownReason::name`). The first reason
+    /// is kept. Never waits for Python.
     pub fn stopping(&self, reason: &str) {
         (self.table.stopping)(abi::Bytes::new(reason.as_bytes()));
     }
@@ -187,6 +188,11 @@ impl Layer {
     /// code, which may be for ever: call it on a thread that can be given up.
     pub fn signal(&self, number: i32) {
         (self.table.signal)(number);
+    }
+
+    /// Says that the process is ended by force, as [`Layer::stop`] has not come back in time. Never waits for Python.
+    pub fn cut(&self) {
+        (self.table.cut)();
     }
 
     /// Injects a fault, for tests; gives `abi::HANDLED_PANIC`.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::abi;
-use crate::facts::{ConstantsBlock, FieldList, RequestFacts, TargetFacts};
+use crate::facts::{ConstantsBlock, FieldList, RequestFacts, TargetFacts, Tries};
 
 /// Memory for a request: bytes that a host fills, and a list of entries. Used again and again.
 #[derive(Debug, Default)]
@@ -25,12 +25,14 @@ pub struct Description<'b> {
     pub body: &'b [u8],
     /// `REQUEST_*` bits of [`abi`].
     pub flags: u32,
-    /// See [`RequestFacts`], as for the next two.
+    /// See [`RequestFacts`], as for the next ones.
     pub request_start: i64,
     /// See above.
     pub queue_start: i64,
     /// See above.
     pub daemon_start: i64,
+    /// See above.
+    pub tries: Tries,
 }
 
 /// See the module.
@@ -79,6 +81,7 @@ impl Room {
                 request_start: described.request_start,
                 queue_start: described.queue_start,
                 daemon_start: described.daemon_start,
+                tries: described.tries,
                 apache_request: None,
             };
             let raw = facts.to_abi();
@@ -122,6 +125,10 @@ impl OwnedRequest {
             request_start: self.raw.request_start,
             queue_start: self.raw.queue_start,
             daemon_start: self.raw.daemon_start,
+            tries: Tries {
+                connects: u8::try_from(self.raw.connects).unwrap_or(u8::MAX),
+                restarts: u8::try_from(self.raw.restarts).unwrap_or(u8::MAX),
+            },
             apache_request: None,
         }
     }
@@ -175,6 +182,10 @@ mod tests {
                 request_start: 1,
                 queue_start: 2,
                 daemon_start: 0,
+                tries: Tries {
+                    connects: 2,
+                    restarts: 1,
+                },
             })
         });
         made.unwrap_or_else(|(error, _)| panic!("{error}"))
@@ -195,7 +206,15 @@ mod tests {
             assert_eq!(facts.target.mtime, None);
             assert!(facts.constants.is_some());
         }
-        assert_eq!(moved[1].facts().daemon_start, 7);
+        let facts = moved[1].facts();
+        assert_eq!(
+            (
+                facts.daemon_start,
+                facts.tries.connects,
+                facts.tries.restarts
+            ),
+            (7, 2, 1)
+        );
     }
 
     #[test]

@@ -48,6 +48,7 @@ extern "C" fn ask(_: *const Request, _: *const Question, _: *const Asker, _: *mu
 }
 
 extern "C" fn signal(_: c_int) {}
+extern "C" fn cut() {}
 
 /// See the module.
 pub(crate) const TABLE: Layer = Layer {
@@ -69,4 +70,5 @@ pub(crate) const TABLE: Layer = Layer {
     has_loaded,
     ask,
     signal,
+    cut,
 };

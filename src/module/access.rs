@@ -3,7 +3,7 @@
 
 use rsgi_bridge::abi::{self, level};
 use rsgi_bridge::ask::{Answer, Asker, Question};
-use rsgi_bridge::facts::{FieldList, RequestFacts, TargetFacts};
+use rsgi_bridge::facts::{FieldList, RequestFacts, TargetFacts, Tries};
 use rsgi_core::environ::{self, AccessFacts, Facts, ServerFacts};
 use rsgi_core::options::{AskedScript, Effective};
 use rsgi_core::words::Words;
@@ -108,6 +108,7 @@ fn ask(
         request_start: request.start_time(),
         queue_start: 0,
         daemon_start: 0,
+        tries: Tries::NONE,
         apache_request: effective.pass_apache_request().then(|| request.address()),
     };
     let answer = layer.ask(&facts, question, &mut asker);

@@ -3,7 +3,7 @@
 
 use rsgi_bridge::abi;
 use rsgi_bridge::ask::{Answer, Question};
-use rsgi_bridge::facts::{FieldList, RequestFacts, TargetFacts};
+use rsgi_bridge::facts::{FieldList, RequestFacts, TargetFacts, Tries};
 use rsgi_core::environ::{self, Facts, Key};
 use rsgi_core::group::{Callable, GroupName};
 use rsgi_core::name::id;
@@ -65,6 +65,7 @@ pub(super) fn ask(asked: &Asked<'_>, script: &AskedScript) -> Result<Dispatched,
         request_start: request.start_time(),
         queue_start: 0,
         daemon_start: 0,
+        tries: Tries::NONE,
         apache_request: asked.passed_request(),
     };
     match layer.ask(&facts, &Question::Dispatch, &mut asker) {

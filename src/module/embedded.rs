@@ -112,6 +112,9 @@ fn try_start(main: Server<'_>, starter: Starter) -> Result<Layer, String> {
         .iter()
         .map(|text| text.to_vec())
         .collect();
+    // mod_wsgi: where no application may run here, there is nothing to tell.
+    let may_serve = global.restrict_embedded != Some(true);
+    let telemetry = global.telemetry.as_ref().filter(|_| may_serve);
     layer.start::<MainLog>(&StartOptions {
         executable: found.executable.as_os_str().as_bytes(),
         minor: found.minor,
@@ -137,11 +140,8 @@ fn try_start(main: Server<'_>, starter: Starter) -> Result<Layer, String> {
         python_eggs: global.python_eggs.as_deref().unwrap_or_default(),
         switch_interval: global.switch_interval,
         rules: &global.interpreters.for_process(b""),
-        telemetry_socket: global.telemetry.as_ref().map_or(&[], |(socket, _)| socket),
-        telemetry_interval: global
-            .telemetry
-            .as_ref()
-            .map_or(0, |(_, interval)| *interval),
+        telemetry_socket: telemetry.map_or(&[], |(socket, _)| socket),
+        telemetry_interval: telemetry.map_or(0, |(_, interval)| *interval),
         slow_requests: global.slow_requests,
         ..StartOptions::default()
     })?;

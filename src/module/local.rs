@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use rsgi_bridge::abi;
-use rsgi_bridge::facts::{ConstantsBlock, FieldList, RequestFacts, TargetFacts};
+use rsgi_bridge::facts::{ConstantsBlock, FieldList, RequestFacts, TargetFacts, Tries};
 use rsgi_bridge::host::Outcome;
 use rsgi_bridge::layer::Layer;
 use rsgi_core::environ::{self, Facts, Key, KnownSet, ServerFacts};
@@ -83,6 +83,7 @@ fn enter(
             request_start: request.start_time(),
             queue_start: 0,
             daemon_start: 0,
+            tries: Tries::NONE,
             apache_request: asked.passed_request(),
         },
         &mut host,

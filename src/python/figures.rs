@@ -3,7 +3,7 @@
 #![deny(unsafe_code)]
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -118,9 +118,13 @@ impl Taken {
 
     /// Seconds between the two looks.
     pub(crate) fn period(&self) -> f64 {
+        seconds(self.micros())
+    }
+
+    fn micros(&self) -> u64 {
         let period = self.now.clock.duration_since(self.begun.clock);
         // No two looks at the clock are so close.
-        period.as_secs_f64().max(1e-6)
+        micros(period).max(1)
     }
 
     /// Shares of a processor: as user, in the kernel.
@@ -142,26 +146,20 @@ impl Taken {
         let (loads, period) = (worker::loads(), self.period());
         let most = process::facts().map_or(1, |facts| usize::try_from(facts.threads).unwrap_or(1));
         let most = most.max(1);
-        let current = |load: &Load| {
-            let begun = load.begun.filter(|_| load.is_running)?;
-            Some(
-                self.now
-                    .clock
-                    .saturating_duration_since(begun)
-                    .as_secs_f64(),
-            )
-        };
         let place = |number: usize| {
             let load = loads.iter().find(|load| load.number as usize == number);
             let figures = self.interval.threads().get(number - 1).copied();
+            let mut figures = figures.unwrap_or_default();
+            let elapsed = load.map_or(0, |load| elapsed(load, self.now.clock));
+            figures.busy += elapsed.min(self.micros());
             ThreadNow {
-                figures: figures.unwrap_or_default(),
-                elapsed: load.and_then(current).unwrap_or_default(),
+                figures,
+                elapsed: seconds(elapsed),
             }
         };
         let each: Vec<ThreadNow> = (1..=most).map(place).collect();
         let did = |thread: &&ThreadNow| thread.figures.completed > 0 || thread.elapsed > 0.0;
-        let busy = |thread: &ThreadNow| seconds(thread.figures.busy) + thread.elapsed.min(period);
+        let busy = |thread: &ThreadNow| seconds(thread.figures.busy);
         Threads {
             started: loads.len(),
             active: each.iter().filter(did).count(),
@@ -171,10 +169,18 @@ impl Taken {
     }
 }
 
+/// How long the application of the thread's request has been running, in microseconds; 0 where there is none.
+fn elapsed(load: &Load, now: Instant) -> u64 {
+    let begun = load.begun.filter(|_| load.is_running);
+    begun.map_or(0, |begun| micros(now.saturating_duration_since(begun)))
+}
+
 /// A request is over.
-pub(crate) fn record(finished: &Finished) {
+pub(crate) fn record(mut finished: Finished) {
     if let Some(state) = &mut *STATE.lock() {
-        state.interval.add(finished);
+        let interval = micros(state.begun.clock.elapsed());
+        finished.busy = finished.application_time.min(interval);
+        state.interval.add(&finished);
         state.busy += finished.application_time;
         state.requests += 1;
     }
@@ -190,6 +196,11 @@ pub(crate) fn of_process(py: Python<'_>) -> PyResult<Option<Py<PyDict>>> {
     let now = Moment::now();
     let loads = worker::loads();
     let running = loads.iter().filter(|load| load.is_running).count() as u64;
+    let busy = busy
+        + loads
+            .iter()
+            .map(|load| elapsed(load, now.clock))
+            .sum::<u64>();
     let begun: u64 = loads.iter().map(|load| load.requests).sum();
     let restart = process::started().unwrap_or(now.epoch);
     let (user, system) = (seconds(now.usage.user), seconds(now.usage.system));
@@ -253,6 +264,10 @@ pub(crate) fn of_requests(py: Python<'_>) -> PyResult<Option<Py<PyDict>>> {
 
 fn seconds(micros: u64) -> f64 {
     micros as f64 / 1e6
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn put_phase(found: &Bound<'_, PyDict>, phase: Phase, interval: &Interval) -> PyResult<()> {

@@ -17,6 +17,7 @@ use rsgi_core::name::NAMES;
 use crate::events::Callbacks;
 use crate::loader::Script;
 use crate::shapes::Shapes;
+use crate::telemetry::Garbage;
 use crate::tracked::Requests;
 use crate::types::Types;
 use crate::{capi, setup};
@@ -47,6 +48,8 @@ pub(crate) struct Kit {
     pub(crate) requests: Requests,
     /// `mod_wsgi.LogHandler`, once it was asked for.
     pub(crate) log_handler: OnceLock<Py<PyAny>>,
+    /// What is told of its garbage collector, where anybody is told.
+    pub(crate) garbage: Option<Garbage>,
     /// Scripts by path.
     pub(crate) scripts: Mutex<BTreeMap<Vec<u8>, Arc<Script>>>,
 }
@@ -143,6 +146,7 @@ impl Kit {
             callbacks,
             requests: Requests::default(),
             log_handler: OnceLock::new(),
+            garbage: Garbage::new(py),
             scripts: Mutex::new(BTreeMap::new()),
         })
     }

@@ -8,6 +8,8 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::worker;
+
 /// Times in microseconds, counts and bytes of one direction.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Flow {
@@ -101,8 +103,15 @@ pub(crate) fn is_measuring() -> bool {
 /// The thread has waited.
 pub(crate) fn waited(time: Duration) {
     if let Some(waits) = WAITS.get() {
-        WAITS.set(Some(waits.and(time)));
+        let waits = waits.and(time);
+        WAITS.set(Some(waits));
+        worker::set_waits(waits);
     }
+}
+
+/// What was measured so far.
+pub(crate) fn so_far() -> Waits {
+    WAITS.get().unwrap_or_default()
 }
 
 /// What was measured; ends it.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use rsgi_core::figures::{Finished, Phase};
+use rsgi_core::figures::Finished;
 use rsgi_core::name::id;
 
 use crate::capi::{self, Usage, Whose};
@@ -17,6 +17,7 @@ use crate::exchange::Exchange;
 use crate::interpreter::At;
 use crate::meter::{self, Meter, Waits};
 use crate::telemetry::{self, Slow};
+use crate::worker::Course;
 use crate::{environ, events, figures, report, worker};
 
 /// A request that is followed.
@@ -66,17 +67,24 @@ impl<'a> Watch<'a> {
         exchange.measure(at.py);
         meter::begin();
         let begun = Instant::now();
-        worker::set_begun(begun);
+        let active = telemetry::active();
         let start = capi::dict_item(environ, kit.own.times[3].bind(at.py));
         let application_start = start.and_then(|time| time.extract().ok());
+        let application_start: f64 = application_start.unwrap_or_default();
+        worker::set_course(Some(Course {
+            begun,
+            application_start: environ::micros(application_start),
+            active,
+            waits: meter::so_far(),
+        }));
         Some(Self {
             at,
             request,
             exchange,
             begun,
-            application_start: application_start.unwrap_or_default(),
+            application_start,
             usage: Some(capi::usage(Whose::Thread)),
-            active: telemetry::active(),
+            active,
         })
     }
 
@@ -138,11 +146,10 @@ impl<'a> Watch<'a> {
         if !kit.callbacks.are_events_wanted(py) {
             return Ok(false);
         }
-        let is_of_group = i32::from(self.request.starts()[2] != 0);
         self.fill_common(event)?;
-        // A request that its process did not begin with goes to another one unseen.
-        event.set_item("daemon_connects", is_of_group)?;
-        event.set_item("daemon_restarts", 0)?;
+        let (connects, restarts) = self.request.tries();
+        event.set_item("daemon_connects", connects)?;
+        event.set_item("daemon_restarts", restarts)?;
         event.set_item("application_start", self.application_start)?;
         event.set_item("application_object", application)?;
         let callable = capi::latin1(py, self.request.target.callable)?;
@@ -167,11 +174,12 @@ impl<'a> Watch<'a> {
     /// The application is done and its response sent: `request_finished`, and the metrics.
     pub(crate) fn finish(self) {
         let cost = self.cost();
+        // From here on it is among those that are over.
+        worker::set_course(None);
         if figures::are_recorded() {
             let finished = self.finished(&cost);
-            figures::record(&finished);
-            let duration = finished.phase(Phase::Request).unwrap_or_default();
-            telemetry::finished(Duration::from_micros(duration), || {
+            figures::record(finished);
+            telemetry::finished(cost.application_time, || {
                 let active = (self.active, telemetry::active());
                 Slow::done(
                     self.request,
@@ -248,6 +256,7 @@ impl<'a> Watch<'a> {
             daemon_start,
             application_start: environ::micros(self.application_start),
             application_time: micros(cost.application_time),
+            busy: 0,
             gil_wait: (micros(cost.waits.time), cost.waits.count),
             input: flow(&cost.meter.input),
             output: flow(&cost.meter.output),

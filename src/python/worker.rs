@@ -10,7 +10,7 @@ use core::ffi::c_ulong;
 use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use pyo3::exceptions::PySystemExit;
@@ -19,6 +19,7 @@ use rsgi_bridge::abi::{self, level};
 use crate::entry::{RequestRef, RequestView, TargetView};
 use crate::interpreter::{self, At, Interp};
 use crate::kit::Kit;
+use crate::meter::Waits;
 use crate::{capi, process, stacks};
 
 /// The number of the thread that runs a service.
@@ -43,8 +44,8 @@ struct State {
     running: Option<&'static Interp>,
     /// What that is, and the key of its exchange.
     request: Option<(RequestRef, usize)>,
-    /// When its application was called, where somebody wants to know.
-    begun: Option<Instant>,
+    /// What is known of its course, where somebody wants to know.
+    course: Option<Course>,
     /// Whether that can be interrupted, and was.
     is_open: bool,
     is_interrupted: bool,
@@ -78,6 +79,19 @@ impl Running {
         let state = self.worker.state.lock();
         (state.turn == self.turn && state.running.is_some()).then(body)
     }
+}
+
+/// The course of a request that is followed, for others than its own thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Course {
+    /// When its application was called.
+    pub(crate) begun: Instant,
+    /// The same in microseconds since the epoch, as its environ has it.
+    pub(crate) application_start: i64,
+    /// Requests that ran then, itself included; 0 where nobody wants to know.
+    pub(crate) active: u64,
+    /// How it waited for the GIL so far.
+    pub(crate) waits: Waits,
 }
 
 /// What a worker has done so far.
@@ -189,7 +203,7 @@ pub(crate) fn loads() -> Vec<Load> {
                 number: worker.number.load(Ordering::Relaxed),
                 requests: state.requests,
                 is_running: state.request.is_some(),
-                begun: state.begun,
+                begun: state.course.map(|course| course.begun),
             }
         })
         .collect();
@@ -198,20 +212,29 @@ pub(crate) fn loads() -> Vec<Load> {
     loads
 }
 
-/// Gives each request whose application was called, with its worker's number and since when, while it cannot end.
-pub(crate) fn each_running(mut give: impl FnMut(u32, &RequestView<'_>, Duration)) {
+/// Gives each request whose application was called, with its worker's number and its course, while it cannot end.
+pub(crate) fn each_running(mut give: impl FnMut(u32, &RequestView<'_>, Course)) {
     for worker in WORKERS.read().iter() {
         let state = worker.state.lock();
-        if let (Some((request, _)), Some(begun)) = (&state.request, state.begun) {
+        if let (Some((request, _)), Some(course)) = (&state.request, state.course) {
             let number = worker.number.load(Ordering::Relaxed);
-            give(number, &request.view(), begun.elapsed());
+            give(number, &request.view(), course);
         }
     }
 }
 
-/// The application of the calling thread's request is about to be called.
-pub(crate) fn set_begun(now: Instant) {
-    with_own(|worker| worker.state.lock().begun = Some(now));
+/// The application of the calling thread's request is about to be called, or none where that is done.
+pub(crate) fn set_course(course: Option<Course>) {
+    with_own(|worker| worker.state.lock().course = course);
+}
+
+/// The calling thread's request, which is followed, has waited for the GIL.
+pub(crate) fn set_waits(waits: Waits) {
+    with_own(|worker| {
+        if let Some(course) = &mut worker.state.lock().course {
+            course.waits = waits;
+        }
+    });
 }
 
 /// Calls `body` with a thread for each interpreter in which one runs a request, and keeps it from ending meanwhile. False
@@ -259,7 +282,7 @@ impl<'py> Window<'py> {
             state.turn += 1;
             state.requests += u64::from(request.is_some());
             state.request = request;
-            state.begun = None;
+            state.course = None;
             state.running = Some(at.interp);
             state.is_open = true;
             state.is_interrupted = false;

@@ -69,6 +69,27 @@ fn the_beginning_of_a_request_says_what_its_environ_says() {
 }
 
 #[test]
+fn a_request_says_how_many_processes_it_was_given_to_and_how_many_were_about_to_be_replaced() {
+    let server = recording().start();
+    let tries = "(lambda e: (e['daemon_connects'], e['daemon_restarts']))\
+                 ([e for n, e in seen if n == 'request_started'][-1])";
+    let expected = |in_group: &str| match mode() {
+        Mode::Embedded => "(0, 0)".to_owned(),
+        _ => in_group.to_owned(),
+    };
+    says(&server, tries, &expected("(1, 0)"));
+    // The process finds that it has another script.
+    let file = std::fs::File::options()
+        .append(true)
+        .open(server.root().join("apps/app.wsgi"));
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    file.unwrap().set_modified(time).unwrap();
+    says(&server, tries, &expected("(2, 1)"));
+    says(&server, tries, &expected("(1, 0)"));
+    server.finish();
+}
+
+#[test]
 fn the_end_of_a_request_says_what_was_read_and_sent() {
     let server = recording().start();
     let count = |path: &str, body: &str| {

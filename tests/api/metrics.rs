@@ -1,7 +1,7 @@
 //! `start_recording_metrics`, `request_metrics`, `process_metrics`, `server_metrics`.
 
-use super::{APP, recording, says, silent};
-use crate::harness::{Builder, Mode, Request, Server, mode};
+use super::{APP, ask, now, recording, says, silent};
+use crate::harness::{Builder, Mode, Request, Server, mode, needs_threads, wait_until};
 
 /// Keys of `process_metrics()`.
 const OF_PROCESS: &str = "active_requests,cpu_system_time,cpu_time,cpu_user_time,current_time,memory_max_rss,\
@@ -192,6 +192,52 @@ fn threads_have_their_places_in_the_lists() {
         &format!("({most}, True, 2, True, True, True, True, True)"),
     );
     server.finish();
+}
+
+#[test]
+fn a_request_that_spans_intervals_is_busy_in_each_of_them_for_its_part() {
+    needs_threads!("it needs another request");
+    let server = drained(silent());
+    let busy = "(lambda m: (max(m['request_threads_busy_time']), m['sample_period'], m['capacity_utilization'], \
+                max(m['request_threads_current_elapsed']), max(m['request_threads_max_duration'])))\
+                (mod_wsgi.request_metrics())";
+    let figures = || -> Vec<f64> {
+        let text = now(&server, busy);
+        let figures = text.trim_matches(['(', ')']).split(", ");
+        figures.map(|figure| figure.parse().unwrap()).collect()
+    };
+    std::thread::scope(|scope| {
+        let long = scope.spawn(|| now(&server, "time.sleep(1.5)"));
+        wait_until("it has run for a while", || {
+            let elapsed = "max(mod_wsgi.request_metrics()['request_threads_current_elapsed'])";
+            now(&server, elapsed).parse::<f64>().unwrap() > 0.4
+        });
+        let process = "mod_wsgi.process_metrics()['request_busy_time']";
+        assert!(now(&server, process).parse::<f64>().unwrap() > 0.4);
+        // The second of these intervals begins and ends within the long request.
+        figures();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let within = figures();
+        assert!((0.29..0.9).contains(&within[0]), "{within:?}");
+        assert!(
+            within[0] <= within[1] + 0.001,
+            "busy for longer than there was time: {within:?}"
+        );
+        assert!(within[3] > within[0], "{within:?}");
+        assert_eq!(long.join().unwrap(), "None");
+    });
+    settled(&server);
+    let last = figures();
+    assert!(last[0] <= last[1] + 0.001 && last[0] > 0.0, "{last:?}");
+    assert!((0.0..=1.0).contains(&last[2]), "{last:?}");
+    assert!(last[4] >= 1.5, "{last:?}");
+    server.finish();
+}
+
+/// Waits until no other request runs.
+#[track_caller]
+fn settled(server: &Server) {
+    assert_eq!(ask(server, "1"), "1");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Questions through the ABI, against a layer of this process.
 
 use super::*;
-use crate::facts::{FieldList, RequestFacts, TargetFacts};
+use crate::facts::{FieldList, RequestFacts, TargetFacts, Tries};
 use crate::layer::Layer;
 use crate::silent;
 
@@ -99,6 +99,7 @@ fn put(question: Question<'_>, notes: &mut Notes) -> Answer {
         request_start: 0,
         queue_start: 0,
         daemon_start: 0,
+        tries: Tries::NONE,
         apache_request: None,
     };
     Layer::from_table(&TABLE).ask(&facts, &question, notes)

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::*;
 use crate::abi::{Bytes, Header};
-use crate::facts::{FieldList, RequestFacts, TargetFacts};
+use crate::facts::{FieldList, RequestFacts, TargetFacts, Tries};
 use crate::layer::Layer;
 
 /// Notes what it is asked for.
@@ -110,6 +110,7 @@ fn run(
         request_start: 0,
         queue_start: 0,
         daemon_start: 0,
+        tries: Tries::NONE,
         apache_request: None,
     };
     Layer::from_table(table).handle(&facts, host)

@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 
 use super::*;
-use crate::facts::TargetFacts;
+use crate::facts::{TargetFacts, Tries};
 use crate::host::{Blocks, HeadView, ReadError, SendFlags, Sent};
 use crate::layer::Layer;
 use crate::owned::{Description, Room};
@@ -91,6 +91,7 @@ impl RequestSource for Few {
                 request_start: 0,
                 queue_start: 0,
                 daemon_start: 0,
+                tries: Tries::NONE,
             })
         });
         Next::Ready(Hand {

@@ -75,6 +75,8 @@ pub struct Finished {
     pub application_start: i64,
     /// How long the application took.
     pub application_time: u64,
+    /// How much of that was in the interval in which it ended.
+    pub busy: u64,
     /// Time and count of waits for the GIL.
     pub gil_wait: (u64, u64),
     /// Time, count and bytes of reads of the body.
@@ -121,7 +123,7 @@ impl Finished {
 pub struct ThreadFigures {
     /// Requests.
     pub completed: u64,
-    /// Microseconds in them.
+    /// Microseconds of the interval that it spent in them.
     pub busy: u64,
     /// Microseconds of CPU in them.
     pub cpu: u64,
@@ -183,7 +185,7 @@ impl Interval {
         }
         let thread = &mut self.threads[index];
         thread.completed += 1;
-        thread.busy += finished.application_time;
+        thread.busy += finished.busy;
         thread.cpu += finished.cpu_time;
         thread.longest = thread.longest.max(finished.application_time);
     }
@@ -243,6 +245,7 @@ mod tests {
         daemon_start: 1_000_300,
         application_start: 1_000_600,
         application_time: 5000,
+        busy: 3000,
         gil_wait: (7, 3),
         input: (8, 2, 100),
         output: (9, 1, 50),
@@ -288,6 +291,7 @@ mod tests {
             status: 0,
             thread: 1,
             application_time: 1000,
+            busy: 1000,
             ..DAEMON
         });
         for status in [100, 404, 599, 600, 999] {
@@ -305,6 +309,7 @@ mod tests {
         assert_eq!(interval.phase(Phase::Queue).count(), 7);
         let threads = interval.threads();
         assert_eq!(threads.len(), 2);
-        assert_eq!((threads[0].busy, threads[1].longest), (1000, 5000));
+        assert_eq!((threads[0].busy, threads[0].longest), (1000, 1000));
+        assert_eq!((threads[1].busy, threads[1].longest), (3000, 5000));
     }
 }

@@ -88,6 +88,7 @@ pub struct Lifecycle<'s> {
 #[expect(missing_docs, reason = "the names are those of the fields")]
 pub struct SlowRequest {
     pub is_done: bool,
+    /// When its application was called, since the epoch.
     pub start: f64,
     pub thread: u32,
     pub log_id: Vec<u8>,
@@ -100,7 +101,7 @@ pub struct SlowRequest {
     pub protocol: Vec<u8>,
     pub peer: Vec<u8>,
     /// Only where it is wanted.
-    pub user_agent: Option<Vec<u8>>,
+    pub user_agent: Vec<u8>,
     /// In Apache, in the queue, in the process, in the application.
     pub times: [f64; 4],
     /// Time and count.
@@ -117,40 +118,36 @@ pub struct SlowRequest {
 
 impl Identity {
     fn put_names(&self, datagram: &mut Datagram) {
-        datagram.text(5, self.hostname.as_bytes(), NAME);
-        datagram.text(6, &self.process_group, NAME);
-        datagram.number(7, self.parent_pid.into());
+        put(datagram, 5, self.hostname.as_bytes(), NAME);
+        put(datagram, 6, &self.process_group, NAME);
     }
 
     fn put_versions(&self, datagram: &mut Datagram) {
-        datagram.text(1, self.wsgi_version.as_bytes(), NAME);
-        datagram.text(2, self.python_version.as_bytes(), NAME);
-        datagram.text(3, self.apache_version.as_bytes(), NAME);
-        datagram.text(4, self.mpm_name.as_bytes(), NAME);
+        put(datagram, 1, self.wsgi_version.as_bytes(), NAME);
+        put(datagram, 2, self.python_version.as_bytes(), NAME);
+        put(datagram, 3, self.apache_version.as_bytes(), NAME);
+        put(datagram, 4, self.mpm_name.as_bytes(), NAME);
         self.put_names(datagram);
+        datagram.number(7, self.parent_pid.into());
     }
 
     /// Fills the datagram of a process that began.
     pub fn fill_started(&self, datagram: &mut Datagram) {
         self.put_versions(datagram);
-        datagram.float(11, self.interval);
-        datagram.float(12, self.slow_threshold);
         datagram.float(13, self.switch_interval);
-        datagram.number(50, self.threads);
     }
 
     /// Fills that of a process that is about to end.
     pub fn fill_stopping(&self, life: &Lifecycle<'_>, datagram: &mut Datagram) {
         self.put_names(datagram);
-        datagram.text(130, life.reason, NAME);
-        datagram.float(131, life.uptime);
+        put(datagram, 130, life.reason, NAME);
         datagram.number(133, life.active);
     }
 
     /// Fills that of a process that ends.
     pub fn fill_stopped(&self, life: &Lifecycle<'_>, datagram: &mut Datagram) {
         self.put_names(datagram);
-        datagram.text(130, life.reason, NAME);
+        put(datagram, 130, life.reason, NAME);
         datagram.float(131, life.uptime);
         datagram.number(132, life.requests);
         datagram.number(134, life.active);
@@ -178,7 +175,8 @@ impl Identity {
         datagram.number(51, sample.threads_started);
         datagram.number(52, sample.threads_active);
         for (index, phase) in (0..).zip(Phase::ALL) {
-            if !phase.is_of_groups() || !self.process_group.is_empty() {
+            // mod_wsgi: what only groups have is left out where no request had it.
+            if !phase.is_of_groups() || interval.phase(phase).count() > 0 {
                 put_phase(interval, phase, index, datagram);
             }
         }
@@ -190,6 +188,13 @@ impl Identity {
             datagram.number(id, count);
         }
         put_threads(sample.threads, datagram);
+    }
+}
+
+/// Adds a text; mod_wsgi: one that says nothing is left out.
+fn put(datagram: &mut Datagram, id: u16, text: &[u8], most: usize) {
+    if !text.is_empty() {
+        datagram.text(id, text, most);
     }
 }
 
@@ -222,29 +227,27 @@ fn seconds(micros: u64) -> f64 {
 }
 
 impl SlowRequest {
-    /// How long it took, or has taken until now.
-    #[must_use]
-    pub fn duration(&self) -> f64 {
-        self.times.iter().sum()
-    }
-
     /// Fills its datagram.
     pub fn fill(&self, datagram: &mut wire::Datagram) {
         datagram.number(200, self.is_done.into());
         datagram.float(201, self.start);
-        datagram.float(202, self.duration());
+        // mod_wsgi: a request is slow by the time of its application, whatever it waited for before.
+        datagram.float(202, self.times[3]);
         datagram.number(203, self.thread.into());
-        datagram.text(204, &self.log_id, LOG_ID);
         datagram.number(205, self.server_pid);
-        datagram.text(210, &self.method, SHORT);
-        datagram.text(211, &self.scheme, SHORT);
-        datagram.text(212, &self.hostname, NAME);
-        datagram.text(213, &self.script_name, NAME);
-        datagram.text(214, &self.path_info, LONG);
-        datagram.text(215, &self.protocol, SHORT);
-        datagram.text(216, &self.peer, ADDRESS);
-        if let Some(agent) = &self.user_agent {
-            datagram.text(217, agent, LONG);
+        let texts = [
+            (204, &self.log_id, LOG_ID),
+            (210, &self.method, SHORT),
+            (211, &self.scheme, SHORT),
+            (212, &self.hostname, NAME),
+            (213, &self.script_name, NAME),
+            (214, &self.path_info, LONG),
+            (215, &self.protocol, SHORT),
+            (216, &self.peer, ADDRESS),
+            (217, &self.user_agent, LONG),
+        ];
+        for (id, text, most) in texts {
+            put(datagram, id, text, most);
         }
         for (id, time) in (220..).zip(self.times) {
             datagram.float(id, time);

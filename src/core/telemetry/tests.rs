@@ -41,7 +41,7 @@ fn identity(process_group: &[u8]) -> Identity {
     Identity {
         wsgi_version: "6.1.1".to_owned(),
         python_version: "3.11.2".to_owned(),
-        apache_version: "2.4.62".to_owned(),
+        apache_version: "Apache/2.4.62".to_owned(),
         mpm_name: "event".to_owned(),
         hostname: "host".to_owned(),
         process_group: process_group.to_vec(),
@@ -82,6 +82,7 @@ fn a_sample_of_a_group_has_all_phases() {
         daemon_start: 1_003_000,
         application_start: 1_006_000,
         application_time: 10_000,
+        busy: 10_000,
         gil_wait: (7, 3),
         input: (8, 2, 100),
         output: (9, 1, 50),
@@ -141,6 +142,49 @@ fn a_process_tells_of_its_beginning_and_its_end() {
             Kind::Stopping => identity(b"web").fill_stopping(&life, &mut datagram),
             _ => identity(b"web").fill_stopped(&life, &mut datagram),
         }
+        let (number, .., fields) = read(datagram.bytes());
+        texts.push(format!("kind {number}\n{}", fields.join("\n")));
+    }
+    insta::assert_snapshot!(texts.join("\n"));
+}
+
+#[test]
+fn a_process_without_a_group_and_a_reason_names_neither() {
+    let mut datagram = Datagram::new(Kind::Stopping, 1, 0, 0.0);
+    identity(b"").fill_stopping(&Lifecycle::default(), &mut datagram);
+    let (.., fields) = read(datagram.bytes());
+    assert_eq!(fields, ["5 \"host\"", "133 0"]);
+}
+
+#[test]
+fn a_collector_has_its_figures_and_the_name_of_its_interpreter() {
+    let collector = Collector {
+        counts: [1, 2, 3],
+        thresholds: [700, 10, 11],
+        passes: [40, 50, 60].map(|collections| Passes {
+            collections,
+            collected: collections + 1,
+            uncollectable: collections + 2,
+        }),
+        is_enabled: true,
+        frozen: 7,
+        dropped: 8,
+    };
+    let pass = Collection {
+        start: 5.5,
+        duration: 0.25,
+        generation: 2,
+        collected: 9,
+        uncollectable: 10,
+    };
+    let mut texts = Vec::new();
+    for name in [&b""[..], b"one"] {
+        let mut datagram = Datagram::new(Kind::Collector, 1, 0, 0.0);
+        collector.fill(name, &mut datagram);
+        let (number, .., fields) = read(datagram.bytes());
+        texts.push(format!("kind {number}\n{}", fields.join("\n")));
+        let mut datagram = Datagram::new(Kind::Collection, 1, 0, 0.0);
+        pass.fill(name, &mut datagram);
         let (number, .., fields) = read(datagram.bytes());
         texts.push(format!("kind {number}\n{}", fields.join("\n")));
     }

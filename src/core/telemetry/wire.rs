@@ -25,6 +25,10 @@ pub enum Kind {
     Stopping = 6,
     /// A process ends.
     Stopped = 7,
+    /// Counters of an interpreter's garbage collector.
+    Collector = 8,
+    /// One pass of it.
+    Collection = 9,
 }
 
 /// A datagram in the making. A field that has no room is left out.

@@ -35,7 +35,7 @@
 //!
 //! RequestEncoder::new(&mut Vec<u8>, &RequestHead<'_>) -> RequestEncoder<'_>
 //!     .entry(NameId, value) .named(name, value) .finish(BodyPlan) -> Result<(), WireError>
-//! set_claim(&mut [u8], Claim)                               // into an encoded request, before it is sent
+//! set_claim(&mut [u8], Claim)  set_tries(&mut [u8], Tries)  // into an encoded request, before it is sent
 //! push_entry(&mut Vec<u8>, NameId, value)   push_named(&mut Vec<u8>, name, value)   // for `RequestHead::constants`
 //! body_header(usize) -> Result<[u8; 8], WireError>          // the payload goes out behind it, uncopied
 //! push_body_end(&mut Vec<u8>, BodyOutcome)
@@ -68,8 +68,8 @@ pub use error::WireError;
 pub use frame::{Decoded, HEADER};
 pub use hello::{HELLO, Hello, VERSION};
 pub use request::{
-    BodyForm, BodyPlan, Claim, IGNORE_ACTIVITY, RequestEncoder, RequestFrame, RequestHead,
-    set_claim,
+    BodyForm, BodyPlan, Claim, IGNORE_ACTIVITY, RequestEncoder, RequestFrame, RequestHead, Tries,
+    set_claim, set_tries,
 };
 pub use to_child::{
     AbortReason, HeadFrame, HeaderIter, MAX_DATA, MAX_HEAD, MAX_LOG, MAX_SOURCE, ToChild,

@@ -10,8 +10,9 @@ use crate::name::NameId;
 const NO_TIME: i64 = i64::MIN;
 /// Bytes of a payload before the first text.
 const FIXED: usize = 80;
-/// Where in those bytes the body's form is, the length of the entries, and the claim.
+/// Where in those bytes the body's form is, the tries, the length of the entries, and the claim.
 const BODY_AT: usize = 32;
+const TRIES_AT: usize = 34;
 const ENTRIES_AT: usize = 64;
 const CLAIM_AT: usize = 68;
 
@@ -37,6 +38,28 @@ impl Claim {
     pub const NONE: Self = Self {
         cell: u32::MAX,
         sequence: 0,
+    };
+}
+
+/// How a request came to its process. A count that is higher is the highest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tries {
+    /// Processes that it was given to, the last included; 0 in Apache's own.
+    pub connects: u8,
+    /// How many of them were about to be replaced, or ended, and had not begun with it.
+    pub restarts: u8,
+}
+
+impl Tries {
+    /// It ran where it was read.
+    pub const NONE: Self = Self {
+        connects: 0,
+        restarts: 0,
+    };
+    /// The first process took it.
+    const ONE: Self = Self {
+        connects: 1,
+        restarts: 0,
     };
 }
 
@@ -90,6 +113,8 @@ pub struct RequestFrame<'a> {
     pub head: RequestHead<'a>,
     /// What the process has to take before it runs the request.
     pub claim: Claim,
+    /// How it came to the process.
+    pub tries: Tries,
     /// The entries of this request; a later one wins.
     pub entries: Entries<'a>,
     /// The body.
@@ -106,7 +131,8 @@ pub(super) fn decode(payload: &[u8]) -> Result<RequestFrame<'_>, WireError> {
     let request_flags = fields.u32("a request")?;
     let form = fields.u8("a request")?;
     let log_level = fields.u8("a request")?;
-    if fields.array("a request")? != [0; 2] || log_level > 15 {
+    let [connects, restarts] = fields.array("a request")?;
+    if log_level > 15 {
         return Err(WireError::Value("a request's log level"));
     }
     let body_length = fields.u64("a request")?;
@@ -135,6 +161,7 @@ pub(super) fn decode(payload: &[u8]) -> Result<RequestFrame<'_>, WireError> {
     Ok(RequestFrame {
         head,
         claim,
+        tries: Tries { connects, restarts },
         entries: Entries::new(fields.bytes(entries, "the entries")?),
         body: body(form, body_length, fields.0)?,
     })
@@ -192,7 +219,8 @@ impl<'v> RequestEncoder<'v> {
         put(&head.queue_start.to_le_bytes());
         put(&head.target_flags.to_le_bytes());
         put(&head.request_flags.to_le_bytes());
-        put(&[NONE, head.log_level.min(15), 0, 0]);
+        put(&[NONE, head.log_level.min(15)]);
+        put(&encode_tries(Tries::ONE));
         put(&[0; 8]);
         let texts = [
             head.application_group,
@@ -258,6 +286,18 @@ pub fn set_claim(frame: &mut [u8], claim: Claim) {
     if let Some(bytes) = frame.get_mut(place) {
         bytes.copy_from_slice(&encode_claim(claim));
     }
+}
+
+/// Writes into the request that was encoded at the beginning of `frame` how it comes to its process.
+pub fn set_tries(frame: &mut [u8], tries: Tries) {
+    let place = HEADER + TRIES_AT..HEADER + TRIES_AT + 2;
+    if let Some(bytes) = frame.get_mut(place) {
+        bytes.copy_from_slice(&encode_tries(tries));
+    }
+}
+
+const fn encode_tries(tries: Tries) -> [u8; 2] {
+    [tries.connects, tries.restarts]
 }
 
 fn encode_claim(claim: Claim) -> [u8; FIXED - CLAIM_AT] {

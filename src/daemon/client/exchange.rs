@@ -8,14 +8,14 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use rsgi_core::wire::{Claim, Hello, set_claim};
+use rsgi_core::wire::{Claim, Hello, Tries, set_claim, set_tries};
 
 use super::connection::{Connection, SendError, TICK};
 use super::failure::{Failure, Garbage};
 use super::group::{GroupHandle, Member};
 use super::inbox::{Inbox, Receipt};
 use crate::admission::{Assignment, Refused, Wait};
-use crate::scoreboard::{Slot, SlotRef, clock};
+use crate::scoreboard::{Slot, SlotRef, SlotState, clock};
 use crate::sys::socket::Waiting;
 
 /// How long the supervisor may take to say how a process ended.
@@ -42,6 +42,8 @@ pub struct Exchange<'c, 'o> {
     slot: SlotRef,
     pid: u32,
     attempts: u32,
+    /// How many processes were about to be replaced, or ended, and had not begun with it.
+    restarts: u32,
     waited: Duration,
     /// When a process first turned it away.
     refused: Option<u64>,
@@ -82,6 +84,7 @@ impl<'c, 'o> Exchange<'c, 'o> {
             },
             pid: 0,
             attempts: 0,
+            restarts: 0,
             waited: Duration::ZERO,
             refused: None,
             client,
@@ -126,11 +129,17 @@ impl<'c, 'o> Exchange<'c, 'o> {
         self.connection.as_ref().map(Connection::socket)
     }
 
-    /// Gives the request to another process than the one that has it.
+    /// The process is about to be replaced, and another one is to have the request.
     ///
     /// # Errors
     /// No other takes it in time.
-    pub(super) fn send_elsewhere(&mut self, inbox: &mut Inbox) -> Result<(), Failure> {
+    pub(super) fn turned_away(&mut self, inbox: &mut Inbox) -> Result<(), Failure> {
+        self.restarts += 1;
+        self.send_elsewhere(inbox)
+    }
+
+    /// Gives the request to another process than the one that has it.
+    fn send_elsewhere(&mut self, inbox: &mut Inbox) -> Result<(), Failure> {
         inbox.clear();
         self.dispatch(Some(self.slot))
     }
@@ -163,7 +172,10 @@ impl<'c, 'o> Exchange<'c, 'o> {
                     self.connection = Some(connection);
                     return Ok(());
                 }
-                Err(Attempt::Elsewhere) => avoid = Some(self.slot),
+                Err(Attempt::Elsewhere) => {
+                    self.count_restart();
+                    avoid = Some(self.slot);
+                }
                 Err(Attempt::Failed(failure)) => return Err(failure),
             }
         }
@@ -199,7 +211,9 @@ impl<'c, 'o> Exchange<'c, 'o> {
                 None => self.connect()?,
             };
             let claim = self.place.as_mut().map_or(Claim::NONE, Assignment::offer);
+            let tries = self.tries();
             set_claim(self.outgoing.frame, claim);
+            set_tries(self.outgoing.frame, tries);
             let Outgoing {
                 frame,
                 inline,
@@ -312,6 +326,7 @@ impl<'c, 'o> Exchange<'c, 'o> {
             return Ok(());
         }
         if self.retract() {
+            self.count_restart();
             return self.send_elsewhere(inbox);
         }
         if self.is_alive() {
@@ -326,6 +341,7 @@ impl<'c, 'o> Exchange<'c, 'o> {
             return Err(self.lost(error));
         }
         inbox.clear();
+        self.count_restart();
         // An old connection may have been closed by a process that still takes requests.
         let is_new = self.connection.as_ref().is_some_and(|it| it.is_new);
         self.dispatch(is_new.then_some(self.slot))
@@ -339,6 +355,23 @@ impl<'c, 'o> Exchange<'c, 'o> {
         }
         self.is_late = true;
         self.send_elsewhere(inbox)
+    }
+
+    /// The process has given the request back: counts it, where it does not serve any more.
+    fn count_restart(&mut self) {
+        let is_serving = self
+            .process()
+            .is_some_and(|slot| slot.state() == SlotState::Ready);
+        self.restarts += u32::from(!is_serving);
+    }
+
+    /// How the request comes to the process that it is sent to now.
+    fn tries(&self) -> Tries {
+        let most = |count| u8::try_from(count).unwrap_or(u8::MAX);
+        Tries {
+            connects: most(self.attempts),
+            restarts: most(self.restarts),
+        }
     }
 
     /// Takes the request back from the process: true where that has not begun with it, and never will.

@@ -10,7 +10,7 @@ use rsgi_bridge::abi::level;
 use crate::log;
 use crate::server::Activity;
 
-/// What the monitor wants of Python. The first four calls may wait for ever.
+/// What the monitor wants of Python. The first four calls may wait for ever, the others never do.
 pub trait Python: Send + Sync {
     /// Raises RequestTimeout in the request that a worker runs, if that is the one that began then.
     fn interrupt(&self, worker: u32, daemon_start: i64);
@@ -24,6 +24,10 @@ pub trait Python: Send + Sync {
     fn has_loaded(&self) -> bool;
     /// Logs where all threads are at info, without waiting and at the risk of a crash.
     fn dump_unsafe(&self);
+    /// Says that it is decided that the process ends, and why, without waiting.
+    fn stopping(&self, reason: &str);
+    /// Says that the process is ended by force, without waiting.
+    fn cut(&self);
 }
 
 /// Between two probes.
@@ -108,6 +112,14 @@ impl Helper {
 
     pub(super) fn dump_unsafe(&self) {
         self.python.dump_unsafe();
+    }
+
+    pub(super) fn stopping(&self, reason: &str) {
+        self.python.stopping(reason);
+    }
+
+    pub(super) fn cut(&self) {
+        self.python.cut();
     }
 
     /// Most processes never have a task, so the thread comes with the first.

@@ -371,6 +371,10 @@ impl Watch {
     }
 
     fn begin_end(&self, reason: ShutdownReason) {
+        // Before the main thread can say anything of it.
+        if let Some(helper) = &self.helper {
+            helper.stopping(reason.name());
+        }
         let timeout = Duration::from_secs(self.watched.options.shutdown_timeout.into());
         let patience = if timeout.is_zero() {
             // mod_wsgi: 0 is no limit.
@@ -399,10 +403,11 @@ impl Watch {
             self.watched.group.escape_ascii(),
             self.watched.options.shutdown_timeout,
         ));
-        if let Some(helper) = &self.helper
-            && running > 0
-        {
-            helper.dump_unsafe();
+        if let Some(helper) = &self.helper {
+            helper.cut();
+            if running > 0 {
+                helper.dump_unsafe();
+            }
         }
         exit_now(EXIT_CUT)
     }

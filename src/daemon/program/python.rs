@@ -84,6 +84,14 @@ impl Python for LayerHandler {
         self.layer.has_loaded()
     }
 
+    fn stopping(&self, reason: &str) {
+        self.layer.stopping(reason);
+    }
+
+    fn cut(&self) {
+        self.layer.cut();
+    }
+
     fn dump_unsafe(&self) {
         // Python writes plain text: from a memory file it becomes lines with a level.
         let Ok(file) = memfd_create("rsgi-threads", MemfdFlags::CLOEXEC) else {

@@ -316,6 +316,7 @@ fn describe<'b>(
         request_start: head.request_start,
         queue_start: head.queue_start,
         daemon_start,
+        tries: request.tries,
     })
 }
 

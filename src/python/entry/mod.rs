@@ -14,7 +14,7 @@ use rsgi_bridge::fence::fence;
 
 use crate::{
     events, handler, interpreter, loader, panics, process, question, serve, service, stacks, start,
-    worker,
+    telemetry, worker,
 };
 
 pub(crate) use asker::{AskerRef, FAILED, QuestionView};
@@ -42,6 +42,7 @@ static LAYER: Layer = Layer {
     has_loaded,
     ask,
     signal,
+    cut,
 };
 
 /// The layer's table, or null for a host of another ABI.
@@ -179,7 +180,10 @@ extern "C" fn run_service(target: *const Target) -> c_int {
 extern "C" fn stopping(reason: Bytes) {
     // SAFETY: the host keeps it alive for the call.
     let reason = unsafe { reason.as_slice() };
-    fenced("stopping", None, (), || process::set_reason(reason));
+    fenced("stopping", None, (), || {
+        process::set_reason(reason);
+        telemetry::stopping();
+    });
 }
 
 extern "C" fn serve_source(source: *const Source, context: *mut c_void) -> c_int {
@@ -218,6 +222,10 @@ extern "C" fn ask(
 
 extern "C" fn signal(number: c_int) {
     fenced("signal", None, (), || events::signal(number));
+}
+
+extern "C" fn cut() {
+    fenced("cut", None, (), telemetry::cut);
 }
 
 /// What the host knows of the server as a whole, as JSON.

@@ -284,6 +284,11 @@ impl<'r> RequestView<'r> {
         ]
     }
 
+    /// Processes that it was given to, and how many of them were about to be replaced.
+    pub(crate) const fn tries(&self) -> (u32, u32) {
+        (self.raw.connects, self.raw.restarts)
+    }
+
     /// Seconds since the epoch: the request's start, when it was queued, when a daemon took it.
     pub(crate) fn times(&self) -> [f64; 3] {
         self.starts().map(|micros| micros as f64 / 1e6)

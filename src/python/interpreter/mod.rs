@@ -1,12 +1,8 @@
 //! Application groups as interpreters, and the one way to attach a thread to them.
 //!
-//! Every thread keeps a thread state for each interpreter that it has been in, so thread-locals of applications
-//! live as long as the thread. The main interpreter's state is made first (PITFALLS P16): it is the one that
-//! `PyGILState_Ensure` knows the thread by. How a state becomes current depends on the version:
-//! - 3.12 and later: it is restored; that also makes it the thread's PyGILState state, so PyO3 attaches to it.
-//! - before: PyO3 attaches to the main interpreter, then the state is swapped in. Restoring another state than the
-//!   PyGILState one there and attaching inside waits for a lock that the thread holds itself.
+//! `attach` has the latter, `fresh` and `end` the beginning and the end of an interpreter.
 
+mod attach;
 mod crash;
 mod end;
 mod fresh;
@@ -29,11 +25,14 @@ use crate::kit::Kit;
 use crate::process::Facts;
 use crate::scratch::Scratch;
 use crate::settings::Settings;
-use crate::{capi, ending, gate, process, report};
+use crate::{capi, gate, process, report};
 
+pub(crate) use attach::{attach, look_in};
 pub(crate) use end::end_all;
 pub(crate) use here::kit_here;
 pub(crate) use last::{dump_unsafe, prepare_dump};
+
+use attach::{SwapBack, attach_slot};
 
 /// An interpreter. Never destroyed before `stop`, so references to it are `'static`.
 pub(crate) struct Interp {
@@ -185,7 +184,8 @@ pub(crate) fn probe() -> bool {
     MAIN.get().and_then(|main| attach(main, |_| ())).is_some()
 }
 
-fn minor() -> u32 {
+/// The minor version of Python; 0 before it was started.
+pub(crate) fn minor() -> u32 {
     MINOR.load(Ordering::Relaxed)
 }
 
@@ -373,65 +373,6 @@ fn slot(interp: &'static Interp) -> Option<Rc<Slot>> {
     }
     interp.made.lock().push(StatePtr(state));
     Some(keep_slot(interp, state))
-}
-
-/// Runs `body` attached to an interpreter. Call detached, within a [`process::Use`]. None where CPython has no
-/// memory for a thread state.
-pub(crate) fn attach<R>(interp: &'static Interp, body: impl FnOnce(At<'_>) -> R) -> Option<R> {
-    let slot = slot(interp)?;
-    Some(attach_slot(&slot, body))
-}
-
-fn attach_slot<R>(slot: &Slot, body: impl FnOnce(At<'_>) -> R) -> R {
-    let interp = slot.interp;
-    let checked = |py: Python<'_>| {
-        // SAFETY: attached.
-        let current = unsafe { ffi::PyInterpreterState_Get() };
-        debug_assert!(
-            ptr::eq(current, interp.state),
-            "attached to another interpreter than '{}'",
-            interp.label()
-        );
-        if !slot.is_introduced.replace(true) {
-            ending::introduce_thread(py);
-        }
-        body(At { py, interp, slot })
-    };
-    if minor() >= 12 {
-        // SAFETY: this thread's state, and the thread is detached.
-        unsafe { ffi::PyEval_RestoreThread(slot.state) };
-        let _detach = Detach;
-        return Python::attach(checked);
-    }
-    if interp.is_main() {
-        return Python::attach(checked);
-    }
-    Python::attach(|py| {
-        // SAFETY: attached; the new state is this thread's.
-        let main = unsafe { ffi::PyThreadState_Swap(slot.state) };
-        let _back = SwapBack(main);
-        checked(py)
-    })
-}
-
-/// Detaches, also when a panic passes.
-struct Detach;
-
-impl Drop for Detach {
-    fn drop(&mut self) {
-        // SAFETY: attached since it was made.
-        unsafe { ffi::PyEval_SaveThread() };
-    }
-}
-
-/// Makes an earlier thread state current again, also when a panic passes.
-struct SwapBack(*mut PyThreadState);
-
-impl Drop for SwapBack {
-    fn drop(&mut self) {
-        // SAFETY: attached; the state was current on this thread before.
-        unsafe { ffi::PyThreadState_Swap(self.0) };
-    }
 }
 
 impl Drop for Thread {

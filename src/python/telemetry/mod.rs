@@ -1,10 +1,11 @@
 //! Tells an ingester what happens in this process: a thread that sends datagrams and never waits for Python
 //! (`WSGITelemetryService`; reference: runtime §15).
 //!
-//! What is sent is lost where nobody listens. `slow` has the requests that took long.
+//! What is sent is lost where nobody listens. `slow` has the requests that took long, `garbage` what garbage collectors do.
 
 #![deny(unsafe_code)]
 
+mod garbage;
 mod slow;
 
 use std::collections::VecDeque;
@@ -14,7 +15,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::{Condvar, Mutex};
@@ -24,18 +26,27 @@ use rsgi_core::telemetry::{Datagram, Identity, Kind, Lifecycle, Sample, SlowRequ
 use crate::process::{self, Facts};
 use crate::{capi, figures, worker};
 
+pub(crate) use garbage::{Garbage, Passes};
 pub(crate) use slow::Slow;
 
 /// Slow requests that are kept until the next interval.
 const MOST_KEPT: usize = 1024;
 /// The longest path of a socket, its end included.
 const LONGEST_PATH: usize = 108;
+/// Bytes that may be on their way to the service.
+const SEND_BUFFER: i32 = 65_536;
+/// How long a datagram waits for a service that has not read the ones before it. The kernel keeps about ten for it.
+const MOMENT: Duration = Duration::from_millis(20);
 
 static REPORTER: OnceLock<Reporter> = OnceLock::new();
 
 struct Reporter {
     identity: Identity,
-    socket: UnixDatagram,
+    /// One that waits for nothing, and one that does for a [`MOMENT`].
+    quick: UnixDatagram,
+    patient: UnixDatagram,
+    /// The service was waited for in vain in this interval.
+    is_deaf: AtomicBool,
     path: PathBuf,
     sequence: AtomicU32,
     born: Instant,
@@ -44,14 +55,21 @@ struct Reporter {
     threshold: Option<Duration>,
     captures_user_agent: bool,
     done: Mutex<VecDeque<SlowRequest>>,
+    /// It was told that the process is about to end.
+    is_stopping: AtomicBool,
     /// Nothing more is to be sent in intervals.
     is_over: Mutex<bool>,
     changed: Condvar,
 }
 
+/// Whether the configuration wants anything told.
+pub(crate) fn is_wanted(facts: &Facts) -> bool {
+    !facts.telemetry_socket.is_empty() && !facts.has(abi::START_SERVICE)
+}
+
 /// Begins to tell, where the configuration wants it.
 pub(crate) fn start(facts: &Facts) {
-    if facts.telemetry_socket.is_empty() || facts.has(abi::START_SERVICE) {
+    if !is_wanted(facts) {
         return;
     }
     if let Err(error) = try_start(facts) {
@@ -69,28 +87,36 @@ fn try_start(facts: &Facts) -> io::Result<()> {
         let text = format!("the path has more than {} bytes", LONGEST_PATH - 1);
         return Err(io::Error::other(text));
     }
-    let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
+    let (quick, patient) = (UnixDatagram::unbound()?, UnixDatagram::unbound()?);
+    quick.set_nonblocking(true)?;
+    patient.set_write_timeout(Some(MOMENT))?;
+    for socket in [&quick, &patient] {
+        capi::set_send_buffer(socket, SEND_BUFFER)?;
+    }
     let slow = Duration::from_nanos(facts.slow_requests);
     let made = Reporter {
         identity: identity(facts),
-        socket,
+        quick,
+        patient,
+        is_deaf: AtomicBool::new(false),
         path: path.to_owned(),
-        sequence: AtomicU32::new(0),
+        sequence: AtomicU32::new(1),
         born: Instant::now(),
         interval: Duration::from_nanos(facts.telemetry_interval),
         threshold: (!slow.is_zero()).then_some(slow),
         captures_user_agent: facts.has(abi::START_CAPTURE_USER_AGENT),
         done: Mutex::default(),
+        is_stopping: AtomicBool::new(false),
         is_over: Mutex::default(),
         changed: Condvar::new(),
     };
     let reporter = REPORTER.get_or_init(|| made);
     figures::start_for_telemetry();
+    let collectors = garbage::start(reporter)?;
     std::thread::Builder::new()
         .name("rsgi-telemetry".to_owned())
         .stack_size(256 * 1024)
-        .spawn(|| reporter.run())?;
+        .spawn(move || reporter.run(&collectors))?;
     Ok(())
 }
 
@@ -105,7 +131,7 @@ fn identity(facts: &Facts) -> Identity {
     Identity {
         wsgi_version: dotted(facts.wsgi_version),
         python_version: version.split(' ').next().unwrap_or_default().to_owned(),
-        apache_version: dotted(facts.apache_version),
+        apache_version: format!("Apache/{}", dotted(facts.apache_version)),
         mpm_name: String::from_utf8_lossy(&facts.mpm_name).into_owned(),
         hostname: capi::hostname(),
         process_group: facts.process_group.clone(),
@@ -117,7 +143,7 @@ fn identity(facts: &Facts) -> Identity {
     }
 }
 
-/// A request is over. `slow` is only made of one that was slow.
+/// A request is over, whose application took so long. `slow` is only made of one that was slow.
 pub(crate) fn finished(duration: Duration, slow: impl FnOnce() -> SlowRequest) {
     let Some(reporter) = REPORTER.get() else {
         return;
@@ -141,9 +167,11 @@ pub(crate) fn active() -> u64 {
     if is_wanted { running() } else { 0 }
 }
 
-/// The process is about to end.
+/// It is decided that the process ends. Waits for a moment at most; later calls change nothing.
 pub(crate) fn stopping() {
-    if let Some(reporter) = REPORTER.get() {
+    if let Some(reporter) = REPORTER.get()
+        && !reporter.is_stopping.swap(true, Ordering::Relaxed)
+    {
         reporter.send(Kind::Stopping, |datagram| {
             reporter
                 .identity
@@ -152,22 +180,23 @@ pub(crate) fn stopping() {
     }
 }
 
-/// The process ends: the last interval, and its end. `is_drained` where all requests were finished.
+/// The process ends: the last interval, and its end. `is_drained` where nobody uses Python any more.
 pub(crate) fn stopped(is_drained: bool) {
-    let Some(reporter) = REPORTER.get() else {
-        return;
-    };
-    let was_over = core::mem::replace(&mut *reporter.is_over.lock(), true);
-    if was_over {
-        return;
+    if let Some(reporter) = REPORTER.get().filter(|reporter| reporter.close()) {
+        reporter.tick();
+        if is_drained {
+            garbage::tell_all(reporter);
+        }
+        reporter.tell_end(is_drained);
     }
-    reporter.changed.notify_all();
-    reporter.tick();
-    reporter.send(Kind::Stopped, |datagram| {
-        reporter
-            .identity
-            .fill_stopped(&reporter.life(is_drained), datagram);
-    });
+}
+
+/// The process is ended while it does not end by itself. Waits for a moment at most.
+pub(crate) fn cut() {
+    stopping();
+    if let Some(reporter) = REPORTER.get().filter(|reporter| reporter.close()) {
+        reporter.tell_end(false);
+    }
 }
 
 fn running() -> u64 {
@@ -183,7 +212,20 @@ fn now() -> f64 {
 }
 
 impl Reporter {
-    fn run(&self) {
+    /// Sends nothing more in intervals; false where that was so already.
+    fn close(&self) -> bool {
+        let was_over = core::mem::replace(&mut *self.is_over.lock(), true);
+        self.changed.notify_all();
+        !was_over
+    }
+
+    fn tell_end(&self, is_drained: bool) {
+        self.send(Kind::Stopped, |datagram| {
+            self.identity.fill_stopped(&self.life(is_drained), datagram);
+        });
+    }
+
+    fn run(&self, collectors: &SyncSender<()>) {
         self.send(Kind::Started, |datagram| {
             self.identity.fill_started(datagram)
         });
@@ -197,6 +239,8 @@ impl Reporter {
                 }
             }
             self.tick();
+            // Where that thread still waits for the GIL, it is told already.
+            let _ = collectors.try_send(());
             // One that came late does not make the next ones follow at once.
             next = (next + self.interval).max(Instant::now());
         }
@@ -206,12 +250,20 @@ impl Reporter {
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         let mut datagram = Datagram::new(kind, std::process::id(), sequence, now());
         fill(&mut datagram);
-        // Nobody listens, or not fast enough: the gap in the sequence says so.
-        let _ = self.socket.send_to(datagram.bytes(), &self.path);
+        let is_busy = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        let sent = self.quick.send_to(datagram.bytes(), &self.path);
+        if sent.is_err_and(is_busy) && !self.is_deaf.load(Ordering::Relaxed) {
+            let sent = self.patient.send_to(datagram.bytes(), &self.path);
+            if sent.is_err_and(is_busy) {
+                self.is_deaf.store(true, Ordering::Relaxed);
+            }
+        }
+        // What nobody took is lost: the gap in the sequence says so.
     }
 
     /// What happened since the last time.
     fn tick(&self) {
+        self.is_deaf.store(false, Ordering::Relaxed);
         if let Some(taken) = figures::take() {
             let threads = taken.threads();
             let sample = Sample {
@@ -242,7 +294,7 @@ impl Reporter {
 
     fn without_secrets(&self, mut request: SlowRequest) -> SlowRequest {
         if !self.captures_user_agent {
-            request.user_agent = None;
+            request.user_agent.clear();
         }
         request
     }

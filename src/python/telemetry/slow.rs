@@ -3,7 +3,7 @@
 #![deny(unsafe_code)]
 
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rsgi_bridge::abi;
 use rsgi_core::figures::{Finished, Phase};
@@ -28,6 +28,7 @@ impl Slow {
         let flow = |(time, count, bytes): (u64, u64, u64)| (seconds(time), count, bytes);
         SlowRequest {
             is_done: true,
+            start: seconds(u64::try_from(finished.application_start).unwrap_or(0)),
             thread: finished.thread,
             times: [
                 time(Phase::Server),
@@ -49,36 +50,34 @@ impl Slow {
 
 /// The requests that have been running for so long, with what is known of them.
 pub(super) fn running(threshold: Duration) -> Vec<SlowRequest> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or(i64::MAX));
     let mut found = Vec::new();
-    worker::each_running(|thread, request, in_application| {
+    worker::each_running(|thread, request, course| {
+        let duration = course.begun.elapsed();
+        if duration < threshold || found.len() >= MOST_ACTIVE {
+            return;
+        }
         let [request_start, queue_start, daemon_start] = request.starts();
-        let application_time = u64::try_from(in_application.as_micros()).unwrap_or(0);
         let so_far = Finished {
             thread,
             request_start,
             queue_start,
             daemon_start,
-            application_start: now
-                .saturating_sub(in_application.as_micros().try_into().unwrap_or(0)),
-            application_time,
+            application_start: course.application_start,
+            application_time: micros(duration),
+            gil_wait: (micros(course.waits.time), course.waits.count),
             ..Finished::default()
         };
-        let duration = Duration::from_micros(so_far.phase(Phase::Request).unwrap_or(0));
-        if duration >= threshold && found.len() < MOST_ACTIVE {
-            found.push(SlowRequest {
-                is_done: false,
-                ..Slow::done(request, &so_far, (0.0, 0.0), (0, 0))
-            });
-        }
+        // What it has read, sent and used is known to its own thread only.
+        found.push(SlowRequest {
+            is_done: false,
+            ..Slow::done(request, &so_far, (0.0, 0.0), (course.active, 0))
+        });
     });
     found
 }
 
 fn described(request: &RequestView<'_>) -> SlowRequest {
     let mut told = SlowRequest {
-        start: seconds(u64::try_from(request.starts()[0]).unwrap_or(0)),
         scheme: match request.has(abi::REQUEST_HTTPS) {
             true => b"https".to_vec(),
             false => b"http".to_vec(),
@@ -101,7 +100,7 @@ fn described(request: &RequestView<'_>) -> SlowRequest {
                 continue;
             }
             other if other == user_agent() => {
-                told.user_agent = Some(field.value.to_vec());
+                told.user_agent = field.value.to_vec();
                 continue;
             }
             _ => continue,
@@ -122,4 +121,8 @@ fn user_agent() -> NameId {
 
 fn seconds(micros: u64) -> f64 {
     micros as f64 / 1e6
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rsgi_bridge::abi;
-use rsgi_bridge::facts::{ConstantsBlock, FieldList, RequestFacts, TargetFacts};
+use rsgi_bridge::facts::{ConstantsBlock, FieldList, RequestFacts, TargetFacts, Tries};
 use rsgi_bridge::host::{Blocks, HeadView, Outcome, ReadError, RequestHost, SendFlags, Sent};
 use rsgi_bridge::layer::Layer;
 use rsgi_bridge::owned::{Description, OwnedRequest, Room};
@@ -248,6 +248,7 @@ fn hand(
             request_start: 1_700_000_000_000_000,
             queue_start: 0,
             daemon_start: 0,
+            tries: Tries::NONE,
         })
     });
     let Ok(request) = request else {
@@ -392,6 +393,7 @@ fn hello() {
             request_start: 1_700_000_000_000_000,
             queue_start: 0,
             daemon_start: 0,
+            tries: Tries::NONE,
             apache_request: None,
         };
         measure(&format!("group '{group}'"), |count| {

@@ -1,6 +1,7 @@
 //! The Python-visible types: heap types made for each interpreter from a spec.
 //!
-//! `instance` makes types and objects whose values are Rust's; each other file is one type. Every function that
+//! `instance` makes types and objects whose values are Rust's; each other file is one type, but
+//! `functions` and `pass`, which have functions. Every function that
 //! CPython calls is fenced, attaches PyO3 (threads of the application come here as well) and turns errors into
 //! exceptions.
 
@@ -11,6 +12,7 @@ mod input;
 mod inquiry;
 mod instance;
 mod log;
+pub(crate) mod pass;
 mod request_rec;
 mod restricted;
 mod signal;

@@ -76,22 +76,34 @@ fn a_request_comes_back_as_it_was() {
 }
 
 #[test]
-fn a_claim_is_written_into_a_request_and_nothing_else_changes() {
+fn a_claim_and_tries_are_written_into_a_request_and_nothing_else_changes() {
     let claim = Claim {
         cell: 7,
         sequence: 1 << 40,
     };
     let mut bytes = request(BodyPlan::Inline(3), b"abc");
     let before = bytes.clone();
+    let tries = Tries {
+        connects: 3,
+        restarts: 2,
+    };
     set_claim(&mut bytes, claim);
+    set_tries(&mut bytes, tries);
     let (ToDaemon::Request(mut got), _) = frame(decode_to_daemon(&bytes).unwrap()) else {
         panic!("no request")
     };
     assert_eq!(std::mem::replace(&mut got.claim, Claim::NONE), claim);
+    let first = Tries {
+        connects: 1,
+        restarts: 0,
+    };
+    assert_eq!(std::mem::replace(&mut got.tries, first), tries);
     let whole = decode_to_daemon(&before).unwrap();
     assert_eq!(frame(whole).0, ToDaemon::Request(got));
     set_claim(&mut bytes[..20], Claim::NONE);
     set_claim(&mut [], Claim::NONE);
+    set_tries(&mut bytes[..20], tries);
+    set_tries(&mut [], tries);
 }
 
 #[test]

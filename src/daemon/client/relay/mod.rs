@@ -186,7 +186,7 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
         let used = frames.used();
         inbox.consume(used);
         if is_stale {
-            self.exchange.send_elsewhere(inbox)?;
+            self.exchange.turned_away(inbox)?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::client::*;
 use crate::scoreboard::{Death, SlotState};
 
 /// Asks for a page, which the second process gives.
-fn is_answered(group: &FakeGroup, plan: BodyPlan, inline: &[u8]) {
+pub(super) fn is_answered(group: &FakeGroup, plan: BodyPlan, inline: &[u8]) {
     let mut front = FakeFront::new();
     let ending = group.ask(&mut front, plan, inline).unwrap();
     assert_eq!((ending, &front.got[..]), (Ending::Complete, &b"here"[..]));
@@ -30,7 +30,11 @@ fn other(group: &mut FakeGroup) -> std::thread::JoinHandle<Got> {
 }
 
 /// Beats the hearts of these slots for as long as something lasts.
-fn with_beating_hearts<T>(group: &FakeGroup, slots: &[u32], what: impl FnOnce() -> T) -> T {
+pub(super) fn with_beating_hearts<T>(
+    group: &FakeGroup,
+    slots: &[u32],
+    what: impl FnOnce() -> T,
+) -> T {
     let slots = slots.to_vec();
     let board = std::sync::Arc::clone(&group.handle.board);
     let (end, ended) = mpsc::channel::<()>();

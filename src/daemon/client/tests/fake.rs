@@ -58,6 +58,7 @@ impl FakeGroup {
                 connection: None,
                 row: 0,
                 claim: Claim::NONE,
+                tries: Tries::NONE,
                 received: Vec::new(),
                 fds: Vec::new(),
             };
@@ -142,6 +143,8 @@ pub(super) struct FakeProcess {
     row: u32,
     /// Of the last request.
     pub(super) claim: Claim,
+    /// Of the last request.
+    pub(super) tries: Tries,
     received: Vec<u8>,
     fds: Vec<OwnedFd>,
 }
@@ -195,6 +198,7 @@ impl FakeProcess {
                 let got = match frame {
                     ToDaemon::Request(request) => {
                         self.claim = request.claim;
+                        self.tries = request.tries;
                         Got::Request(match request.body {
                             BodyForm::Inline(body) => body.to_vec(),
                             _ => Vec::new(),

@@ -4,6 +4,7 @@ mod claims;
 mod fake;
 mod hostile;
 mod streams;
+mod tries;
 
 use std::time::{Duration, Instant};
 

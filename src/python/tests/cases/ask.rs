@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rsgi_bridge::abi;
 use rsgi_bridge::ask::{Answer, Asker, Question};
-use rsgi_bridge::facts::{FieldList, RequestFacts, TargetFacts};
+use rsgi_bridge::facts::{FieldList, RequestFacts, TargetFacts, Tries};
 use rsgi_core::name::id;
 
 use crate::host::{Bench, Call};
@@ -94,6 +94,7 @@ fn ask(bench: &Bench, script: &[u8], group: &str, question: Question<'_>) -> (An
         request_start: 1,
         queue_start: 0,
         daemon_start: 0,
+        tries: Tries::NONE,
         apache_request: None,
     };
     let mut notes = Notes::default();

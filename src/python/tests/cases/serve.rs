@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use rsgi_bridge::abi;
-use rsgi_bridge::facts::TargetFacts;
+use rsgi_bridge::facts::{TargetFacts, Tries};
 use rsgi_bridge::host::Outcome;
 use rsgi_bridge::owned::{Description, OwnedRequest, Room};
 use rsgi_bridge::serve::{Job, Next, RequestSource};
@@ -129,6 +129,7 @@ impl Desk {
                 request_start: 1,
                 queue_start: 2,
                 daemon_start: 3,
+                tries: Tries::NONE,
             })
         });
         let Ok(request) = request else {

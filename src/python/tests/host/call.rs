@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use rsgi_bridge::abi;
-use rsgi_bridge::facts::{ConstantsBlock, FieldList, RequestFacts, TargetFacts};
+use rsgi_bridge::facts::{ConstantsBlock, FieldList, RequestFacts, TargetFacts, Tries};
 use rsgi_bridge::host::{Outcome, ReadError};
 use rsgi_core::name::id;
 
@@ -203,6 +203,7 @@ impl<'a> Call<'a> {
             request_start: 1_700_000_000_000_000,
             queue_start: 0,
             daemon_start: self.daemon_start,
+            tries: Tries::NONE,
             apache_request: None,
         };
         let mut host = Memory::new(self.accept, self.input);

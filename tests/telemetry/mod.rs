@@ -1,12 +1,13 @@
 //! Telemetry: what processes tell a service, read by the reader of mod_wsgi-telemetry.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+mod collectors;
+mod fields;
+mod life;
+mod service;
 
-use crate::harness::{Builder, Mode, Request, Server, mode, only_rsgi, signal, wait_until};
-use crate::kit::{self, venv};
+use crate::harness::{Mode, Request, Server, mode, only_rsgi, signal, wait_until};
+
+use service::{field, finish, number, telling};
 
 const APP: &str = r#"
 import mod_wsgi, time
@@ -20,107 +21,8 @@ def application(environ, start_response):
     return [body]
 "#;
 
-/// Binds a socket and prints what comes there: a line of kind, pid, sequence, and each field as `name=value`.
-const READER: &str = r#"
-import os, socket, sys
-from mod_wsgi.telemetry.wire import decode
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.bind(sys.argv[1])
-os.chmod(sys.argv[1], 0o777)
-print("ready", flush=True)
-while True:
-    sample = decode(s.recv(65536))
-    assert sample.version == 1
-    show = lambda v: v.decode() if isinstance(v, bytes) else repr(v)
-    fields = "|".join(f"{k}={show(v)}" for k, v in sample.fields.items())
-    print(f"{sample.kind_name}|pid={sample.pid}|seq={sample.seq}|{fields}|", flush=True)
-"#;
-
-/// The service.
-struct Service {
-    child: Child,
-    told: Arc<Mutex<Vec<String>>>,
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        // It may be gone.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Service {
-    fn start(socket: &Path) -> Self {
-        let packages = ["--no-deps", "mod_wsgi-telemetry"];
-        let python = venv(&kit::system_python(), "telemetry", &packages).join("bin/python3");
-        let mut child = Command::new(python)
-            .args(["-c", READER])
-            .arg(socket)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let kept = Arc::clone(&told);
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                kept.lock().unwrap().push(line);
-            }
-        });
-        let service = Self { child, told };
-        wait_until("the service listens", || !service.all("ready").is_empty());
-        service
-    }
-
-    /// What was told of that kind.
-    fn all(&self, kind: &str) -> Vec<String> {
-        let told = self.told.lock().unwrap();
-        let is_it = |line: &&String| line.split('|').next() == Some(kind);
-        told.iter().filter(is_it).cloned().collect()
-    }
-
-    /// Waits for one of that kind with all of these.
-    #[track_caller]
-    fn wait(&self, kind: &str, parts: &[&str]) -> String {
-        let mut found = None;
-        wait_until(&format!("{kind} with {parts:?}"), || {
-            let is_it = |line: &String| parts.iter().all(|part| line.contains(part));
-            found = self.all(kind).into_iter().find(is_it);
-            found.is_some()
-        });
-        found.unwrap()
-    }
-}
-
-/// One field.
-fn field<'l>(line: &'l str, name: &str) -> Option<&'l str> {
-    let start = format!("{name}=");
-    line.split('|').find_map(|part| part.strip_prefix(&*start))
-}
-
-#[track_caller]
-fn number(line: &str, name: &str) -> f64 {
-    let text = field(line, name).unwrap_or_else(|| panic!("no {name} in {line}"));
-    text.parse().unwrap_or_else(|_| panic!("{name} in {line}"))
-}
-
-fn telling(builder: Builder) -> (Builder, Service) {
-    let service = Service::start(&builder.root().join("work/t.sock"));
-    let builder = builder.conf("WSGITelemetryService unix:@WORK@/t.sock interval=0.5");
-    (builder, service)
-}
-
-/// Ends both; the service would be a process left behind.
-#[track_caller]
-fn finish(server: Server, service: Service) {
-    drop(service);
-    server.finish();
-}
-
 #[test]
 fn each_interval_tells_what_happened_in_it() {
-    only_rsgi!("the oracle is mod_wsgi's own reader");
     let (builder, service) = telling(Server::builder().one_process());
     let server = builder.serve(APP).start();
     for path in ["/", "/none"] {
@@ -129,15 +31,15 @@ fn each_interval_tells_what_happened_in_it() {
     let reply = server.ask(&Request::new("POST", "/").body(b"12345")).ok();
     // mod_wsgi: with telemetry the figures are the service's.
     assert_eq!(reply.text(), "None None 5");
-    let group = if mode() == Mode::Embedded { "" } else { "e2e" };
-    let group = format!("|process_group={group}|");
-    let parts = [
-        &*group,
+    let mut parts = vec![
         "|mod_wsgi_version=6.1.1|",
         "|python_version=3.",
-        "|apache_version=2.4.",
+        "|apache_version=Apache/2.4.",
         "|mpm_name=event|",
     ];
+    if mode() != Mode::Embedded {
+        parts.push("|process_group=e2e|");
+    }
     service.wait("process_started", &parts);
     let samples = || service.all("request_metrics");
     let sum = |name: &str| samples().iter().map(|line| number(line, name)).sum::<f64>();
@@ -166,11 +68,10 @@ fn each_interval_tells_what_happened_in_it() {
     assert!(number(&busy, "application_time_max") >= number(&busy, "application_time_min"));
     let buckets = field(&busy, "application_time_buckets").unwrap();
     assert_eq!(buckets.split(',').count(), 65, "{busy}");
-    assert_eq!(
-        field(&busy, "queue_time").is_some(),
-        mode() != Mode::Embedded,
-        "{busy}"
-    );
+    for name in ["queue_time", "process_group"] {
+        let is_there = field(&busy, name).is_some();
+        assert_eq!(is_there, mode() != Mode::Embedded, "{name} in {busy}");
+    }
     let sequence: Vec<f64> = samples().iter().map(|line| number(line, "seq")).collect();
     assert!(sequence.is_sorted(), "{sequence:?}");
     finish(server, service);
@@ -178,7 +79,6 @@ fn each_interval_tells_what_happened_in_it() {
 
 #[test]
 fn slow_requests_are_told_of_while_they_run_and_when_they_are_over() {
-    only_rsgi!("the oracle is mod_wsgi's own reader");
     let (builder, service) = telling(Server::builder());
     let server = builder
         .conf("WSGISlowRequests 0.3\nWSGITelemetryOptions +CaptureUserAgent")
@@ -210,7 +110,17 @@ fn slow_requests_are_told_of_while_they_run_and_when_they_are_over() {
     assert!(number(&done, "slow_duration") >= 1.6, "{done}");
     assert!(number(&done, "slow_application_time") >= 1.6, "{done}");
     assert_eq!(field(&active, "slow_log_id"), field(&done, "slow_log_id"));
-    assert_eq!(number(&done, "slow_active_at_start"), 1.0, "{done}");
+    for told in [&active, &done] {
+        assert_eq!(number(told, "slow_active_at_start"), 1.0, "{told}");
+    }
+    assert_eq!(
+        field(&active, "slow_start_stamp"),
+        field(&done, "slow_start_stamp")
+    );
+    let without_application =
+        number(&done, "slow_duration") - number(&done, "slow_application_time");
+    assert!((0.0..0.1).contains(&without_application), "{done}");
+    assert!(number(&active, "slow_gil_wait_count") >= 1.0, "{active}");
     let child = server.children();
     assert!(
         child.contains(&(number(&done, "slow_server_pid") as i32)),
@@ -223,7 +133,6 @@ fn slow_requests_are_told_of_while_they_run_and_when_they_are_over() {
 
 #[test]
 fn who_a_client_says_it_is_is_only_told_where_that_is_wanted() {
-    only_rsgi!("the oracle is mod_wsgi's own reader");
     let (builder, service) = telling(Server::builder());
     let server = builder.conf("WSGISlowRequests 0.1").serve(APP).start();
     let request = Request::get("/sleep?0.2").header("User-Agent", "Tester/1");

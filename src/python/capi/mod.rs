@@ -1,16 +1,19 @@
 //! CPython's functions that PyO3's limited API lacks or makes slow, behind safe functions.
 //!
 //! All symbols are exported by libpython 3.10 to 3.15; those that only some versions have are looked up by name.
-//! Everything takes PyO3's types, so that the rest of the crate needs no unsafe code.
+//! Everything takes PyO3's types, so that the rest of the crate needs no unsafe code. `system` has what is the system's.
+
+mod system;
 
 use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 use core::ptr;
-use std::os::fd::{BorrowedFd, OwnedFd};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi::{self, Py_ssize_t, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
+
+pub(crate) use system::{Usage, Whose, duplicate, hostname, page_size, set_send_buffer, usage};
 
 unsafe extern "C" {
     fn PyObject_VectorcallDict(
@@ -200,16 +203,6 @@ pub(crate) fn references(object: &Py<PyAny>, _py: Python<'_>) -> Py_ssize_t {
     unsafe { ffi::Py_REFCNT(object.as_ptr()) }
 }
 
-/// A second descriptor of the file that `fd` names.
-pub(crate) fn duplicate(fd: c_int) -> std::io::Result<OwnedFd> {
-    if fd < 0 {
-        return Err(std::io::Error::from_raw_os_error(libc::EBADF));
-    }
-    // SAFETY: not negative; only used for the call below, which the kernel refuses if it is not open.
-    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
-    borrowed.try_clone_to_owned()
-}
-
 /// Compiles the bytes of a script as `compile(bytes, path, "exec")` does in a fresh interpreter.
 pub(crate) fn compile<'py>(
     py: Python<'py>,
@@ -297,58 +290,40 @@ pub(crate) unsafe fn delete_current_state() {
     unsafe { PyThreadState_DeleteCurrent() }
 }
 
-/// What was used so far: CPU time in microseconds, as user and in the kernel, and the most memory in bytes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Usage {
-    /// CPU time as user.
-    pub(crate) user: u64,
-    /// CPU time in the kernel.
-    pub(crate) system: u64,
-    /// The most resident memory of the process.
-    pub(crate) most_memory: u64,
+/// The automatic garbage collection of the current interpreter, as it was; goes on when this drops.
+pub(crate) struct CollectorPause {
+    was_enabled: bool,
+    is_paused: bool,
 }
 
-/// Whose usage.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Whose {
-    /// The calling thread's.
-    Thread,
-    /// The process's.
-    Process,
-}
-
-/// See [`Usage`].
-pub(crate) fn usage(whose: Whose) -> Usage {
-    let who = match whose {
-        Whose::Thread => libc::RUSAGE_THREAD,
-        Whose::Process => libc::RUSAGE_SELF,
-    };
-    // SAFETY: all zeros is a valid rusage.
-    let mut found: libc::rusage = unsafe { core::mem::zeroed() };
-    // SAFETY: a live structure; what cannot be told stays zero.
-    unsafe { libc::getrusage(who, &raw mut found) };
-    let micros = |time: libc::timeval| {
-        let micros = time.tv_sec.saturating_mul(1_000_000) + time.tv_usec;
-        u64::try_from(micros).unwrap_or(0)
-    };
-    Usage {
-        user: micros(found.ru_utime),
-        system: micros(found.ru_stime),
-        most_memory: u64::try_from(found.ru_maxrss).unwrap_or(0) * 1024,
+impl CollectorPause {
+    /// Whether it is on, by the application's will.
+    pub(crate) const fn was_enabled(&self) -> bool {
+        self.was_enabled
     }
 }
 
-/// The machine's name.
-pub(crate) fn hostname() -> String {
-    let mut name = [0_u8; 256];
-    // SAFETY: room for as many bytes, the last of which stays NUL.
-    unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) };
-    let end = name.iter().position(|&byte| byte == 0).unwrap_or(0);
-    String::from_utf8_lossy(&name[..end]).into_owned()
+/// Looks whether automatic garbage collection is on, and switches it off meanwhile where that `is_needed`. Nobody sees
+/// it as long as the GIL is held.
+pub(crate) fn pause_collector(_py: Python<'_>, is_needed: bool) -> CollectorPause {
+    // SAFETY: attached.
+    let was_enabled = unsafe { ffi::PyGC_IsEnabled() } != 0;
+    let is_paused = is_needed && was_enabled;
+    if is_paused {
+        // SAFETY: attached.
+        unsafe { ffi::PyGC_Disable() };
+    }
+    CollectorPause {
+        was_enabled,
+        is_paused,
+    }
 }
 
-/// The size of a page of memory in bytes.
-pub(crate) fn page_size() -> u64 {
-    // SAFETY: may be called at any time.
-    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+impl Drop for CollectorPause {
+    fn drop(&mut self) {
+        if self.is_paused {
+            // SAFETY: attached, as it is dropped where it was made.
+            unsafe { ffi::PyGC_Enable() };
+        }
+    }
 }
