@@ -20,6 +20,7 @@ mod browser;
 mod closing;
 mod coexist;
 mod configurations;
+mod counted;
 mod daemon;
 mod directives;
 mod directives_access;

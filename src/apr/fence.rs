@@ -2,7 +2,8 @@
 //!
 //! Everything that C calls runs inside [`guard`]: a panic is caught, its message and place are handed to the
 //! reporter (the room `httpd` logs it), and the caller answers with a value that C understands. A payload whose
-//! own `Drop` panics is caught as well. With the feature `fault-injection` each entry can be made to panic.
+//! own `Drop` panics is caught as well. With the feature `fault-injection` each entry can be made to panic, and some
+//! calls to find no memory.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -57,6 +58,17 @@ pub(crate) fn fault(entry: &str) {
     let _ = entry;
 }
 
+/// Whether this call is to find no memory: with the feature `fault-injection` where `call` was asked for, else never.
+pub(crate) fn is_wanting(call: &str) -> bool {
+    #[cfg(feature = "fault-injection")]
+    return inject::is_wanting(call);
+    #[cfg(not(feature = "fault-injection"))]
+    {
+        let _ = call;
+        false
+    }
+}
+
 fn report(entry: &str, payload: &(dyn Any + Send)) {
     let kept = LAST.try_with(|last| last.take()).ok().flatten();
     let message = kept.unwrap_or_else(|| {
@@ -75,24 +87,50 @@ fn report(entry: &str, payload: &(dyn Any + Send)) {
 
 #[cfg(feature = "fault-injection")]
 mod inject {
-    //! `RSGI_INJECT_PANIC=entry[*times]` panics in the first `times` calls (default: all) of one entry.
+    //! `RSGI_INJECT_PANIC=entry[*times]` panics in the first `times` calls (default: all) of one entry;
+    //! `RSGI_INJECT_WANT=call[*times]` lets as many of a call find no memory.
 
     use std::env;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicI64, Ordering};
 
-    static WANTED: OnceLock<Option<String>> = OnceLock::new();
-    static LEFT: AtomicI64 = AtomicI64::new(i64::MAX);
+    /// What a variable asks for.
+    struct Fault {
+        name: OnceLock<Option<String>>,
+        left: AtomicI64,
+    }
+
+    impl Fault {
+        const fn new() -> Self {
+            Self {
+                name: OnceLock::new(),
+                left: AtomicI64::new(i64::MAX),
+            }
+        }
+
+        /// Whether it happens now.
+        fn is_due(&self, variable: &str, place: &str) -> bool {
+            let name = self.name.get_or_init(|| {
+                let text = env::var(variable).ok()?;
+                let (name, times) = text.split_once('*').unwrap_or((&text, ""));
+                let times = times.parse().unwrap_or(i64::MAX);
+                self.left.store(times, Ordering::Relaxed);
+                Some(name.to_owned())
+            });
+            name.as_deref() == Some(place) && self.left.fetch_sub(1, Ordering::Relaxed) > 0
+        }
+    }
+
+    static PANIC: Fault = Fault::new();
+    static WANT: Fault = Fault::new();
 
     pub(super) fn panic_if_asked(entry: &str) {
-        let wanted = WANTED.get_or_init(|| {
-            let text = env::var("RSGI_INJECT_PANIC").ok()?;
-            let (name, times) = text.split_once('*').unwrap_or((&text, ""));
-            LEFT.store(times.parse().unwrap_or(i64::MAX), Ordering::Relaxed);
-            Some(name.to_owned())
-        });
-        if wanted.as_deref() == Some(entry) && LEFT.fetch_sub(1, Ordering::Relaxed) > 0 {
+        if PANIC.is_due("RSGI_INJECT_PANIC", entry) {
             panic!("injected into {entry}");
         }
+    }
+
+    pub(super) fn is_wanting(call: &str) -> bool {
+        WANT.is_due("RSGI_INJECT_WANT", call)
     }
 }

@@ -9,7 +9,7 @@ mod status;
 mod table;
 
 pub(crate) use brigade::{Block, Brigade, FilePart};
-pub(crate) use fence::fault;
+pub(crate) use fence::{fault, is_wanting};
 pub(crate) use pool::Pool;
 pub(crate) use status::Status;
 pub(crate) use table::Table;

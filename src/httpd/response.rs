@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::time::Duration;
 
 use super::request::Request;
-use crate::apr::{Brigade, FilePart, Status};
+use crate::apr::{Brigade, FilePart, Status, is_wanting};
 use crate::ffi;
 
 /// In which a session of HTTP/2 fetches what a stream has for it: mod_http2 gives no sign of that.
@@ -31,6 +31,9 @@ pub(crate) struct Response<'r> {
 impl<'r> Response<'r> {
     /// A response to which nothing was given yet; `None` when the request has no pool (httpd never does that).
     pub(crate) fn new(request: Request<'r>) -> Option<Self> {
+        if is_wanting("response") {
+            return None;
+        }
         let pool = request.pool()?;
         let allocator = request.connection().bucket_alloc;
         // SAFETY: the connection of a live request has the allocator for its buckets.

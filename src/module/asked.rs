@@ -12,6 +12,7 @@ use rsgi_core::options::Effective;
 use super::directives::ServerConfig;
 use super::dispatch::Dispatched;
 use super::environ::View;
+use super::notes;
 use crate::httpd::Request;
 
 /// The script that a request runs.
@@ -78,6 +79,17 @@ impl Asked<'_> {
         });
         FACTS.set(Some(facts.recycle()));
         result
+    }
+
+    /// Leaves notes of where the request runs, where the configuration wants them.
+    pub(super) fn note_place(&self, process_group: &[u8]) {
+        if !notes::wanted(self.request).any() {
+            return;
+        }
+        let mut buffer = Vec::new();
+        let name = self.application_group();
+        let name = name.expand(&self.view, self.case, &mut buffer);
+        notes::place(self.request, process_group, name);
     }
 
     /// The process group that the request names.

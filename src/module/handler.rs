@@ -5,6 +5,7 @@ use std::ffi::CStr;
 
 use rsgi_bridge::abi::level;
 use rsgi_core::group::Case;
+use rsgi_core::metrics::FailureCause;
 use rsgi_core::options::{Effective, Origin};
 
 use super::asked::{Asked, Script};
@@ -21,10 +22,11 @@ pub(super) const SCRIPT_HANDLER: &CStr = c"wsgi-script";
 const SCRIPT_TYPE: &[u8] = b"application/x-httpd-wsgi";
 
 pub(super) const NO_MEMORY: &str = "RSGI0301: httpd gave the request no memory or no connection";
-/// Why a request is not run: the status, and the line that says so.
+/// Why a request is not run: the status, the line that says so, and what it is counted as.
 pub(super) struct Refusal {
-    status: u16,
+    pub(super) status: u16,
     line: String,
+    pub(super) cause: Option<FailureCause>,
 }
 
 impl Refusal {
@@ -32,7 +34,21 @@ impl Refusal {
         Self {
             status,
             line: line.into(),
+            cause: None,
         }
+    }
+
+    /// One that is counted as a failure.
+    pub(super) fn failure(cause: FailureCause, status: u16, line: impl Into<String>) -> Self {
+        Self {
+            cause: Some(cause),
+            ..Self::new(status, line)
+        }
+    }
+
+    /// One for want of memory.
+    pub(super) fn no_memory() -> Self {
+        Self::failure(FailureCause::NoMemory, 500, NO_MEMORY)
     }
 
     /// One whose reason has been logged.
@@ -208,9 +224,8 @@ fn run<'r>(
         return Err(Refusal::new(501, line));
     }
     let length = check_body(request, &effective)?;
-    let failed = || Refusal::new(500, NO_MEMORY);
-    let pool = request.pool().ok_or_else(failed)?;
-    let server = request.server().ok_or_else(failed)?;
+    let pool = request.pool().ok_or_else(Refusal::no_memory)?;
+    let server = request.server().ok_or_else(Refusal::no_memory)?;
     let mut asked = Asked {
         request,
         config,

@@ -6,6 +6,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
+use rsgi_core::metrics::FailureCause;
 use rsgi_core::wire::BodyPlan;
 use rsgi_daemon::client::MemoryFile;
 
@@ -83,7 +84,10 @@ fn refusal(error: BodyError) -> Refusal {
     let (status, line) = match error {
         BodyError::Timeout => (408, "the client was too slow to send the request body"),
         BodyError::TooLarge => (413, "the request body is larger than LimitRequestBody"),
-        BodyError::Gone => (400, "the client went away within the request body"),
+        BodyError::Gone => {
+            let line = "the client went away within the request body";
+            return Refusal::failure(FailureCause::ClientGone, 400, line);
+        }
         BodyError::Bad => (400, "the request body cannot be read"),
     };
     Refusal::new(status, line)

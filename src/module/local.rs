@@ -11,10 +11,11 @@ use rsgi_core::metrics::FailureCause;
 
 use super::asked::{Asked, Collected, Where, flag};
 use super::directives::ServerConfig;
-use super::handler::{NO_MEMORY, Refusal};
+use super::embedded;
+use super::handler::Refusal;
 use super::host::ApacheHost;
-use super::tally::Run;
-use super::{embedded, notes};
+use super::tally::{Ended, Run};
+use crate::apr::fault;
 use crate::httpd::{Request, Verdict};
 
 /// Longest body that is read before Python is entered, in bytes.
@@ -29,12 +30,15 @@ thread_local! {
 
 /// Runs it.
 pub(super) fn run(asked: &Asked<'_>) -> Result<Verdict, Refusal> {
-    let run = Run::begin(asked.request);
-    let Some(layer) = embedded::layer(asked.request.server()) else {
-        let failure = Some(FailureCause::NoPython);
-        run.end(asked.request, Verdict::Status(500), failure);
-        return Err(Refusal::new(500, NO_PYTHON));
-    };
+    let run = Run::here(asked.request);
+    asked.note_place(b"");
+    run.end(serve(asked))
+}
+
+fn serve(asked: &Asked<'_>) -> Result<Ended, Refusal> {
+    fault("run");
+    let layer = embedded::layer(asked.request.server())
+        .ok_or_else(|| Refusal::failure(FailureCause::NoPython, 500, NO_PYTHON))?;
     let (constants, known) = constants(asked.request, asked.config);
     let place = Where {
         process_group: b"",
@@ -43,8 +47,7 @@ pub(super) fn run(asked: &Asked<'_>) -> Result<Verdict, Refusal> {
     };
     asked.collect(place, |collected| {
         let (verdict, outcome) = enter(asked, collected, layer, constants)?;
-        run.end(asked.request, verdict, cause(outcome));
-        Ok(verdict)
+        Ok((verdict, cause(outcome)))
     })
 }
 
@@ -55,7 +58,6 @@ fn enter(
     constants: &ConstantsBlock,
 ) -> Result<(Verdict, Outcome), Refusal> {
     let request = asked.request;
-    notes::place(request, b"", collected.application_group);
     let mut fields = FIELDS
         .take()
         .unwrap_or_else(|| FieldList::with_capacity(64))
@@ -70,7 +72,7 @@ fn enter(
         flags: asked.target_flags(),
     };
     let mut host = ApacheHost::new(request, asked.effective.enable_sendfile())
-        .ok_or_else(|| Refusal::new(500, NO_MEMORY))?;
+        .ok_or_else(Refusal::no_memory)?;
     let body = read_ahead(request, &mut host, asked.length);
     let is_whole = host.body_is_complete();
     let outcome = layer.handle(

@@ -20,9 +20,11 @@ use super::asked::{Asked, Collected, Where, flag};
 use super::directives::ServerConfig;
 use super::front::{ApacheFront, Replaced};
 use super::groups::Group;
-use super::handler::{NO_MEMORY, Refusal, log};
+use super::handler::{Refusal, log};
 use super::intake::take_in;
-use super::{daemons, notes, ownership, tally};
+use super::tally::{Ended, Run};
+use super::{daemons, notes, ownership};
+use crate::apr::fault;
 use crate::httpd::{Request, Server, Verdict};
 
 /// Memory of a thread's desk that is kept for the next request, in bytes.
@@ -53,19 +55,26 @@ pub(super) fn run(
         );
         Refusal::new(500, line)
     })?;
+    let run = Run::elsewhere(asked.request, handle.tally());
+    asked.note_place(&handle.name);
+    run.end(serve(asked, group, &handle))
+}
+
+fn serve(asked: &Asked<'_>, group: &Group, handle: &Chosen<'_>) -> Result<Ended, Refusal> {
     if let Some(resolved) = group.resolved() {
         ownership::check(&resolved.accounts, asked.script.path)
             .map_err(|line| Refusal::new(403, line))?;
     }
+    fault("run");
     let mut desk = DESK.take().unwrap_or_default();
-    let answer = send(asked, &handle, &mut desk);
+    let answer = send(asked, handle, &mut desk);
     desk.frame.clear();
     desk.frame.shrink_to(KEPT);
     DESK.set(Some(desk));
     answer
 }
 
-fn send(asked: &Asked<'_>, group: &Chosen<'_>, desk: &mut Desk) -> Result<Verdict, Refusal> {
+fn send(asked: &Asked<'_>, group: &Chosen<'_>, desk: &mut Desk) -> Result<Ended, Refusal> {
     let (request, effective) = (asked.request, &asked.effective);
     let mut front = ApacheFront::new(
         request,
@@ -73,7 +82,7 @@ fn send(asked: &Asked<'_>, group: &Chosen<'_>, desk: &mut Desk) -> Result<Verdic
         effective.error_override(),
         group.options.header_buffer_size,
     )
-    .ok_or_else(|| Refusal::new(500, NO_MEMORY))?;
+    .ok_or_else(Refusal::no_memory)?;
     let taken = take_in(asked, &mut front, &mut desk.body)?;
     let plan = taken.plan();
     encode(asked, group, plan, &mut desk.frame)?;
@@ -119,10 +128,7 @@ fn send(asked: &Asked<'_>, group: &Chosen<'_>, desk: &mut Desk) -> Result<Verdic
     };
     let failure = cause(&result);
     let verdict = conclude(request, group, result, &mut front);
-    if let Some(tally) = group.tally() {
-        tally::count(tally, request, verdict, failure);
-    }
-    Ok(verdict)
+    Ok((verdict, failure))
 }
 
 /// Writes the request's frame.
@@ -146,7 +152,6 @@ fn encode(
         constants: *known,
     };
     asked.collect(place, |collected: &Collected<'_>| {
-        notes::place(request, &group.name, collected.application_group);
         let head = RequestHead {
             application_group: collected.application_group,
             script,

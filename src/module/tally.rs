@@ -6,6 +6,7 @@ use std::time::Instant;
 use rsgi_core::metrics::FailureCause;
 use rsgi_daemon::scoreboard::{Tallies, Tally};
 
+use super::handler::Refusal;
 use super::{Rsgi, notes};
 use crate::httpd::{Level, Phase, Request, Server, Verdict, log};
 
@@ -33,32 +34,70 @@ pub(super) fn embedded<'s>(server: Server<'s>) -> Option<&'s Tallies> {
     server.main().config::<Rsgi>()?.tallies.get()
 }
 
-/// A request that runs here, from its beginning.
+/// What became of a request: what httpd is told, and what went wrong.
+pub(super) type Ended = (Verdict, Option<FailureCause>);
+
+/// A request from its beginning. It is counted once, however it ends: what is dropped without an end has panicked.
 pub(super) struct Run<'r> {
+    request: Request<'r>,
     tally: Option<Tally<'r>>,
-    began: Instant,
+    /// When it began, where it runs here; a process of a group says itself how long one took.
+    began: Option<Instant>,
+    is_over: bool,
 }
 
 impl<'r> Run<'r> {
-    /// It begins.
-    pub(super) fn begin(request: Request<'r>) -> Self {
+    /// One that runs here begins.
+    pub(super) fn here(request: Request<'r>) -> Self {
         let tallies = request.server().and_then(embedded);
         Self {
+            request,
             tally: tallies.map(|tallies| tallies.tally(own_pid())),
-            began: Instant::now(),
+            began: Some(Instant::now()),
+            is_over: false,
+        }
+    }
+
+    /// One of a group begins.
+    pub(super) fn elsewhere(request: Request<'r>, tally: Option<Tally<'r>>) -> Self {
+        Self {
+            request,
+            tally,
+            began: None,
+            is_over: false,
         }
     }
 
     /// It is over.
-    pub(super) fn end(self, request: Request<'_>, verdict: Verdict, failure: Option<FailureCause>) {
-        let time = self.began.elapsed();
+    pub(super) fn end(mut self, result: Result<Ended, Refusal>) -> Result<Verdict, Refusal> {
+        let (verdict, failure) = match &result {
+            Ok(ended) => *ended,
+            Err(refusal) => (Verdict::Status(refusal.status), refusal.cause),
+        };
+        self.count(verdict, failure);
+        result.map(|_| verdict)
+    }
+
+    fn count(&mut self, verdict: Verdict, failure: Option<FailureCause>) {
+        self.is_over = true;
+        let time = self.began.map(|began| began.elapsed());
         if let Some(tally) = self.tally {
-            tally.ran(time);
-            count(tally, request, verdict, failure);
+            if let Some(time) = time {
+                tally.ran(time);
+            }
+            count(tally, self.request, verdict, failure);
         }
-        let noted = notes::wanted(request);
-        if noted.any() {
-            notes::course(request, noted, own_pid(), None, Some(time));
+        let noted = notes::wanted(self.request);
+        if time.is_some() && noted.any() {
+            notes::course(self.request, noted, own_pid(), None, time);
+        }
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.count(Verdict::Status(500), Some(FailureCause::Panic));
         }
     }
 }
@@ -70,12 +109,7 @@ fn own_pid() -> u32 {
 }
 
 /// Counts what became of a request.
-pub(super) fn count(
-    tally: Tally<'_>,
-    request: Request<'_>,
-    verdict: Verdict,
-    failure: Option<FailureCause>,
-) {
+fn count(tally: Tally<'_>, request: Request<'_>, verdict: Verdict, failure: Option<FailureCause>) {
     if let Some(cause) = failure {
         tally.failed(cause);
     }

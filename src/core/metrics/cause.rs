@@ -30,11 +30,13 @@ pub enum FailureCause {
     Panic = 10,
     /// Python could not be started.
     NoPython = 11,
+    /// There was no memory for it.
+    NoMemory = 12,
 }
 
 impl FailureCause {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NoProcess,
         Self::QueueTimeout,
         Self::Unstable,
@@ -47,6 +49,7 @@ impl FailureCause {
         Self::ClientGone,
         Self::Panic,
         Self::NoPython,
+        Self::NoMemory,
     ];
 
     /// Its number, below the length of [`Self::ALL`].
@@ -71,6 +74,7 @@ impl FailureCause {
             Self::ClientGone => "client_gone",
             Self::Panic => "panic",
             Self::NoPython => "no_python",
+            Self::NoMemory => "no_memory",
         }
     }
 }
