@@ -7,7 +7,7 @@ use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
 use super::inquiry;
-use super::instance::{self, Arguments, END, Methods, method, slot};
+use super::instance::{self, Arguments, END, Methods, called, slot};
 use crate::exchange::Exchange;
 use crate::{events, respond};
 
@@ -54,27 +54,31 @@ unsafe extern "C" fn call_start_response(
     arguments: *mut *mut PyObject,
     count: isize,
 ) -> *mut PyObject {
-    method(|py| {
-        // SAFETY: CPython calls the method with an instance.
-        let exchange = unsafe { instance::value::<Value>(object) };
-        // SAFETY: the call's own arguments.
-        let arguments = unsafe { Arguments::new(py, arguments, count) };
-        let (Some(status), Some(headers), 2..=3) =
-            (arguments.get(0), arguments.get(1), arguments.len())
-        else {
-            return Err(PyTypeError::new_err(
-                "start_response() takes two or three positional arguments",
-            ));
-        };
-        let exc_info = arguments.get(2);
-        if exchange.is_watched() {
-            events::response_started(exchange, &status, &headers, exc_info.as_ref());
-        }
-        if respond::start_response(exchange, &status, &headers, exc_info.as_ref())? {
-            respond::warn_of_second_start(exchange);
-        }
-        bound(py, object, 1)
-    })
+    // SAFETY: CPython calls the method with an instance and its arguments.
+    unsafe {
+        called::<Value>(object, arguments, count, |py, exchange, arguments| {
+            start(exchange, arguments)?;
+            bound(py, object, 1)
+        })
+    }
+}
+
+fn start(exchange: &Value, arguments: Arguments<'_>) -> PyResult<()> {
+    let (Some(status), Some(headers), 2..=3) =
+        (arguments.get(0), arguments.get(1), arguments.len())
+    else {
+        return Err(PyTypeError::new_err(
+            "start_response() takes two or three positional arguments",
+        ));
+    };
+    let exc_info = arguments.get(2);
+    if exchange.is_watched() {
+        events::response_started(exchange, &status, &headers, exc_info.as_ref());
+    }
+    if respond::start_response(exchange, &status, &headers, exc_info.as_ref())? {
+        respond::warn_of_second_start(exchange);
+    }
+    Ok(())
 }
 
 unsafe extern "C" fn call_write(
@@ -82,15 +86,14 @@ unsafe extern "C" fn call_write(
     arguments: *mut *mut PyObject,
     count: isize,
 ) -> *mut PyObject {
-    method(|py| {
-        // SAFETY: CPython calls the method with an instance.
-        let exchange = unsafe { instance::value::<Value>(object) };
-        // SAFETY: the call's own arguments.
-        let arguments = unsafe { Arguments::new(py, arguments, count) };
-        let (Some(block), 1) = (arguments.get(0), arguments.len()) else {
-            return Err(PyTypeError::new_err("write() takes one argument"));
-        };
-        respond::write(exchange, &block)?;
-        Ok(py.None())
-    })
+    // SAFETY: CPython calls the method with an instance and its arguments.
+    unsafe { called::<Value>(object, arguments, count, write) }
+}
+
+fn write(py: Python<'_>, exchange: &Value, arguments: Arguments<'_>) -> PyResult<Py<PyAny>> {
+    let (Some(block), 1) = (arguments.get(0), arguments.len()) else {
+        return Err(PyTypeError::new_err("write() takes one argument"));
+    };
+    respond::write(exchange, &block)?;
+    Ok(py.None())
 }

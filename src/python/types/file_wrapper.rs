@@ -1,5 +1,6 @@
 //! `mod_wsgi.FileWrapper`: a file that an application returns.
 
+use core::cell::Cell;
 use core::ffi::{c_int, c_void};
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -9,11 +10,14 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use super::instance::{self, Attributes, END, Methods, NO_MORE, entered, method, slot};
 
+/// Bytes that are read at a time where nothing else is said.
+const BLOCK: isize = 8192;
+
 /// The value of an instance.
 pub(crate) struct FileWrapper {
-    // INVARIANT: an owned reference, or null once the garbage collector cleared it.
-    file: core::cell::Cell<*mut PyObject>,
-    block: isize,
+    // INVARIANT: an owned reference, or null before it has one and once the garbage collector cleared it.
+    file: Cell<*mut PyObject>,
+    block: Cell<isize>,
 }
 
 static METHODS: Methods<2> = Methods([instance::plain(c"close", close), END]);
@@ -27,6 +31,7 @@ static ATTRIBUTES: Attributes<3> = Attributes([
 pub(super) fn make_type(py: Python<'_>) -> PyResult<Py<PyAny>> {
     let slots = [
         slot(ffi::Py_tp_new, new as *mut _),
+        slot(ffi::Py_tp_init, init as *mut _),
         slot(ffi::Py_tp_dealloc, dealloc as *mut _),
         slot(ffi::Py_tp_traverse, traverse as *mut _),
         slot(ffi::Py_tp_clear, clear as *mut _),
@@ -65,10 +70,27 @@ impl FileWrapper {
 
 unsafe extern "C" fn new(
     kind: *mut PyTypeObject,
-    arguments: *mut PyObject,
-    keywords: *mut PyObject,
+    _: *mut PyObject,
+    _: *mut PyObject,
 ) -> *mut PyObject {
     method(|py| {
+        let value = FileWrapper {
+            // INVARIANT: null until `init`.
+            file: Cell::new(core::ptr::null_mut()),
+            block: Cell::new(BLOCK),
+        };
+        // SAFETY: CPython calls the slot with the type or a subclass.
+        unsafe { instance::create(py, kind, value) }
+    })
+}
+
+/// mod_wsgi: a subclass may take other arguments, and give these to `super().__init__`; more than once.
+unsafe extern "C" fn init(
+    object: *mut PyObject,
+    arguments: *mut PyObject,
+    keywords: *mut PyObject,
+) -> c_int {
+    entered(-1, |py| {
         // SAFETY: the slot's arguments are a tuple.
         let arguments = unsafe { Bound::from_borrowed_ptr(py, arguments) };
         let arguments = arguments.cast_into::<PyTuple>()?;
@@ -78,13 +100,14 @@ unsafe extern "C" fn new(
             .map(|words| words.cast_into::<PyDict>())
             .transpose()?;
         let (file, block) = parse(&arguments, keywords.as_ref())?;
-        let value = FileWrapper {
-            // INVARIANT: an owned reference.
-            file: core::cell::Cell::new(file.into_ptr()),
-            block,
-        };
-        // SAFETY: CPython calls the slot with the type or a subclass.
-        unsafe { instance::create(py, kind, value) }
+        // SAFETY: CPython calls the slot with an instance.
+        let value = unsafe { instance::value::<FileWrapper>(object) };
+        value.block.set(block);
+        // INVARIANT: an owned reference.
+        let before = value.file.replace(file.into_ptr());
+        // SAFETY: the owned reference, or null.
+        unsafe { ffi::Py_XDECREF(before) };
+        Ok(0)
     })
 }
 
@@ -118,7 +141,7 @@ fn parse<'py>(
     }
     let [file, block] = parts;
     let file = file.ok_or_else(|| PyTypeError::new_err("FileWrapper() needs a file"))?;
-    let block = block.map_or(Ok(8192), |block| block.extract::<isize>())?;
+    let block = block.map_or(Ok(BLOCK), |block| block.extract::<isize>())?;
     if block < 0 {
         return Err(PyValueError::new_err("blksize must not be negative"));
     }
@@ -175,7 +198,7 @@ unsafe extern "C" fn next(object: *mut PyObject) -> *mut PyObject {
         let Some(file) = value.file(py) else {
             return Ok(core::ptr::null_mut());
         };
-        let block = file.call_method1("read", (value.block,))?;
+        let block = file.call_method1("read", (value.block.get(),))?;
         let Ok(block) = block.cast::<PyBytes>() else {
             return Err(crate::respond::not_bytes(&block));
         };
@@ -212,6 +235,6 @@ unsafe extern "C" fn blksize(object: *mut PyObject, _: *mut c_void) -> *mut PyOb
     method(|py| {
         // SAFETY: CPython calls the getter with an instance.
         let value = unsafe { instance::value::<FileWrapper>(object) };
-        Ok(value.block.into_pyobject(py)?.into_any().unbind())
+        Ok(value.block.get().into_pyobject(py)?.into_any().unbind())
     })
 }

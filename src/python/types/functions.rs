@@ -8,21 +8,46 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyModule, PyString};
 use rsgi_bridge::abi;
 
-use super::instance::{self, Arguments, END, Methods, method};
+use super::instance::{self, Arguments, END, Methods, documented, method};
 use crate::events::{self, Callbacks};
 use crate::interpreter::kit_here;
+use crate::kit::Kit;
 use crate::{entry, exchange, figures, log_handler, process, tracked};
 
 /// In the order of [`Function`].
 static FUNCTIONS: Methods<13> = Methods([
-    instance::one(c"subscribe_events", subscribe),
-    instance::one(c"subscribe_shutdown", subscribe),
-    instance::one(c"subscribe_signals", subscribe_signals),
-    instance::plain(c"request_data", request_data),
-    instance::plain(c"start_recording_metrics", start_recording),
-    instance::plain(c"request_metrics", request_metrics),
-    instance::plain(c"process_metrics", process_metrics),
-    instance::plain(c"server_metrics", server_metrics),
+    documented(
+        instance::one(c"subscribe_events", subscribe_events),
+        c"subscribe_events(callback, /)\n--\n\nRegisters a callback for everything that happens in this interpreter, and gives it back.",
+    ),
+    documented(
+        instance::one(c"subscribe_shutdown", subscribe_shutdown),
+        c"subscribe_shutdown(callback, /)\n--\n\nRegisters a callback for the end of the process, and gives it back.",
+    ),
+    documented(
+        instance::one(c"subscribe_signals", subscribe_signals),
+        c"subscribe_signals(callback, /)\n--\n\nRegisters a callback for SIGHUP and SIGUSR2, and gives it back.",
+    ),
+    documented(
+        instance::plain(c"request_data", request_data),
+        c"request_data()\n--\n\nThe dict that is kept with the request of the calling thread.",
+    ),
+    documented(
+        instance::plain(c"start_recording_metrics", start_recording),
+        c"start_recording_metrics()\n--\n\nLets the process record what request_metrics() and process_metrics() tell.",
+    ),
+    documented(
+        instance::plain(c"request_metrics", request_metrics),
+        c"request_metrics()\n--\n\nWhat happened in the process since the last call; None before start_recording_metrics().",
+    ),
+    documented(
+        instance::plain(c"process_metrics", process_metrics),
+        c"process_metrics()\n--\n\nFigures of the process so far; None before start_recording_metrics().",
+    ),
+    documented(
+        instance::plain(c"server_metrics", server_metrics),
+        c"server_metrics()\n--\n\nApache's scoreboard; None without WSGIServerMetrics On, or server-metrics=On of a group.",
+    ),
     instance::one(c"__getattr__", attribute),
     instance::plain(c"__dir__", directory),
     instance::one(c"is_logged", is_logged),
@@ -54,8 +79,7 @@ fn function(py: Python<'_>, index: usize, this: Option<&Bound<'_, PyAny>>) -> Py
 /// Adds everything to the module.
 pub(crate) fn add(module: &Bound<'_, PyModule>, callbacks: &Callbacks) -> PyResult<()> {
     let py = module.py();
-    let lists = events::attributes(callbacks, py);
-    for (name, list) in &lists {
+    for (name, list) in events::attributes(callbacks, py) {
         module.setattr(name, list)?;
     }
     for (index, definition) in FUNCTIONS.0[..Function::IsLogged as usize]
@@ -65,15 +89,24 @@ pub(crate) fn add(module: &Bound<'_, PyModule>, callbacks: &Callbacks) -> PyResu
         // SAFETY: a name of the table above, which is terminated.
         let name = unsafe { CStr::from_ptr(definition.ml_name) };
         let name = name.to_string_lossy();
-        let this = match lists.get(index) {
-            Some((_, list)) => Some(list.as_any()),
-            // The module itself, for its names.
-            None if &*name == "__dir__" => Some(module.as_any()),
-            None => None,
-        };
+        // The module itself, for its names.
+        let this = (&*name == "__dir__").then_some(module.as_any());
         module.setattr(&*name, function(py, index, this)?)?;
     }
-    Ok(())
+    // For `from mod_wsgi import *`: what comes with its first use is in no dict yet.
+    let names = module
+        .dict()
+        .keys()
+        .into_iter()
+        .chain(PyList::new(py, LATE)?);
+    let is_public = |name: &Bound<'_, PyAny>| {
+        let name = name.extract::<String>();
+        name.is_ok_and(|name| !name.starts_with('_'))
+    };
+    module.setattr(
+        "__all__",
+        PyList::new(py, names.filter(is_public).collect::<Vec<_>>())?,
+    )
 }
 
 /// The functions that `mod_wsgi.LogHandler` is made with.
@@ -82,39 +115,46 @@ pub(crate) fn of_log_handler(py: Python<'_>) -> PyResult<[Py<PyAny>; 2]> {
     Ok([make(Function::IsLogged)?, make(Function::Log)?])
 }
 
-/// # Safety
-/// The list that the function was made with, and a live argument.
-unsafe fn list_and_callback<'py>(
-    py: Python<'py>,
-    list: *mut PyObject,
-    callback: *mut PyObject,
-) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyAny>)> {
-    // SAFETY: the caller's promise.
-    let list = unsafe { Bound::from_borrowed_ptr(py, list) };
-    // SAFETY: see above.
-    let callback = unsafe { Bound::from_borrowed_ptr(py, callback) };
-    Ok((list.cast_into()?, callback))
-}
-
-unsafe extern "C" fn subscribe(list: *mut PyObject, callback: *mut PyObject) -> *mut PyObject {
-    method(|py| {
-        // SAFETY: CPython gives what the function was made with, and its argument.
-        let (list, callback) = unsafe { list_and_callback(py, list, callback) }?;
-        events::subscribe(&list, &callback)?;
-        Ok(callback.unbind())
+/// The objects of the interpreter that a function is called in.
+fn kit(py: Python<'_>) -> PyResult<&'static Kit> {
+    kit_here(py).ok_or_else(|| {
+        PyRuntimeError::new_err("the interpreter is not ready, or it is about to end")
     })
 }
 
-unsafe extern "C" fn subscribe_signals(
-    list: *mut PyObject,
+/// Registers a callback in one of the lists.
+///
+/// # Safety
+/// A live argument.
+unsafe fn subscribe(
     callback: *mut PyObject,
+    list: fn(&Callbacks) -> &Py<PyList>,
+    register: fn(&Bound<'_, PyList>, &Bound<'_, PyAny>) -> PyResult<()>,
 ) -> *mut PyObject {
     method(|py| {
-        // SAFETY: CPython gives what the function was made with, and its argument.
-        let (list, callback) = unsafe { list_and_callback(py, list, callback) }?;
-        events::subscribe_signals(&list, &callback)?;
+        // SAFETY: the caller's promise.
+        let callback = unsafe { Bound::from_borrowed_ptr(py, callback) };
+        register(list(&kit(py)?.callbacks).bind(py), &callback)?;
         Ok(callback.unbind())
     })
+}
+
+unsafe extern "C" fn subscribe_events(_: *mut PyObject, callback: *mut PyObject) -> *mut PyObject {
+    // SAFETY: CPython gives a live argument.
+    unsafe { subscribe(callback, |lists| &lists.events, events::subscribe) }
+}
+
+unsafe extern "C" fn subscribe_shutdown(
+    _: *mut PyObject,
+    callback: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: CPython gives a live argument.
+    unsafe { subscribe(callback, |lists| &lists.shutdown, events::subscribe) }
+}
+
+unsafe extern "C" fn subscribe_signals(_: *mut PyObject, callback: *mut PyObject) -> *mut PyObject {
+    // SAFETY: CPython gives a live argument.
+    unsafe { subscribe(callback, |lists| &lists.signals, events::subscribe_signals) }
 }
 
 unsafe extern "C" fn request_data(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
@@ -169,9 +209,7 @@ unsafe extern "C" fn attribute(_: *mut PyObject, name: *mut PyObject) -> *mut Py
                 "module 'mod_wsgi' has no attribute '{name}'"
             )));
         }
-        let kit = kit_here(py).ok_or_else(|| {
-            PyRuntimeError::new_err("the interpreter is not ready, or it is about to end")
-        })?;
+        let kit = kit(py)?;
         match &*name {
             "LogHandler" => log_handler::class(py, kit),
             _ => Ok(kit.requests.active(py)?.into_any().unbind()),

@@ -7,7 +7,7 @@ use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList};
 
-use super::instance::{self, Arguments, END, Methods, entered, method, slot};
+use super::instance::{self, Arguments, END, Methods, called, entered, method, slot};
 use crate::exchange::{Exchange, InputError, Wanted};
 use crate::respond::OVER;
 
@@ -86,14 +86,13 @@ unsafe extern "C" fn read(
     arguments: *mut *mut PyObject,
     count: isize,
 ) -> *mut PyObject {
-    method(|py| {
-        // SAFETY: CPython calls the method with an instance.
-        let exchange = unsafe { exchange(object) };
-        // SAFETY: the call's own arguments.
-        let arguments = unsafe { Arguments::new(py, arguments, count) };
-        let size = size("read", arguments)?;
-        bytes(py, exchange.read(py, Wanted::Bytes(size)))
-    })
+    // SAFETY: CPython calls the method with an instance and its arguments.
+    unsafe { called::<Value>(object, arguments, count, read_some) }
+}
+
+fn read_some(py: Python<'_>, exchange: &Value, arguments: Arguments<'_>) -> PyResult<Py<PyAny>> {
+    let size = size("read", arguments)?;
+    bytes(py, exchange.read(py, Wanted::Bytes(size)))
 }
 
 unsafe extern "C" fn readline(
@@ -101,14 +100,13 @@ unsafe extern "C" fn readline(
     arguments: *mut *mut PyObject,
     count: isize,
 ) -> *mut PyObject {
-    method(|py| {
-        // SAFETY: CPython calls the method with an instance.
-        let exchange = unsafe { exchange(object) };
-        // SAFETY: the call's own arguments.
-        let arguments = unsafe { Arguments::new(py, arguments, count) };
-        let limit = size("readline", arguments)?;
-        bytes(py, exchange.read(py, Wanted::Line(limit)))
-    })
+    // SAFETY: CPython calls the method with an instance and its arguments.
+    unsafe { called::<Value>(object, arguments, count, read_line) }
+}
+
+fn read_line(py: Python<'_>, exchange: &Value, arguments: Arguments<'_>) -> PyResult<Py<PyAny>> {
+    let limit = size("readline", arguments)?;
+    bytes(py, exchange.read(py, Wanted::Line(limit)))
 }
 
 unsafe extern "C" fn readlines(
@@ -116,24 +114,23 @@ unsafe extern "C" fn readlines(
     arguments: *mut *mut PyObject,
     count: isize,
 ) -> *mut PyObject {
-    method(|py| {
-        // SAFETY: CPython calls the method with an instance.
-        let exchange = unsafe { exchange(object) };
-        // SAFETY: the call's own arguments.
-        let arguments = unsafe { Arguments::new(py, arguments, count) };
-        let hint = size("readlines", arguments)?.filter(|&hint| hint > 0);
-        let lines = PyList::empty(py);
-        let mut total = 0;
-        while hint.is_none_or(|hint| total < hint) {
-            let line = exchange.read(py, Wanted::Line(None)).map_err(failed)?;
-            if line.is_empty() {
-                break;
-            }
-            total += line.len() as u64;
-            lines.append(PyBytes::new(py, &line))?;
+    // SAFETY: CPython calls the method with an instance and its arguments.
+    unsafe { called::<Value>(object, arguments, count, read_lines) }
+}
+
+fn read_lines(py: Python<'_>, exchange: &Value, arguments: Arguments<'_>) -> PyResult<Py<PyAny>> {
+    let hint = size("readlines", arguments)?.filter(|&hint| hint > 0);
+    let lines = PyList::empty(py);
+    let mut total = 0;
+    while hint.is_none_or(|hint| total < hint) {
+        let line = exchange.read(py, Wanted::Line(None)).map_err(failed)?;
+        if line.is_empty() {
+            break;
         }
-        Ok(lines.into_any().unbind())
-    })
+        total += line.len() as u64;
+        lines.append(PyBytes::new(py, &line))?;
+    }
+    Ok(lines.into_any().unbind())
 }
 
 unsafe extern "C" fn close(_object: *mut PyObject, _: *mut PyObject) -> *mut PyObject {

@@ -7,7 +7,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 
-use super::instance::{self, Arguments, END, Methods, method, slot};
+use super::instance::{self, Arguments, END, Methods, called, method, slot};
 use crate::capi;
 use crate::exchange::Exchange;
 
@@ -57,20 +57,19 @@ pub(super) unsafe extern "C" fn var_lookup(
     arguments: *mut *mut PyObject,
     count: isize,
 ) -> *mut PyObject {
-    method(|py| {
-        // SAFETY: CPython calls the method with an instance.
-        let exchange = unsafe { instance::value::<Value>(object) };
-        // SAFETY: the call's own arguments.
-        let arguments = unsafe { Arguments::new(py, arguments, count) };
-        let (Some(name), 1) = (arguments.get(0), arguments.len()) else {
-            return Err(PyTypeError::new_err(
-                "ssl_var_lookup() takes the name of a variable",
-            ));
-        };
-        let name = capi::latin1_bytes(&name, "the name of a variable")?;
-        match exchange.variable(py, &name).ok_or_else(over)? {
-            Some(text) => Ok(capi::latin1(py, &text)?.into_any().unbind()),
-            None => Ok(py.None()),
-        }
-    })
+    // SAFETY: CPython calls the method with an instance and its arguments.
+    unsafe { called::<Value>(object, arguments, count, look_up) }
+}
+
+fn look_up(py: Python<'_>, exchange: &Value, arguments: Arguments<'_>) -> PyResult<Py<PyAny>> {
+    let (Some(name), 1) = (arguments.get(0), arguments.len()) else {
+        return Err(PyTypeError::new_err(
+            "ssl_var_lookup() takes the name of a variable",
+        ));
+    };
+    let name = capi::latin1_bytes(&name, "the name of a variable")?;
+    match exchange.variable(py, &name).ok_or_else(over)? {
+        Some(text) => Ok(capi::latin1(py, &text)?.into_any().unbind()),
+        None => Ok(py.None()),
+    }
 }

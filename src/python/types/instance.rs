@@ -63,6 +63,12 @@ pub(super) const fn one(name: &'static CStr, method: ffi::PyCFunction) -> PyMeth
     }
 }
 
+/// The same with a text that begins with its signature, for `help()` and `inspect`.
+pub(super) const fn documented(mut definition: PyMethodDef, text: &'static CStr) -> PyMethodDef {
+    definition.ml_doc = text.as_ptr();
+    definition
+}
+
 /// A slot of a spec.
 pub(super) const fn slot(id: c_int, function: *mut c_void) -> PyType_Slot {
     PyType_Slot {
@@ -173,6 +179,25 @@ pub(super) fn method<'a>(
 ) -> *mut PyObject {
     entered(core::ptr::null_mut(), |py| {
         body(py).map(|object| object.into_ptr())
+    })
+}
+
+/// [`method`] for one that takes positional arguments, with the value of its instance and with these.
+///
+/// # Safety
+/// CPython called a method of a type made for `T` that takes its arguments as an array, and gave it all of this.
+pub(super) unsafe fn called<T>(
+    object: *mut PyObject,
+    arguments: *mut *mut PyObject,
+    count: isize,
+    body: impl for<'a> FnOnce(Python<'a>, &'a T, Arguments<'a>) -> PyResult<Py<PyAny>>,
+) -> *mut PyObject {
+    method(|py| {
+        // SAFETY: the caller's promise.
+        let value = unsafe { value::<T>(object) };
+        // SAFETY: see above.
+        let arguments = unsafe { Arguments::new(py, arguments, count) };
+        body(py, value, arguments)
     })
 }
 
