@@ -232,6 +232,31 @@ def application(environ, start_response):
 }
 
 #[test]
+fn a_subclass_may_have_arguments_of_its_own() {
+    let server = Server::builder()
+        .app("data", "0123456789")
+        .serve(
+            r#"
+import mod_wsgi
+class Named(mod_wsgi.FileWrapper):
+    def __init__(self, folder, name, size):
+        super().__init__(open(f"{folder}/{name}", "rb"), blksize=size)
+def application(environ, start_response):
+    wrapper = Named("@APPS@", "data", 4)
+    start_response("200 OK", [("X-Size", str(wrapper.blksize))])
+    return wrapper
+"#,
+        )
+        .start();
+    let reply = server.get("/").ok();
+    assert_eq!(
+        (reply.text().as_str(), reply.header("X-Size")),
+        ("0123456789", Some("4"))
+    );
+    server.finish();
+}
+
+#[test]
 fn a_wrapper_may_be_wrapped_again_by_middleware() {
     let server = Server::builder()
         .serve(

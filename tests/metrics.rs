@@ -4,7 +4,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::harness::{Builder, Mode, Reply, Request, Server, mode, only_rsgi, signal, wait_until};
+use crate::harness::{
+    Builder, Mode, Reply, Request, Server, mode, note_skipped, only_rsgi, signal, wait_until,
+};
 use crate::kit::{self, venv};
 
 const APP: &str = r#"
@@ -141,6 +143,49 @@ fn both_formats_are_what_the_parsers_of_prometheus_take() {
     for (which, reply) in [("text", &plain), ("open", &open)] {
         expect_samples(&parsed(which, &reply.text()));
     }
+    server.finish();
+}
+
+/// Prometheus's own tool (Debian: the package `prometheus`), where this machine has it.
+fn promtool() -> Option<PathBuf> {
+    let named = std::env::var_os("RSGI_TEST_PROMTOOL").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut candidates = std::env::split_paths(&path).map(|folder| folder.join("promtool"));
+    named.or_else(|| candidates.find(|tool| tool.is_file()))
+}
+
+#[test]
+fn promtool_finds_nothing_to_complain_of() {
+    only_rsgi!("the handler is ours");
+    let Some(promtool) = promtool() else {
+        note_skipped("no promtool on this machine");
+        return;
+    };
+    let server = serve().start();
+    server.ask(&Request::get("/")).ok();
+    let check = |text: &str| {
+        let mut child = Command::new(&promtool)
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(text.as_bytes()).unwrap();
+        drop(input);
+        let output = child.wait_with_output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    };
+    let text = scrape(&server, None).text();
+    assert_eq!(check(&text), (true, String::new()), "{text}");
+    // It would have said so.
+    let (is_content, said) = check("# TYPE rsgi_wrong counter\nrsgi_wrong 1\n");
+    assert!(!is_content && said.contains("rsgi_wrong"), "{said}");
     server.finish();
 }
 

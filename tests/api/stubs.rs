@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{ask, silent};
-use crate::harness::{Server, UnderTest, only_embedded, under_test};
+use crate::harness::{Server, UnderTest, only_embedded, only_rsgi, under_test};
 use crate::kit::{self, clean, run, venv};
 
 fn sources() -> PathBuf {
@@ -122,6 +122,73 @@ fn stubs_have_the_names_that_the_modules_have() {
     assert_eq!(stubbed("apache-stubs").join(","), names("apache"));
     if under_test() == UnderTest::Rsgi {
         assert_eq!(stubbed("mod_rsgi").join(","), names("mod_rsgi"));
+    }
+    server.finish();
+}
+
+/// Compares stubs with the modules that it can import, as `stubtest` does; run where those are.
+const COMPARING: &str = r#"
+import contextlib, io, os, sys, traceback
+
+def compared(modules):
+    os.chdir("@WORK@")
+    os.environ["MYPYPATH"] = "@WORK@/stubs"
+    sys.path.append("@TOOLS@")
+    from mypy import stubtest
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        try:
+            # PEP 800 has no place yet in what type checkers of today read.
+            with open("allowed", "w") as file:
+                file.write("mod_wsgi.FileWrapper\n")
+            options = ["--allowlist=allowed", "--ignore-unused-allowlist"]
+            code = stubtest.test_stubs(stubtest.parse_options(options + modules))
+        except BaseException:
+            code = traceback.format_exc()
+    return f"{code}\n{said.getvalue()}"
+
+def application(environ, start_response):
+    said = compared(environ["QUERY_STRING"].split("+"))
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [said.encode()]
+"#;
+
+#[test]
+fn stubs_have_the_signatures_that_the_modules_have() {
+    only_rsgi!("only our functions tell their signatures");
+    let python = kit::system_python();
+    let tools = venv(&python, "mypy", &["mypy>=1.10"]);
+    let packages = tools.join(format!("lib/python3.{}/site-packages", python.minor));
+    let server = Server::builder()
+        .one_process()
+        .python_home(Some(python.home()))
+        .serve(&COMPARING.replace("@TOOLS@", packages.to_str().unwrap()))
+        .start();
+    for (folder, module) in [
+        ("mod_wsgi-stubs", "mod_wsgi"),
+        ("apache-stubs", "apache"),
+        ("mod_rsgi", "mod_rsgi"),
+    ] {
+        let place = format!("work/stubs/{module}");
+        std::fs::create_dir_all(server.root().join(&place)).unwrap();
+        let text = std::fs::read_to_string(sources().join(folder).join("__init__.pyi")).unwrap();
+        server.write(&format!("{place}/__init__.pyi"), &text);
+    }
+    let said = server.get("/?mod_wsgi+apache+mod_rsgi").ok().text();
+    assert!(said.starts_with("0\n"), "{said}");
+    // It would have said so.
+    let text = server.read("work/stubs/mod_wsgi/__init__.pyi");
+    let text = text.replace(
+        "def request_data() -> dict[str, Any]:",
+        "def request_data(wrong: int, /) -> dict[str, Any]:",
+    );
+    server.write(
+        "work/stubs/mod_wsgi/__init__.pyi",
+        &format!("{text}\nno_such_name: int\n"),
+    );
+    let said = server.get("/?mod_wsgi").ok().text();
+    for part in ["mod_wsgi.request_data", "mod_wsgi.no_such_name"] {
+        assert!(said.contains(part), "no {part} in {said}");
     }
     server.finish();
 }

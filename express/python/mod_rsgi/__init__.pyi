@@ -22,5 +22,28 @@ from mod_wsgi import subscribe_shutdown as subscribe_shutdown
 from mod_wsgi import subscribe_signals as subscribe_signals
 from mod_wsgi import threads_per_process as threads_per_process
 
+__all__ = [
+    "FileWrapper",
+    "LogHandler",
+    "RequestTimeout",
+    "active_requests",
+    "application_group",
+    "event_callbacks",
+    "maximum_processes",
+    "process_group",
+    "process_metrics",
+    "request_data",
+    "request_metrics",
+    "server_metrics",
+    "shutdown_callbacks",
+    "signal_callbacks",
+    "start_recording_metrics",
+    "subscribe_events",
+    "subscribe_shutdown",
+    "subscribe_signals",
+    "threads_per_process",
+    "version",
+]
+
 version: Final[tuple[int, int, int]]
 """The version of mod_rsgi."""

@@ -8,6 +8,29 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol, TypedDict, TypeVar
 
+__all__ = [
+    "FileWrapper",
+    "LogHandler",
+    "RequestTimeout",
+    "active_requests",
+    "application_group",
+    "event_callbacks",
+    "maximum_processes",
+    "process_group",
+    "process_metrics",
+    "request_data",
+    "request_metrics",
+    "server_metrics",
+    "shutdown_callbacks",
+    "signal_callbacks",
+    "start_recording_metrics",
+    "subscribe_events",
+    "subscribe_shutdown",
+    "subscribe_signals",
+    "threads_per_process",
+    "version",
+]
+
 _C = TypeVar("_C", bound=Callable[..., object])
 
 class _File(Protocol):
@@ -22,7 +45,7 @@ class _Thread(TypedDict):
 class _ProcessMetrics(TypedDict):
     pid: int
     request_busy_time: float
-    """Seconds that requests spent in applications, ever since metrics are recorded."""
+    """Seconds that requests spent in applications, ever since metrics are recorded, those that run included."""
     request_count: int
     """Requests that are over."""
     memory_rss: int
@@ -221,6 +244,7 @@ class LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None: ...
 
+def __dir__() -> list[str]: ...
 def request_data() -> dict[str, Any]:
     """A dict for whatever is to be kept with the request that the calling thread runs. Its events have it, too.
 
@@ -235,7 +259,8 @@ def subscribe_events(callback: _C, /) -> _C:
 
     - `request_started`: request_id, thread_id, server_pid, daemon_connects, daemon_restarts, request_start, queue_start,
       daemon_start, application_start, callable_object, request_environ, request_data, and application_object, which
-      is what will be called: a returned dict may replace it
+      is what will be called: a returned dict may replace it. `daemon_connects` says how many processes it was given to,
+      `daemon_restarts` how many of them were about to be replaced; both are 0 in Apache's own processes.
     - `response_started`: request_id, request_data, response_status, response_headers, exception_info
     - `request_exception`: request_id, request_data, exception_info (type, value, traceback)
     - `request_finished`: request_id, request_data, thread_id, server_pid, request_start, queue_start, daemon_start,
