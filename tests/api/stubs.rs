@@ -162,6 +162,8 @@ fn stubs_have_the_signatures_that_the_modules_have() {
     let server = Server::builder()
         .one_process()
         .python_home(Some(python.home()))
+        // What mypy leaves behind takes its time to be destroyed.
+        .conf("WSGIDestroyInterpreter Off")
         .serve(&COMPARING.replace("@TOOLS@", packages.to_str().unwrap()))
         .start();
     for (folder, module) in [

@@ -1,4 +1,4 @@
-//! What is told of garbage collectors, and what applications notice of it: nothing.
+//! What WSGITelemetryService has told of garbage collectors, and what applications notice of it: nothing.
 
 use super::service::{Service, field, finish, number, telling};
 use crate::harness::{Builder, Request, Server, comes_true, only_rsgi, wait_until};

@@ -1,4 +1,4 @@
-//! The fields of each kind of datagram: those that mod_wsgi's have.
+//! The fields of each kind of datagram that WSGITelemetryService has sent: those that mod_wsgi's have.
 
 use super::service::{Service, finish, telling};
 use crate::harness::{Mode, Request, Server, UnderTest, mode, under_test};
@@ -82,6 +82,29 @@ const COLLECTOR: &str = "gc_count0 gc_count1 gc_count2 gc_threshold0 gc_threshol
 const COLLECTION: &str = "gc_event_start_stamp gc_event_duration gc_event_generation gc_event_collected \
     gc_event_uncollectable";
 
+/// Compares the fields of a sample with a request and of one without.
+#[track_caller]
+fn samples_have(service: &Service) {
+    let mut phases = Vec::new();
+    for phase in PHASES {
+        phases.push(phase.to_owned());
+        phases.extend(["min", "max", "buckets"].map(|of| format!("{phase}_{of}")));
+    }
+    let phases = phases.join(" ");
+    let sample = [NAMES, VERSIONS, SAMPLE];
+    let busy = [&sample[..], &[&phases]].concat();
+    has(service, "request_metrics", &["|request_count=1|"], &busy);
+    // Where nothing happened there are no bounds, and nothing that only some requests have.
+    let idle: Vec<String> = PHASES
+        .iter()
+        .filter(|phase| !OF_GROUPS.contains(phase))
+        .map(|phase| format!("{phase} {phase}_buckets"))
+        .collect();
+    let idle = idle.join(" ");
+    let idle = [&sample[..], &[&idle]].concat();
+    has(service, "request_metrics", &["|request_count=0|"], &idle);
+}
+
 #[test]
 fn each_kind_of_datagram_has_the_fields_that_mod_wsgi_s_have() {
     let (builder, service) = telling(Server::builder().one_process());
@@ -109,24 +132,7 @@ fn each_kind_of_datagram_has_the_fields_that_mod_wsgi_s_have() {
         &["|slow_record_state=1|"],
         &[SLOW],
     );
-    let mut phases = Vec::new();
-    for phase in PHASES {
-        phases.push(phase.to_owned());
-        phases.extend(["min", "max", "buckets"].map(|of| format!("{phase}_{of}")));
-    }
-    let phases = phases.join(" ");
-    let sample = [NAMES, VERSIONS, SAMPLE];
-    let busy = [&sample[..], &[&phases]].concat();
-    has(&service, "request_metrics", &["|request_count=1|"], &busy);
-    // Where nothing happened there are no bounds, and nothing that only some requests have.
-    let idle: Vec<String> = PHASES
-        .iter()
-        .filter(|phase| !OF_GROUPS.contains(phase))
-        .map(|phase| format!("{phase} {phase}_buckets"))
-        .collect();
-    let idle = idle.join(" ");
-    let idle = [&sample[..], &[&idle]].concat();
-    has(&service, "request_metrics", &["|request_count=0|"], &idle);
+    samples_have(&service);
     has(&service, "gc_snapshot", &[], &[COLLECTOR]);
     has(
         &service,
