@@ -18,14 +18,15 @@ help: ## Show this list
 serve: ## Set the machine up, build, and serve the sample (or APP) through Apache
 	@exec env APP='$(APP)' PORT='$(PORT)' PYTHON='$(PYTHON)' ci/serve
 
-build: ## Build in release into target/dist, a tree that can be moved
+build: ## Set the machine up, and build in release into target/dist, a tree that can be moved
+	@ci/setup
 	@ci/build
 
 install: ## Copy target/dist to DESTDIR/PREFIX
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' ci/install
 
 test: ## Run everything: unit tests, the Python layer, end to end
-	@ci/setup
+	@ci/setup --tests
 	@ci/unit
 	@ci/e2e
 

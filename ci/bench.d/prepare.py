@@ -76,7 +76,7 @@ def tool(*names: str, package: str) -> str:
     for name in names:
         if found := shutil.which(name, path=path):
             return found
-    raise Missing(f"{names[0]} is missing: install {package} (ci/setup does)")
+    raise Missing(f"{names[0]} is missing: install {package} (ci/setup --tests does)")
 
 
 def web_account() -> tuple[tuple[int, int], tuple[str, str]] | tuple[None, None]:

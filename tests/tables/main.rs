@@ -13,6 +13,7 @@ mod pages;
 mod parity;
 mod parity_page;
 mod reference;
+mod scripts;
 
 use std::path::{Path, PathBuf};
 
