@@ -72,9 +72,15 @@ pub(crate) fn files(settings: &Settings, identity: Option<&Identity>) -> Result<
             return Err(Error::Application(format!("`{option}`: {sentence}")));
         }
     }
-    for path in &settings.python.path {
+    // What is not there yet may be made while the server runs.
+    let paths = settings.python.path.iter();
+    let aliases = settings.files.aliases.iter();
+    let later = paths
+        .map(|path| ("--python-path", path))
+        .chain(aliases.map(|alias| ("--url-alias", &alias.path)));
+    for (option, path) in later {
         if let Some(obstacle) = reach::first_obstacle(identity, &[Path::new(path)])? {
-            message::warning(&format!("`--python-path`: {}", obstacle.sentence(&user)));
+            message::warning(&format!("`{option}`: {}", obstacle.sentence(&user)));
         }
     }
     written(settings)?;
@@ -170,7 +176,7 @@ fn script(path: &Path, identity: Option<&Identity>) -> Result<(), Error> {
             .find(|path| path.is_file());
         let hint = likely.map_or_else(
             || "name the script in it".to_owned(),
-            |file| format!("did you mean `{}`", file.display()),
+            |file| format!("did you mean `{}`?", file.display()),
         );
         let path = path.display();
         return Err(Error::Application(format!(

@@ -115,6 +115,16 @@ fn a_folder_that_the_serving_user_cannot_enter_is_named_with_its_mode() {
         "path",
         &["cannot enter", "closed`", "mode 0700", "chmod o+x"],
     );
+    let told = lines.iter().filter(|line| line.contains("cannot enter"));
+    assert_eq!(told.count(), 1, "{}", lines.join("\n"));
+}
+
+#[test]
+fn a_check_without_an_application_says_that_a_page_of_welcome_is_served() {
+    only_rsgi!("the launcher is ours");
+    let (code, lines) = check(&Launcher::new());
+    assert_eq!(code, Some(0), "{}", lines.join("\n"));
+    has(&lines, "ok", "application", &["none is named", "welcome"]);
 }
 
 #[test]

@@ -74,6 +74,12 @@ fn the_man_pages_are_accepted_and_name_every_option() {
     for part in ["queue\\-timeout", "print\\-config", ".SH"] {
         assert!(page.contains(part), "no {part:?}");
     }
+    // The options are listed once, not in the synopsis as well.
+    assert_eq!(page.matches("queue\\-timeout").count(), 1, "{page}");
+    let synopsis =
+        ".SH SYNOPSIS\n.nf\n\\&rsgi\\-express start\\-server [OPTIONS] [SCRIPT|MODULE]\n.fi\n";
+    assert!(page.contains(synopsis), "{page}");
+    assert!(page.contains(".SH EXAMPLES\n.nf\n\\&Capacity:"), "{page}");
     if let Some((is_fine, told)) = judged("groff", &["-man", "-Tutf8", "-ww"], &page) {
         assert!(is_fine && !told.contains("warning:"), "{told}");
     }

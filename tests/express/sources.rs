@@ -183,6 +183,24 @@ fn a_variable_that_names_no_option_is_told_of_and_the_port_of_hosting_services_c
     assert_eq!(line(&output, "port"), "port = 8099 # `PORT`");
 }
 
+/// Release builds of clap do not know which options a command has; `ci/e2e --release` shows that this needs none.
+#[test]
+fn a_command_that_serves_nothing_asks_neither_the_project_nor_the_environment() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new().file("pyproject.toml", "[tool.rsgi]\nthreads = 9\n");
+    for command in [&["module-location"][..], &["completions", "bash"]] {
+        let output = std::process::Command::new(super::launcher::program())
+            .args(command)
+            .current_dir(launcher.directory())
+            .env("RSGI_THREADS", "3")
+            .env("PORT", "8099")
+            .output()
+            .expect("rsgi-express starts");
+        assert!(output.status.success(), "{}", text(&output));
+        assert!(output.stderr.is_empty(), "{}", text(&output));
+    }
+}
+
 #[test]
 fn root_does_not_do_what_somebody_elses_project_says() {
     only_rsgi!("the launcher is ours");

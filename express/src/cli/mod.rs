@@ -22,7 +22,7 @@ mod status;
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Arg, Args, CommandFactory as _, Parser, Subcommand};
 
 pub(crate) use access::{AccessArgs, AuthType};
 pub(crate) use application::{ApplicationArgs, ApplicationType, OnOffAuto, PythonArgs, ReloadArgs};
@@ -112,8 +112,14 @@ impl Command {
 impl CommandLine {
     /// All that can be typed.
     pub(crate) fn grammar() -> clap::Command {
-        Self::command()
+        Self::command().mut_subcommands(|command| command.mut_args(with_negative_numbers))
     }
+}
+
+/// Behind an option, `-1` is a number that it cannot have, and no option that does not exist.
+fn with_negative_numbers(option: Arg) -> Arg {
+    let takes_one = option.get_long().is_some() && option.get_action().takes_values();
+    option.allow_negative_numbers(takes_one)
 }
 
 /// Arguments of `start-server` and `setup-server`.

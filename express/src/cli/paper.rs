@@ -100,11 +100,43 @@ pub(crate) fn man(mut grammar: clap::Command, args: &ManArgs) -> Result<(), Erro
             command.bin_name(format!("rsgi-express {name}"))
         }
     };
+    let page = page(subject).map_err(Error::system("write the page"))?;
+    write(&page)
+}
+
+/// A page in the order of sections that man pages have. Where clap_mangen would name every option twice, or fill the
+/// examples' lines, it is written here.
+fn page(mut command: clap::Command) -> io::Result<Vec<u8>> {
+    let usage = command.render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").to_owned();
+    let examples = command.get_after_help().map(ToString::to_string);
+    let has_commands = command.has_subcommands();
+    let page = clap_mangen::Man::new(command)
+        .source(concat!("rsgi-express ", env!("CARGO_PKG_VERSION")))
+        .manual("mod_rsgi");
     let mut text = vec![];
-    clap_mangen::Man::new(subject)
-        .render(&mut text)
-        .map_err(Error::system("write the page"))?;
-    write(&text)
+    page.render_title(&mut text)?;
+    page.render_name_section(&mut text)?;
+    write!(text, ".SH SYNOPSIS\n{}", unfilled(&usage))?;
+    page.render_description_section(&mut text)?;
+    page.render_options_section(&mut text)?;
+    if has_commands {
+        page.render_subcommands_section(&mut text)?;
+    }
+    if let Some(examples) = examples {
+        write!(text, ".SH EXAMPLES\n{}", unfilled(&examples))?;
+    }
+    Ok(text)
+}
+
+/// Lines that stay as they are, in man's language.
+fn unfilled(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let line = line.replace('\\', "\\e").replace('-', "\\-");
+        // A dot or an apostrophe in front would be an order.
+        format!("\\&{line}\n")
+    });
+    format!(".nf\n{}.fi\n", lines.collect::<String>())
 }
 
 fn write(text: &[u8]) -> Result<(), Error> {

@@ -122,20 +122,24 @@ impl Given {
 /// clap's own message where what was typed cannot be understood.
 ///
 /// # Errors
-/// A source cannot be read, or names an option that does not exist or a value that it cannot have.
+/// A source cannot be read, names an option that does not exist or a value that it cannot have, or what was typed for a
+/// number is none.
 pub(crate) fn read(mut grammar: clap::Command, mut typed: Vec<OsString>) -> Result<Given, Error> {
-    let matches = grammar.clone().get_matches_from(&typed);
-    let has_sources = |given: &ArgMatches| given.try_get_raw("config").is_ok();
-    let Some((name, given)) = matches.subcommand().filter(|(_, given)| has_sources(given)) else {
+    let matches = option::typed(&grammar, &typed)?;
+    grammar.build();
+    // Asked of the definition: which options a command has, matches know in debug builds alone.
+    let has_sources =
+        |command: &&clap::Command| command.get_arguments().any(|arg| arg.get_id() == "config");
+    let chosen = matches.subcommand().and_then(|(name, given)| {
+        let command = grammar.find_subcommand(name).filter(has_sources)?;
+        Some((command, given))
+    });
+    let Some((command, given)) = chosen else {
         return Ok(Given {
             matches,
             origins: BTreeMap::new(),
             typed: vec![],
         });
-    };
-    grammar.build();
-    let Some(command) = grammar.find_subcommand(name) else {
-        return Err(Error::Usage(format!("there is no command `{name}`")));
     };
     let options = Options::of(command);
     let sayings = collect(&options, given)?;
@@ -148,7 +152,7 @@ pub(crate) fn read(mut grammar: clap::Command, mut typed: Vec<OsString>) -> Resu
     let typed = typed.split_off(2.min(typed.len()));
     words.extend_from_slice(&typed);
     Ok(Given {
-        matches: grammar.clone().get_matches_from(words),
+        matches: option::typed(&grammar, &words)?,
         origins,
         typed,
     })

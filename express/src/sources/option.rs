@@ -2,9 +2,11 @@
 
 use std::any::TypeId;
 use std::error::Error as _;
+use std::ffi::OsString;
+use std::num::{IntErrorKind, ParseFloatError, ParseIntError};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::{Origin, Saying};
 use crate::error::Error;
@@ -192,6 +194,43 @@ pub(super) fn refused(option: Opt<'_>, origin: &Origin, shown: &str, reason: &st
     ))
 }
 
+/// What clap makes of typed words; where it cannot, it says so and ends the process.
+///
+/// # Errors
+/// What is no number, which clap would tell in the words of Rust's parsers.
+pub(super) fn typed(command: &Command, words: &[OsString]) -> Result<ArgMatches, Error> {
+    command
+        .clone()
+        .try_get_matches_from(words)
+        .or_else(|error| {
+            let context = |kind| match error.get(kind) {
+                Some(ContextValue::String(text)) => Some(text),
+                _ => None,
+            };
+            let (option, value) = (ContextKind::InvalidArg, ContextKind::InvalidValue);
+            match (not_a_number(&error), context(option), context(value)) {
+                (Some(problem), Some(option), Some(value)) => {
+                    Err(Error::Usage(format!("`{option}`: `{value}` {problem}")))
+                }
+                _ => error.exit(),
+            }
+        })
+}
+
+/// What is wrong with the number in a value, where one was wanted.
+fn not_a_number(error: &clap::Error) -> Option<&'static str> {
+    let source = error.source()?;
+    match source
+        .downcast_ref::<ParseIntError>()
+        .map(ParseIntError::kind)
+    {
+        Some(IntErrorKind::PosOverflow | IntErrorKind::NegOverflow) => Some("is too large"),
+        Some(_) => Some("is not a whole number from 0 up"),
+        None if source.is::<ParseFloatError>() => Some("is not a number"),
+        None => None,
+    }
+}
+
 /// What clap has against a value; nothing where it is against something else.
 fn reason(error: &clap::Error) -> Option<String> {
     match error.kind() {
@@ -199,10 +238,11 @@ fn reason(error: &clap::Error) -> Option<String> {
             Some(ContextValue::String(value)) => format!("has `{value}`, which it cannot be"),
             _ => "has a value that it cannot be".to_owned(),
         }),
-        ErrorKind::ValueValidation => Some(error.source().map_or_else(
-            || "is not understood".to_owned(),
-            |source| format!("cannot be used: {source}"),
-        )),
+        ErrorKind::ValueValidation => Some(match (not_a_number(error), error.source()) {
+            (Some(problem), _) => problem.to_owned(),
+            (None, Some(source)) => format!("cannot be used: {source}"),
+            (None, None) => "is not understood".to_owned(),
+        }),
         ErrorKind::WrongNumberOfValues
         | ErrorKind::TooFewValues
         | ErrorKind::TooManyValues

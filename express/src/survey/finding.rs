@@ -43,16 +43,16 @@ impl Findings {
 
     /// An error of the launcher as it would be told at a start.
     pub(super) fn failure(&mut self, topic: &'static str, error: &Error) {
-        let text = error.to_string();
-        let (what, cures) = if error.has_cure() {
-            let mut lines = text.lines();
-            let what = lines.next().unwrap_or("").to_owned();
-            (what, lines.collect::<Vec<_>>().join("; "))
-        } else {
-            (text.replace('\n', " "), String::new())
-        };
+        let (what, cures) = parts(error);
         let cure = Some(cures).filter(|cures| !cures.is_empty());
         self.add(Level::Error, topic, what, cure);
+    }
+
+    /// Whether an error among them says what this one would.
+    pub(super) fn has_told(&self, error: &Error) -> bool {
+        let (what, _) = parts(error);
+        let mut errors = self.0.iter().filter(|found| found.level == Level::Error);
+        errors.any(|found| found.text.contains(&what))
     }
 
     /// Reports a failure and goes on without the value.
@@ -108,6 +108,17 @@ impl Findings {
         });
         json!({ "level": self.level().name(), "findings": findings.collect::<Vec<_>>() })
     }
+}
+
+/// What went wrong, and what mends it.
+fn parts(error: &Error) -> (String, String) {
+    let text = error.to_string();
+    if !error.has_cure() {
+        return (text.replace('\n', " "), String::new());
+    }
+    let mut lines = text.lines();
+    let what = lines.next().unwrap_or("").to_owned();
+    (what, lines.collect::<Vec<_>>().join("; "))
 }
 
 fn counted(number: usize, one: &str) -> String {

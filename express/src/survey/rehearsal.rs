@@ -30,12 +30,19 @@ pub(super) fn run(mut args: ServerArgs, real: &str, findings: &mut Findings) {
     match rehearsed {
         Ok(settings) => {
             findings.ok("configuration", "Apache accepts what would be written");
-            if settings.has_application() {
+            if settings.application.is_welcome {
+                findings.ok("application", "none is named: a page of welcome");
+            } else if settings.has_application() {
                 let entry = &settings.application.entry;
                 findings.ok("application", format!("`{entry}` loads"));
             }
         }
-        Err(error) => findings.failure("rehearsal", &error.in_place_of(&root.text(), real)),
+        Err(error) => {
+            let error = error.in_place_of(&root.text(), real);
+            if !findings.has_told(&error) {
+                findings.failure("rehearsal", &error);
+            }
+        }
     }
 }
 
