@@ -184,6 +184,19 @@ fn a_body_must_be_iterable() {
 }
 
 #[test]
+fn an_application_that_forgets_to_return_is_told_so() {
+    only_rsgi!("mod_wsgi says what Python says: 'NoneType' object is not iterable");
+    let server = Server::builder()
+        .serve("def application(e, s):\n    s('200 OK', [])\n")
+        .start();
+    assert_eq!(server.get("/").status, 500);
+    server.expect_log("TypeError: the application returned None, not an iterable of bytes");
+    server.allow_log("0174");
+    server.allow_log("Traceback");
+    server.finish();
+}
+
+#[test]
 fn a_block_must_be_bytes() {
     for value in [
         "['text']",

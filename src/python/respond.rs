@@ -146,6 +146,11 @@ pub(crate) fn not_bytes(block: &Bound<'_, PyAny>) -> PyErr {
     ))
 }
 
+/// The error for an application that ends without `return`.
+pub(crate) fn nothing() -> PyErr {
+    PyTypeError::new_err("the application returned None, not an iterable of bytes")
+}
+
 /// Why nothing can be sent, as an exception.
 pub(crate) fn refusal(refusal: Refusal) -> PyErr {
     match refusal {

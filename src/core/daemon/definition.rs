@@ -1,6 +1,7 @@
 //! Reads the line of a `WSGIDaemonProcess`.
 
 use super::error::DefinitionError;
+use super::nearest::nearest;
 use super::options::{Account, DaemonOptions};
 use super::table::{self, Entry};
 use super::value::Refused;
@@ -81,8 +82,7 @@ fn take(options: &mut DaemonOptions, name: &[u8], key: &[u8], value: &[u8]) -> R
         return Err(DefinitionError::Unknown {
             group: group(),
             option: Shown::new(key),
-            hint: table::nearest(key)
-                .map_or_else(String::new, |near| format!("; is `{near}` meant?")),
+            hint: nearest(key).map_or_else(String::new, |near| format!("; is `{near}` meant?")),
         });
     };
     match rule.apply(options, value) {

@@ -4,6 +4,7 @@
 mod access;
 mod definition;
 mod error;
+mod nearest;
 mod options;
 mod reason;
 mod table;

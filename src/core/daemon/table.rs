@@ -364,23 +364,12 @@ pub fn option_help() -> impl Iterator<Item = OptionHelp> {
     })
 }
 
+/// The names of all options.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    OPTIONS.iter().map(|entry| entry.option)
+}
+
 /// The option of that name; case matters.
 pub(super) fn find(name: &[u8]) -> Option<&'static Entry> {
     OPTIONS.iter().find(|entry| entry.option.as_bytes() == name)
-}
-
-/// The option that a misspelt name most likely means.
-pub(super) fn nearest(name: &[u8]) -> Option<&'static str> {
-    let plain = |text: &[u8]| -> Vec<u8> {
-        text.iter()
-            .filter(|byte| byte.is_ascii_alphanumeric())
-            .map(u8::to_ascii_lowercase)
-            .collect()
-    };
-    let wanted = plain(name);
-    let stem = |text: &[u8]| text.strip_suffix(b"s").unwrap_or(text).to_vec();
-    OPTIONS
-        .iter()
-        .map(|entry| entry.option)
-        .find(|option| stem(&plain(option.as_bytes())) == stem(&wanted))
 }

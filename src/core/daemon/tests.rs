@@ -316,6 +316,14 @@ fn lines_without_sense_are_refused_with_the_cure() {
             "WSGIDaemonProcess `shop` has no option `thread`; is `threads` meant?",
         ),
         (
+            "shop proceses=1",
+            "WSGIDaemonProcess `shop` has no option `proceses`; is `processes` meant?",
+        ),
+        (
+            "shop pythonhom=/x",
+            "WSGIDaemonProcess `shop` has no option `pythonhom`; is `python-home` meant?",
+        ),
+        (
             "shop script-user=a script-group=b",
             "WSGIDaemonProcess `shop`: script-user= and script-group= exclude each other",
         ),

@@ -267,6 +267,9 @@ fn file_part(
 
 /// Sends the blocks of an iterable as they come.
 fn stream(py: Python<'_>, exchange: &Exchange, result: &Bound<'_, PyAny>) -> PyResult<After> {
+    if result.is_none() {
+        return Err(answer::nothing());
+    }
     let iterator = result.try_iter()?;
     while let Some(block) = capi::next(iterator.as_any())? {
         let Ok(block) = block.cast::<PyBytes>() else {
