@@ -3,7 +3,7 @@
 use super::Launcher;
 use super::launcher::HELLO;
 use crate::harness::{
-    Connection, Request, descendants, only_rsgi, signal, wait_until, with_marker,
+    Connection, Request, descendants, needs, only_rsgi, signal, wait_until, with_marker,
 };
 
 /// Starts a process of its own in each of Apache's children, as applications do.
@@ -246,4 +246,23 @@ fn logs_on_the_terminal_leave_no_process_behind() {
     assert_eq!(run.end(libc::SIGINT), Some(0));
     assert!(with_marker(&marker).is_empty());
     run.nothing_is_left();
+}
+
+#[test]
+fn what_stays_of_the_launcher_is_the_small_program_where_that_is_installed() {
+    only_rsgi!("the original stays as Apache");
+    let beside = super::launcher::program().with_file_name("../modules/rsgi-serve");
+    needs!(beside.exists(), "ci/e2e has not laid it out");
+    let alone = ["sh", "-c", "shift; exec ./rsgi-express \"$@\"", "sh"];
+    for (wrapper, expected) in [(&[][..], "rsgi-serve"), (&alone[..], "rsgi-express")] {
+        let launcher = Launcher::new().arg("hello.py").under(wrapper);
+        let copy = launcher.path("rsgi-express");
+        std::fs::copy(super::launcher::program(), copy).unwrap();
+        let mut run = launcher.start();
+        let program = std::fs::read_link(format!("/proc/{}/exe", run.pid())).unwrap();
+        assert_eq!(program.file_name().unwrap(), expected);
+        assert_eq!(run.text("/"), "|/|");
+        assert_eq!(run.end(libc::SIGTERM), Some(0), "{}", run.output());
+        run.nothing_is_left();
+    }
 }
