@@ -234,13 +234,14 @@ fn shutdown_timeout_bounds_the_end_of_a_process() {
 #[test]
 fn connect_timeout_bounds_the_wait_for_a_process_that_is_ready() {
     only_rsgi!("its socket takes connections before");
-    let run = launcher("--connect-timeout 1")
-        .file("slow.sh", "LOADING=4; export LOADING\n")
+    // One that loads is waited for as long as for its words, and no less than for one that is not there.
+    let run = launcher("--connect-timeout 2 --socket-timeout 1")
+        .file("slow.sh", "LOADING=6; export LOADING\n")
         .args(&["--envvars-script", "slow.sh"])
         .start();
     let (reply, took) = timed(|| run.get("/"));
     assert_eq!(reply.status, 503);
-    assert!(took > Duration::from_millis(900), "{took:?}");
+    assert!(took > Duration::from_millis(1900), "{took:?}");
     let is_served = comes_true(Duration::from_secs(15), || run.get("/").status == 200);
     assert!(is_served, "{}", run.log());
 }
