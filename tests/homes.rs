@@ -71,7 +71,7 @@ impl Made {
     fn refused(self, home: &str, parts: &[&str]) {
         let check = self.check(home);
         check.refused_with(parts);
-        check.refused_with(&["RSGI0100: ", "WSGIPythonHome"]);
+        check.refused_with(&["RSGI0100: WSGIPythonHome (line ", "conf/httpd.conf): "]);
         let lines = check.output.matches("RSGI0").count();
         assert_eq!(lines, 1, "{}", check.output);
     }

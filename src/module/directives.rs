@@ -65,6 +65,8 @@ pub(crate) struct ServerConfig {
     pub(super) options: Options,
     /// Settings of the whole of httpd; only the main server's count.
     pub(super) global: GlobalOptions,
+    /// Where `WSGIPythonHome` stands; only the main server's counts.
+    pub(super) home_place: Option<Place>,
     /// Scripts that this server wants loaded when a process starts, not those of other servers.
     pub(super) imports: Vec<Placed<Import>>,
     /// Process groups that this server defines, not those of other servers.
@@ -189,7 +191,12 @@ fn store(
             }
             store_setting(context, setting);
         }
-        Directive::Global(setting) => context.server.global.apply(setting),
+        Directive::Global(setting) => {
+            if kind == Kind::PythonHome {
+                context.server.home_place = Some(place);
+            }
+            context.server.global.apply(setting);
+        }
         Directive::Interpreters(rule) => {
             for name in context.content() {
                 check_content(name.to_bytes()).map_err(|error| error.to_string())?;

@@ -1,6 +1,7 @@
 //! Python in an Apache child: opened when something needs it there, once a process.
 
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -13,6 +14,7 @@ use rsgi_bridge::start::{ProcessLog, StartOptions};
 use rsgi_core::group::Case;
 use rsgi_core::options::{GlobalOptions, HashSeed};
 
+use super::directives::ServerConfig;
 use super::{Rsgi, VERSION, WSGI_VERSION, server_metrics, version};
 use crate::httpd::{Level, Mpm, Phase, Server, ServerFacts, log};
 
@@ -78,18 +80,18 @@ pub(super) fn stop() {
 }
 
 /// The Python for the whole of httpd: `WSGIPythonHome`'s, else the system's.
-pub(super) fn find(global: &GlobalOptions) -> Result<Found, String> {
-    let home = global
-        .python_home
-        .as_deref()
-        .map(|home| Path::new(OsStr::from_bytes(home)));
-    let found = locate(home).map_err(|error| match home {
-        Some(_) => format!("WSGIPythonHome: {error}"),
-        None => {
+pub(super) fn find(config: &ServerConfig) -> Result<Found, String> {
+    let home = config.global.python_home.as_deref();
+    let home = home.map(|home| Path::new(OsStr::from_bytes(home)));
+    let named = |error: &dyn Display| match (home, &config.home_place) {
+        (Some(_), Some(place)) => format!("{place}: {error}"),
+        (Some(_), None) => format!("WSGIPythonHome: {error}"),
+        (None, _) => {
             format!("no WSGIPythonHome is set, and the system's Python cannot be used: {error}")
         }
-    })?;
-    check_layer_for(&found).map_err(|error| error.to_string())?;
+    };
+    let found = locate(home).map_err(|error| named(&error))?;
+    check_layer_for(&found).map_err(|error| named(&error))?;
     Ok(found)
 }
 
@@ -99,7 +101,7 @@ fn try_start(main: Server<'_>, starter: Starter) -> Result<Layer, String> {
         .ok_or("the module has no configuration")?;
     let found = match config.python.get() {
         Some(found) => found.clone(),
-        None => find(&config.global)?,
+        None => find(config)?,
     };
     let folder = module_directory().ok_or("the folder of mod_rsgi.so is not known")?;
     let layer = Layer::open(&found, &folder).map_err(|error| error.to_string())?;

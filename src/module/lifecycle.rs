@@ -40,7 +40,7 @@ pub(super) fn check_config(phase: Phase<'_>) -> Result<(), Refused> {
     if !needs && config.global.python_home.is_none() {
         return Ok(());
     }
-    let found = embedded::find(&config.global)
+    let found = embedded::find(config)
         .map_err(|reason| Refused::because(&format!("RSGI0100: {reason}")))?;
     // Where all is in process groups, WSGIPythonHome need not be for Apache's children.
     let is_for_children = needs || config.known.get().is_none_or(|known| known.is_empty());

@@ -1,6 +1,10 @@
 //! Lines with which Apache would not start: names that are no more or never were, places where a directive may not
 //! stand, values that mean nothing. The module's own parser says so.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
 use rsgi_core::directive::{
     Arguments, Context, DIRECTIVES, Directive, DirectiveError, Kind, check_content,
 };
@@ -37,8 +41,9 @@ fn defined_later(config: &Config, findings: &mut Vec<Finding>) {
         let import = match meaning(line) {
             Some(Ok(Directive::Import(import))) => import,
             Some(Ok(Directive::Alias(alias))) => match alias.preload() {
-                Some(import) => import,
-                None => continue,
+                // A folder of scripts names none to load.
+                Some(import) if !is_folder(&import.script) => import,
+                _ => continue,
             },
             _ => continue,
         };
@@ -98,6 +103,10 @@ fn defined_twice(config: &Config, findings: &mut Vec<Finding>) {
             );
         }
     }
+}
+
+fn is_folder(path: &[u8]) -> bool {
+    Path::new(OsStr::from_bytes(path)).is_dir()
 }
 
 fn unknown(line: &Line) -> Finding {
