@@ -24,6 +24,17 @@ impl Python {
         self.home.join(format!("bin/python3.{}", self.minor))
     }
 
+    /// The version as files name it: `3.14`, or `3.14t` of a free-threaded one.
+    pub(crate) fn version(&self) -> String {
+        let threaded = format!("lib/libpython3.{}t.so.1.0", self.minor);
+        let suffix = if self.home.join(threaded).exists() {
+            "t"
+        } else {
+            ""
+        };
+        format!("3.{}{suffix}", self.minor)
+    }
+
     /// The prefix as text.
     pub(crate) fn home(&self) -> &str {
         self.home.to_str().expect("paths of the tests are UTF-8")
@@ -101,6 +112,11 @@ pub(crate) fn free_threaded() -> &'static [Python] {
     })
 }
 
+/// All of these and those: each version that there is, with and without a GIL.
+pub(crate) fn all_pythons() -> impl Iterator<Item = &'static Python> {
+    pythons().iter().chain(free_threaded())
+}
+
 fn candidates() -> Vec<PathBuf> {
     if let Ok(named) = std::env::var("RSGI_TEST_PYTHONS") {
         return named.split(':').map(PathBuf::from).collect();
@@ -149,7 +165,7 @@ fn readable_copy(prefix: &Path, minor: u32) -> PathBuf {
 
 /// A virtual environment with these packages; the same name and packages give the same environment.
 pub(crate) fn venv(python: &Python, name: &str, packages: &[&str]) -> PathBuf {
-    let folder = place().join(format!("venv-{name}-3.{}", python.minor));
+    let folder = place().join(format!("venv-{name}-{}", python.version()));
     once(&folder, |folder| {
         run(clean(&python.executable()).args(["-m", "venv"]).arg(folder));
         if !packages.is_empty() {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::browser::Browser;
 use crate::harness::{ENVIRON_APP, Environ, Request, Server, id, only_rsgi, say};
-use crate::kit::{self, venv};
+use crate::kit::{self, Python, venv};
 
 /// Uses C extensions of the standard library and of PyPI.
 const EXTENSIONS: &str = r#"
@@ -57,7 +57,7 @@ fn an_application_its_environ_and_c_extensions_work_on_every_version() {
     if kit::pythons().len() < 2 {
         say("this machine has one Python only: name others in RSGI_TEST_PYTHONS");
     }
-    for python in kit::pythons() {
+    for python in kit::all_pythons() {
         let home = venv(python, "extensions", &["markupsafe"]);
         let server = Server::builder()
             .python_home(home.to_str())
@@ -90,18 +90,26 @@ const GROUPS: [&str; 4] = ["global", "one", "two", "three"];
 #[test]
 fn each_request_of_mixed_groups_runs_in_the_interpreter_that_its_environ_names() {
     only_rsgi!("half of its %{GLOBAL} requests run in a sub-interpreter");
-    for python in kit::pythons() {
-        runs_where_it_says(&python.home);
+    for python in kit::all_pythons() {
+        runs_where_it_says(&python.home, "");
+    }
+    for python in kit::free_threaded() {
+        runs_where_it_says(&python.home, "WSGIFreeThreading On");
+    }
+    // Before 3.13 `ctypes` cannot be imported there.
+    for python in kit::pythons().iter().filter(|python| python.minor >= 13) {
+        runs_where_it_says(&python.home, "WSGIPerInterpreterGIL On");
     }
 }
 
-fn runs_where_it_says(home: &Path) {
+fn runs_where_it_says(home: &Path, conf: &str) {
     const CLIENTS: usize = 8;
     let mut builder = Server::builder()
         .python_home(home.to_str().filter(|&home| home != "/usr"))
         .threads(8)
         // As many clients as threads, which httpd notes.
         .allow_log("AH00484")
+        .conf(conf)
         .app("g.wsgi", WITNESS);
     for name in GROUPS {
         let group = if name == "global" { "%{GLOBAL}" } else { name };
@@ -141,8 +149,8 @@ fn is_at_home(name: &str, text: &str, home: &Path) {
 }
 
 /// An application that needs a package which works in one interpreter of a process only.
-fn needs_the_main_interpreter(package: &str, expression: &str) {
-    let home = venv(&kit::system_python(), package, &[package]);
+fn needs_the_main_interpreter(python: &Python, package: &str, expression: &str) {
+    let home = venv(python, package, &[package]);
     let server = Server::builder()
         .one_process()
         .python_home(home.to_str())
@@ -174,19 +182,29 @@ fn needs_the_main_interpreter(package: &str, expression: &str) {
 #[test]
 fn an_extension_that_refuses_a_second_interpreter_is_named_with_the_cure() {
     only_rsgi!("it logs the traceback only");
-    needs_the_main_interpreter("pydantic-core", "int(pydantic_core.from_json('3'))");
+    for python in kit::all_pythons() {
+        needs_the_main_interpreter(python, "pydantic-core", "int(pydantic_core.from_json('3'))");
+    }
 }
 
 #[test]
 fn numpy_in_a_second_interpreter_is_named_with_the_cure() {
     only_rsgi!("it logs the traceback only");
-    needs_the_main_interpreter("numpy", "int(numpy.array([1, 2]).sum())");
+    for python in kit::all_pythons() {
+        needs_the_main_interpreter(python, "numpy", "int(numpy.array([1, 2]).sum())");
+    }
 }
 
 #[test]
 fn a_script_that_imports_such_an_extension_at_its_top_is_told_the_same() {
     only_rsgi!("it logs the traceback only");
-    let home = venv(&kit::system_python(), "pydantic-core", &["pydantic-core"]);
+    for python in kit::all_pythons() {
+        is_told_at_the_top(python);
+    }
+}
+
+fn is_told_at_the_top(python: &Python) {
+    let home = venv(python, "pydantic-core", &["pydantic-core"]);
     let server = Server::builder()
         .one_process()
         .python_home(home.to_str())

@@ -237,23 +237,21 @@ pub(crate) fn set_waits(waits: Waits) {
     });
 }
 
-/// Calls `body` with a thread for each interpreter in which one runs a request, and keeps it from ending meanwhile. False
-/// where there is none. Waits for nothing: what is locked is left out.
-pub(crate) fn one_of_each_interpreter(body: impl Fn(c_ulong)) -> bool {
+/// Calls `body` with each thread that runs a request: where, its number for Python, what it does. None of them ends
+/// meanwhile. Waits for nothing: what is locked is left out.
+pub(crate) fn each_that_runs(mut body: impl FnMut(&'static Interp, c_ulong, &str)) {
     let Some(workers) = WORKERS.try_read() else {
-        return false;
+        return;
     };
-    let mut done: Vec<&'static Interp> = Vec::new();
     for worker in workers.iter() {
-        let running = worker.state.try_lock().and_then(|state| state.running);
-        if let Some(interp) = running
-            && !done.iter().any(|known| core::ptr::eq(*known, interp))
-        {
-            done.push(interp);
-            body(worker.thread);
+        let found = worker.state.try_lock().and_then(|state| {
+            let interp = state.running?;
+            Some((interp, worker.label(&state.script, interp)))
+        });
+        if let Some((interp, label)) = found {
+            body(interp, worker.thread, &label);
         }
     }
-    !done.is_empty()
 }
 
 /// A request that the calling thread runs, until it drops. Attached.

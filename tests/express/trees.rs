@@ -15,7 +15,9 @@ fn generated(launcher: &Launcher, name: &str) -> String {
 fn filtered(launcher: &Launcher, name: &str) -> String {
     let text = std::fs::read_to_string(launcher.root().join(name)).unwrap();
     let directory = launcher.directory().display().to_string();
+    let python = std::env::var("RSGI_TEST_PYTHON").unwrap_or_else(|_| "/usr".into());
     let text = text
+        .replace(&format!("'{python}/bin/python3'"), "'/usr/bin/python3'")
         .replace(&directory, "[DIR]")
         .replace(&launcher.port().to_string(), "[PORT]");
     let mut lines: Vec<String> = vec![];

@@ -116,6 +116,12 @@ impl ErrorLog {
             "  File \"",
             "<no Python frame>",
             "no Python frame",
+            // What C was doing, from 3.14 on, and the thread itself where there is no GIL.
+            "C stack trace (most recent call first)",
+            "  Binary file \"",
+            "<truncated rest of calls>",
+            "Stack (most recent call first)",
+            "<Cannot show all threads while the GIL is disabled>",
         ] {
             self.allow(part);
         }

@@ -22,10 +22,6 @@ unsafe extern "C" {
         count: usize,
         keywords: *mut PyObject,
     ) -> *mut PyObject;
-    fn PyInterpreterState_ThreadHead(
-        interpreter: *mut ffi::PyInterpreterState,
-    ) -> *mut ffi::PyThreadState;
-    fn PyThreadState_Next(state: *mut ffi::PyThreadState) -> *mut ffi::PyThreadState;
     fn PyThreadState_DeleteCurrent();
     fn PyThread_get_thread_ident() -> c_ulong;
     fn PyThreadState_SetAsyncExc(thread: c_ulong, exception: *mut PyObject) -> c_int;
@@ -261,24 +257,6 @@ pub(crate) fn raise_in(
     let exception = exception.map_or(ptr::null_mut(), Bound::as_ptr);
     // SAFETY: attached; a live exception type, of which CPython takes a reference of its own, or null.
     unsafe { PyThreadState_SetAsyncExc(thread, exception) > 0 }
-}
-
-/// The thread states of an interpreter.
-///
-/// # Safety
-/// The interpreter is alive and the GIL is held.
-pub(crate) unsafe fn thread_states(
-    interpreter: *mut ffi::PyInterpreterState,
-) -> Vec<*mut ffi::PyThreadState> {
-    let mut states = Vec::new();
-    // SAFETY: alive, says the caller.
-    let mut state = unsafe { PyInterpreterState_ThreadHead(interpreter) };
-    while !state.is_null() {
-        states.push(state);
-        // SAFETY: a state of the list, which is not changed while the GIL is held.
-        state = unsafe { PyThreadState_Next(state) };
-    }
-    states
 }
 
 /// Ends the current thread state and gives the GIL back.

@@ -3,6 +3,17 @@
 use core::ffi::c_int;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+/// A file in memory.
+pub(crate) fn memory_file() -> std::io::Result<File> {
+    // SAFETY: a terminated name.
+    let fd = unsafe { libc::memfd_create(c"mod_rsgi".as_ptr(), libc::MFD_CLOEXEC) };
+    if fd < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: open, and nobody else's.
+    Ok(unsafe { File::from_raw_fd(fd) })
+}
+
 /// A second descriptor of the file that `fd` names.
 pub(crate) fn duplicate(fd: c_int) -> std::io::Result<OwnedFd> {
     if fd < 0 {

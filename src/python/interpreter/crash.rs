@@ -7,7 +7,7 @@ use core::ffi::c_int;
 use core::ptr;
 use std::io;
 
-use super::dump_unsafe;
+use super::last::dump_in_place;
 
 /// Signals of a crash, with `faulthandler`'s words for them.
 const SIGNALS: [(c_int, &str); 5] = [
@@ -56,7 +56,7 @@ extern "C" fn on_crash(number: c_int) {
     write(b", in thread 0x");
     write(&hexadecimal(thread as u64));
     write(b"\n");
-    dump_unsafe(libc::STDERR_FILENO);
+    dump_in_place(libc::STDERR_FILENO);
     // SAFETY: the handler was reset when it was called, so this ends the process.
     unsafe { libc::raise(number) };
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use pyo3::ffi::{self, PyThreadState};
 use rsgi_bridge::abi::level;
 
-use super::{At, Interp, Slot, StatePtr, SwapBack, TABLE, attach_slot, minor, slot};
+use super::{At, Interp, Slot, StatePtr, SwapBack, TABLE, attach_slot, minor, slot, states};
 use crate::{capi, ending, process};
 
 /// How long a thread that ended may take to give its state back.
@@ -108,10 +108,13 @@ fn end_sub(at: At<'_>, own: &Slot, deadline: Instant, may_end: bool) -> bool {
     true
 }
 
-/// Whether an interpreter has thread states that this layer did not make.
+/// Whether an interpreter, to which the thread is attached, has thread states that this layer did not make; also where
+/// nobody can tell.
 fn has_foreign(interp: &Interp) -> bool {
-    // SAFETY: alive until it is ended, and the GIL is held.
-    let states = unsafe { capi::thread_states(interp.state) };
+    // SAFETY: the caller is attached to it.
+    let Some(states) = (unsafe { states::all(interp.state) }) else {
+        return true;
+    };
     let made = interp.made.lock();
     states.iter().any(|state| !made.contains(&StatePtr(*state)))
 }

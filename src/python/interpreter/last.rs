@@ -1,33 +1,34 @@
-//! Where all threads are, told without the GIL by a process that is about to end.
+//! Where threads are, from CPython's own view of its frames: no objects are made of them.
 //!
 //! CPython can write tracebacks from a signal handler. 3.11 and 3.12 export the function that does it, which takes an
-//! interpreter. For the others `faulthandler` is asked at the start to do it at a private signal; then it tells of
-//! the interpreter of the thread that the signal hits (3.13 and later) or that holds the GIL (3.10). The same goes for
-//! a crash, where 3.10 tells of the main interpreter only.
+//! interpreter. For the others `faulthandler` does it at a [private signal](super::private). That serves those who have
+//! Python ([`write_stacks`]) and, without waiting for the GIL, a process that is about to end ([`dump_unsafe`]).
 
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr;
-use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+use std::fs::File;
+use std::io::Write;
+use std::mem::ManuallyDrop;
+use std::os::fd::FromRawFd;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use pyo3::ffi::{PyInterpreterState, PyThreadState};
 use pyo3::prelude::*;
 
-use super::{TABLE, crash, minor};
+use super::{At, Interp, TABLE, crash, has_gil, minor, private};
 use crate::{capi, worker};
 
 const DUMP: &CStr = c"_Py_DumpTracebackThreads";
-/// How long a signal handler may take to write.
-const A_MOMENT: Duration = Duration::from_millis(100);
+/// How long a look at all threads may take.
+const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The descriptor that `faulthandler` writes to; -1 when it was not asked.
-static TARGET: AtomicI32 = AtomicI32::new(-1);
 /// What [`DUMP`] names, once it was looked up: no handler of a signal may do that. Null where it is not exported.
 static EXPORTED: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
-
-fn private_signal() -> c_int {
-    libc::SIGRTMAX() - 3
-}
+/// Held by who lets the private signal write somewhere. No Python code runs meanwhile.
+static AIMING: Mutex<()> = Mutex::new(());
 
 /// Prepares for the end that is wanted and for the one that is not: from here on a crash tells where Python was.
 /// Attached to the main interpreter.
@@ -41,59 +42,99 @@ pub(crate) fn prepare_dump(py: Python<'_>) -> PyResult<()> {
     let faulthandler = py.import("faulthandler")?;
     // file, all_threads
     faulthandler.call_method1("enable", (libc::STDERR_FILENO, true))?;
-    // SAFETY: a terminated path.
-    let fd = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
-    if fd < 0 {
-        return Err(std::io::Error::last_os_error().into());
+    private::prepare(faulthandler.as_any())
+}
+
+/// Calls [`DUMP`] for an interpreter; false where it is not exported.
+fn exported(fd: c_int, interp: &Interp) -> bool {
+    type Dump =
+        unsafe extern "C" fn(c_int, *mut PyInterpreterState, *mut PyThreadState) -> *const c_char;
+    let address = EXPORTED.load(Ordering::Relaxed);
+    if address.is_null() {
+        return false;
     }
-    // file, all_threads, chain
-    let arguments = (private_signal(), fd, true, false);
-    faulthandler.call_method1("register", arguments)?;
-    TARGET.store(fd, Ordering::Relaxed);
+    // SAFETY: its type in all versions that export it.
+    let dump = unsafe { core::mem::transmute::<*mut c_void, Dump>(address) };
+    // SAFETY: an interpreter that is alive; the function is made for being called at any time.
+    unsafe { dump(fd, interp.state, ptr::null_mut()) };
+    true
+}
+
+/// Writes where the threads of the interpreter are, to which the calling one is attached. They stand still meanwhile.
+pub(crate) fn write_stacks(at: At<'_>, fd: c_int) -> PyResult<()> {
+    if !at.interp.has_own_gil {
+        let faulthandler = at.py.import("faulthandler")?;
+        return faulthandler.call_method1("dump_traceback", (fd,)).map(drop);
+    }
+    // `faulthandler` cannot be imported there.
+    if exported(fd, at.interp) {
+        return Ok(());
+    }
+    let _aiming = AIMING.lock();
+    if private::aim(fd) {
+        private::tell_here();
+        private::aim_at_nothing();
+    }
     Ok(())
 }
 
-/// See the module; false where it cannot be done.
+/// Writes where all threads are, without waiting for any; false where it cannot be done. What is read may change
+/// meanwhile: a thread of its own does it, so that one that crashes or never comes back does not keep the caller.
 pub(crate) fn dump_unsafe(fd: c_int) -> bool {
-    let address = EXPORTED.load(Ordering::Relaxed);
-    if !address.is_null() {
-        type Dump = unsafe extern "C" fn(
-            c_int,
-            *mut PyInterpreterState,
-            *mut PyThreadState,
-        ) -> *const c_char;
-        // SAFETY: its type in all versions that export it.
-        let dump = unsafe { core::mem::transmute::<*mut c_void, Dump>(address) };
+    let (tell, told) = mpsc::channel();
+    let body = move || {
+        private::survive();
+        // An error means that nobody waits any more.
+        let _ = tell.send(dump_in_place(fd));
+    };
+    let thread = std::thread::Builder::new().name("rsgi-look".to_owned());
+    match thread.spawn(body) {
+        Ok(_) => told.recv_timeout(PATIENCE).unwrap_or(true),
+        Err(_) => dump_in_place(fd),
+    }
+}
+
+/// The same by the calling thread, as it is done in a handler of a crash.
+pub(super) fn dump_in_place(fd: c_int) -> bool {
+    if !EXPORTED.load(Ordering::Relaxed).is_null() {
         let Some(table) = TABLE.try_read() else {
             return false;
         };
         for interp in table.iter() {
-            // SAFETY: an interpreter that is alive; the function is made for being called at any time.
-            unsafe { dump(fd, interp.state, ptr::null_mut()) };
+            exported(fd, interp);
         }
         return !table.is_empty();
     }
-    let target = TARGET.load(Ordering::Relaxed);
-    if target < 0 {
+    if !private::aim(fd) {
         return false;
     }
-    // SAFETY: descriptors; the second is ours.
-    if unsafe { libc::dup3(fd, target, libc::O_CLOEXEC) } < 0 {
-        return false;
+    if !has_gil() {
+        worker::each_that_runs(|_, thread, label| {
+            write_line(fd, &format!("{label} is at:"));
+            private::hit(thread);
+        });
+        return true;
     }
-    let is_told = minor() >= 12 && worker::one_of_each_interpreter(signal);
-    if !is_told {
-        // SAFETY: a thread to itself; the signal has a handler.
-        unsafe { libc::raise(private_signal()) };
+    let mut told: Vec<&'static Interp> = Vec::new();
+    if minor() >= 12 {
+        // One with a GIL of its own may run while another thread tells of it.
+        worker::each_that_runs(|_, thread, _| private::stop(thread));
+        worker::each_that_runs(|interp, thread, _| {
+            if !told.iter().any(|known| ptr::eq(*known, interp)) {
+                told.push(interp);
+                private::hit(thread);
+            }
+        });
+    }
+    if told.is_empty() {
+        private::tell_here();
     }
     true
 }
 
-/// Sends the private signal to a thread, and gives its handler time.
-///
-/// The caller keeps the thread from ending.
-fn signal(thread: core::ffi::c_ulong) {
-    // SAFETY: on this platform Python's number of a thread is its pthread_t; it does not end meanwhile, says the caller.
-    unsafe { libc::pthread_kill(thread as libc::pthread_t, private_signal()) };
-    std::thread::sleep(A_MOMENT);
+fn write_line(fd: c_int, line: &str) {
+    // SAFETY: open as long as the caller's; it is not closed here.
+    let mut file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
+    // Nobody is left to be told of a failure.
+    drop(writeln!(file, "{line}"));
 }

@@ -8,6 +8,8 @@ mod end;
 mod fresh;
 mod here;
 mod last;
+mod private;
+mod states;
 
 use core::cell::{Cell, RefCell};
 use core::ptr;
@@ -30,7 +32,7 @@ use crate::{capi, gate, process, report};
 pub(crate) use attach::{attach, look_in};
 pub(crate) use end::end_all;
 pub(crate) use here::kit_here;
-pub(crate) use last::{dump_unsafe, prepare_dump};
+pub(crate) use last::{dump_unsafe, prepare_dump, write_stacks};
 
 use attach::{SwapBack, attach_slot};
 

@@ -20,6 +20,15 @@ fn in_every_python(group: &str) {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// The same for what goes wrong in one of many processes: `RSGI_TEST_ROUNDS` says how many, else two.
+fn in_every_python_again(group: &str) {
+    let rounds = std::env::var("RSGI_TEST_ROUNDS");
+    let rounds = rounds.map_or(2, |rounds| rounds.parse::<u32>().unwrap());
+    for _ in 0..rounds {
+        in_every_python(group);
+    }
+}
+
 #[test]
 fn responses_follow_pep_3333() {
     in_every_python("response");
@@ -108,6 +117,16 @@ fn exit_functions_run_where_the_host_gives_the_main_thread() {
 #[test]
 fn a_thread_that_never_ends_does_not_hold_the_end() {
     in_every_python("stuck");
+}
+
+#[test]
+fn a_process_under_load_ends_whole_in_every_round() {
+    in_every_python_again("stress");
+}
+
+#[test]
+fn running_threads_can_be_looked_at_before_a_process_is_cut_in_every_round() {
+    in_every_python_again("stress_cut");
 }
 
 /// What [`child::run`] starts; does nothing otherwise.

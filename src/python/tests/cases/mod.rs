@@ -14,6 +14,7 @@ mod response;
 mod script;
 mod serve;
 mod stop;
+mod stress;
 mod threads;
 
 use std::path::Path;
@@ -39,6 +40,8 @@ pub(crate) fn run(home: &Path, group: &str) {
         "stop" => stop::run(home, 0),
         "stop_own_thread" => stop::run(home, rsgi_bridge::abi::START_MAIN_THREAD),
         "stuck" => stop::run_stuck(home),
+        "stress" => stress::run(home),
+        "stress_cut" => stress::run_cut(home),
         other => panic!("there is no group {other}"),
     }
 }

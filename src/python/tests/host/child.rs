@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::scratch_folder;
 use rsgi_bridge::locate::{NEWEST_MINOR, OLDEST_MINOR, locate};
 
 const ORDER: &str = "RSGI_TEST_CHILD";
+/// What the test program says of its one test.
+const HAS_PASSED: &str = "1 passed";
 /// What the slowest group may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -45,6 +48,19 @@ pub(crate) fn order() -> Option<(PathBuf, String)> {
     let order = std::env::var(ORDER).ok()?;
     let (group, home) = order.split_once(' ')?;
     Some((PathBuf::from(home), group.to_owned()))
+}
+
+/// Ends a child whose threads cannot be waited for, well if there is no complaint.
+pub(crate) fn end(complaint: &str) -> ! {
+    let text = if complaint.is_empty() {
+        HAS_PASSED
+    } else {
+        complaint
+    };
+    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = std::fs::remove_dir_all(scratch_folder());
+    // SAFETY: ends the process at once.
+    unsafe { libc::_exit(i32::from(!complaint.is_empty())) }
 }
 
 /// Runs a group of cases in a child; an error has what it printed.
@@ -88,7 +104,7 @@ pub(crate) fn run(home: &Path, group: &str) -> Result<(), String> {
     };
     let text = std::fs::read_to_string(&output).unwrap_or_default();
     let _ = std::fs::remove_file(&output);
-    let has_run = text.contains("1 passed");
+    let has_run = text.contains(HAS_PASSED);
     if status.ends_with('!') || !has_run {
         return Err(format!("{group} in '{}': {status}\n{text}", home.display()));
     }

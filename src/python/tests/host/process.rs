@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use rsgi_bridge::abi::{self, level};
 use rsgi_bridge::layer::Layer;
-use rsgi_bridge::locate::locate;
+use rsgi_bridge::locate::{Found, locate};
 use rsgi_bridge::start::{ProcessLog, StartOptions};
 
 /// Lines with their levels.
@@ -75,7 +75,7 @@ impl Bench {
     pub(crate) fn start_as(home: &Path, options: &StartOptions<'_>) -> Self {
         let home = Some(home).filter(|home| !home.as_os_str().is_empty());
         let found = locate(home).unwrap();
-        let layer = Layer::open(&found, &layer_file()).unwrap();
+        let layer = Layer::open(&found, &layer_file(&found)).unwrap();
         let executable = found.executable.to_string_lossy().into_owned();
         let options = StartOptions {
             executable: executable.as_bytes(),
@@ -136,16 +136,22 @@ pub(crate) fn scratch_folder() -> PathBuf {
     std::env::temp_dir().join(format!("rsgi-layer-{}", std::process::id()))
 }
 
-/// The layer under test: `RSGI_TEST_LAYER`, or what cargo built beside this program.
-fn layer_file() -> PathBuf {
+/// The layer under test: `RSGI_TEST_LAYER`, or what cargo built beside this program, for a free-threaded Python in the
+/// folder that `build_free_threaded_layer` of ci/common.sh has for it.
+fn layer_file(found: &Found) -> PathBuf {
     if let Some(path) = std::env::var_os("RSGI_TEST_LAYER") {
         return PathBuf::from(path);
     }
     let own = std::env::current_exe().unwrap();
-    let built = own.ancestors().nth(2).unwrap().join("librsgi_python.so");
+    let mut folder = own.ancestors().nth(2).unwrap().to_owned();
+    if found.free_threaded {
+        let target = folder.parent().unwrap();
+        folder = target.join(format!("free-threaded-3.{}/debug", found.minor));
+    }
+    let built = folder.join("librsgi_python.so");
     assert!(
         built.is_file(),
-        "build it first: cargo build -p rsgi-python"
+        "build it first: cargo build -p rsgi-python, or build_free_threaded_layer of ci/common.sh"
     );
     built
 }

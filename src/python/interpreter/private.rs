@@ -1,0 +1,178 @@
+//! The private signal at which `faulthandler` tells where threads are, of Pythons that export no function for it.
+//!
+//! The handler tells of the interpreter of the thread that the signal hits (3.12 and later) or that holds the GIL (3.10).
+//! Without a GIL the others' frames change while they are read: there a thread tells of itself only.
+//!
+//! A thread that was hit stands still for a while. The signal may have ended a wait in C code, and a request that goes on
+//! from there would be answered as if it had waited to the end. The same becomes of one whose handler crashes because
+//! what it reads is changed by others: the process is about to end, and is to end as it was told to.
+
+use core::ffi::{c_int, c_ulong, c_void};
+use core::ptr;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+
+use super::has_gil;
+
+/// How long a signal handler may take to write.
+const A_MOMENT: Duration = Duration::from_millis(100);
+/// How often is looked whether it has.
+const A_BIT: Duration = Duration::from_micros(500);
+/// How long a thread that was hit stands still: the process has ended by then. Not for ever, because it may hold a lock
+/// of memory or of the log that the end needs.
+static STILL: libc::timespec = libc::timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
+};
+
+/// The descriptor that `faulthandler` writes to; -1 when it was not asked.
+static TARGET: AtomicI32 = AtomicI32::new(-1);
+/// The handler of `faulthandler`.
+static TELL: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+/// The thread that is to be hit, whether it is to tell, and whether it has done what it is to.
+static HIT: AtomicU64 = AtomicU64::new(0);
+static IS_TO_TELL: AtomicBool = AtomicBool::new(true);
+static HAS_TOLD: AtomicBool = AtomicBool::new(false);
+/// The thread that looks at the others of a process that is about to end.
+static LOOKER: AtomicU64 = AtomicU64::new(0);
+
+fn number() -> c_int {
+    libc::SIGRTMAX() - 3
+}
+
+fn own_thread() -> u64 {
+    // SAFETY: may be called at any time.
+    unsafe { libc::pthread_self() }
+}
+
+fn checked(code: c_int) -> io::Result<c_int> {
+    match code {
+        -1 => Err(io::Error::last_os_error()),
+        code => Ok(code),
+    }
+}
+
+/// Asks `faulthandler` for it. Attached to the main interpreter.
+pub(super) fn prepare(faulthandler: &Bound<'_, PyAny>) -> PyResult<()> {
+    let fd = open_nothing()?;
+    // file, all_threads, chain
+    faulthandler.call_method1("register", (number(), fd, has_gil(), false))?;
+    // SAFETY: all zeros is a valid sigaction.
+    let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
+    // SAFETY: only asks for the one that is there.
+    checked(unsafe { libc::sigaction(number(), ptr::null(), &raw mut action) })?;
+    TELL.store(action.sa_sigaction as *mut c_void, Ordering::Relaxed);
+    action.sa_sigaction = on_signal as *const () as usize;
+    // A thread that stands still can be hit again: one handler upon the other, for which the alternative stack is too small.
+    action.sa_flags = (action.sa_flags | libc::SA_NODEFER) & !libc::SA_ONSTACK;
+    // SAFETY: a handler of the same type as the one that it calls.
+    checked(unsafe { libc::sigaction(number(), &raw const action, ptr::null_mut()) })?;
+    TARGET.store(fd, Ordering::Relaxed);
+    Ok(())
+}
+
+fn open_nothing() -> io::Result<c_int> {
+    // SAFETY: a terminated path.
+    checked(unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) })
+}
+
+/// Lets it write to a descriptor from now on; false where it was never asked.
+pub(super) fn aim(fd: c_int) -> bool {
+    let target = TARGET.load(Ordering::Relaxed);
+    // SAFETY: descriptors; the second is ours.
+    target >= 0 && unsafe { libc::dup3(fd, target, libc::O_CLOEXEC) } >= 0
+}
+
+/// Lets it write nowhere again.
+pub(super) fn aim_at_nothing() {
+    if let Ok(fd) = open_nothing() {
+        aim(fd);
+        // SAFETY: opened above.
+        unsafe { libc::close(fd) };
+    }
+}
+
+/// Tells, from the calling thread.
+pub(super) fn tell_here() {
+    // SAFETY: a thread to itself; the signal has a handler once something was aimed at.
+    unsafe { libc::raise(number()) };
+}
+
+/// Lets a thread stand still, so that others can tell of it.
+///
+/// The caller keeps the thread from ending.
+pub(super) fn stop(thread: c_ulong) {
+    IS_TO_TELL.store(false, Ordering::SeqCst);
+    hit(thread);
+    IS_TO_TELL.store(true, Ordering::SeqCst);
+}
+
+/// Lets a thread tell, and gives it time to.
+///
+/// The caller keeps the thread from ending.
+pub(super) fn hit(thread: c_ulong) {
+    HAS_TOLD.store(false, Ordering::SeqCst);
+    HIT.store(thread, Ordering::SeqCst);
+    // SAFETY: on this platform Python's number of a thread is its pthread_t; it does not end meanwhile, says the caller.
+    unsafe { libc::pthread_kill(thread as libc::pthread_t, number()) };
+    let deadline = Instant::now() + A_MOMENT;
+    while !HAS_TOLD.load(Ordering::SeqCst) && Instant::now() < deadline {
+        std::thread::sleep(A_BIT);
+    }
+}
+
+/// From now on a thread that looks at others and crashes stands still instead: one that is hit, or the calling one. For a
+/// process that is about to end.
+pub(super) fn survive() {
+    LOOKER.store(own_thread(), Ordering::SeqCst);
+    for number in [libc::SIGSEGV, libc::SIGBUS] {
+        // SAFETY: all zeros is a valid sigaction.
+        let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
+        action.sa_sigaction = on_crash as *const () as usize;
+        action.sa_flags = libc::SA_ONSTACK | libc::SA_NODEFER;
+        // SAFETY: a handler of its type. What cannot be set stays as it was.
+        unsafe { libc::sigaction(number, &raw const action, ptr::null_mut()) };
+    }
+}
+
+extern "C" fn on_signal(number: c_int) {
+    type Handler = extern "C" fn(c_int);
+    // SAFETY: the thread's own.
+    let errno = unsafe { *libc::__errno_location() };
+    let tell = TELL.load(Ordering::Relaxed);
+    if !tell.is_null() && IS_TO_TELL.load(Ordering::SeqCst) {
+        // SAFETY: what `faulthandler` had set as a handler without further arguments.
+        let tell = unsafe { core::mem::transmute::<*mut c_void, Handler>(tell) };
+        tell(number);
+    }
+    if own_thread() == HIT.load(Ordering::SeqCst) {
+        stand_still();
+    }
+    // SAFETY: see above.
+    unsafe { *libc::__errno_location() = errno };
+}
+
+extern "C" fn on_crash(number: c_int) {
+    if [&HIT, &LOOKER]
+        .map(|thread| thread.load(Ordering::SeqCst))
+        .contains(&own_thread())
+    {
+        // What it did cannot be gone on with.
+        loop {
+            stand_still();
+        }
+    }
+    // SAFETY: the default of a signal that this thread has.
+    unsafe { libc::signal(number, libc::SIG_DFL) };
+    // SAFETY: ends the process.
+    unsafe { libc::raise(number) };
+}
+
+fn stand_still() {
+    HAS_TOLD.store(true, Ordering::SeqCst);
+    // SAFETY: async-signal-safe; a live structure.
+    unsafe { libc::nanosleep(&raw const STILL, ptr::null_mut()) };
+}
