@@ -6,7 +6,7 @@
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rsgi_bridge::abi::{self, level};
@@ -60,6 +60,10 @@ def spin(environ, start_response):
 
 const GROUPS: [&str; 4] = ["", "one", "two", "three"];
 const THREADS: u32 = 6;
+/// Requests of each thread before the end.
+const ENOUGH: usize = 20;
+/// For what takes a moment on a machine with time.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn start(home: &Path) -> (Bench, bool) {
     let found = locate(Some(home).filter(|home| !home.as_os_str().is_empty())).unwrap();
@@ -87,9 +91,8 @@ fn warm(bench: &Bench, script: &[u8]) {
 }
 
 /// Requests until Python stops; what is interrupted is cut, what comes too late is refused.
-fn ask_on(bench: &Bench, script: &[u8], number: u32) -> usize {
+fn ask_on(bench: &Bench, script: &[u8], number: u32, answered: &AtomicUsize) {
     bench.layer.worker(number);
-    let mut answered = 0;
     for turn in number as usize.. {
         let path: &[u8] = if turn.is_multiple_of(7) {
             b"/collect"
@@ -104,9 +107,8 @@ fn ask_on(bench: &Bench, script: &[u8], number: u32) -> usize {
             Outcome::Status(503) => break,
             _ => panic!("{reply:?}"),
         }
-        answered += 1;
+        answered.fetch_add(1, Ordering::SeqCst);
     }
-    answered
 }
 
 /// Ends while requests come, threads come and go, and other threads look and interrupt.
@@ -114,12 +116,20 @@ pub(crate) fn run(home: &Path) {
     let (bench, _) = start(home);
     let script = bench.script("stress.wsgi", SCRIPT);
     warm(&bench, &script);
-    let is_over = AtomicBool::new(false);
+    let (is_over, has_looked) = (AtomicBool::new(false), AtomicBool::new(false));
+    let answered: Vec<AtomicUsize> = (0..THREADS).map(|_| AtomicUsize::new(0)).collect();
     std::thread::scope(|scope| {
-        let (bench, script, is_over) = (&bench, &script, &is_over);
-        let workers: Vec<_> = (1..=THREADS)
-            .map(|number| scope.spawn(move || ask_on(bench, script, number)))
-            .collect();
+        let (bench, script) = (&bench, &script);
+        let (is_over, has_looked) = (&is_over, &has_looked);
+        for (number, answered) in (1..).zip(&answered) {
+            scope.spawn(move || {
+                ask_on(bench, script, number, answered);
+                // A host's workers do not end before Python has.
+                while !has_looked.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            });
+        }
         scope.spawn(move || {
             while !is_over.load(Ordering::SeqCst) {
                 bench.layer.dump(level::NOTICE);
@@ -128,16 +138,24 @@ pub(crate) fn run(home: &Path) {
                     bench.layer.interrupt(number, 0);
                 }
             }
+            has_looked.store(true, Ordering::SeqCst);
         });
-        std::thread::sleep(Duration::from_millis(300));
         let begun = Instant::now();
-        bench.layer.stop(Duration::from_secs(20));
-        assert!(begun.elapsed() < Duration::from_secs(20), "it was held up");
-        is_over.store(true, Ordering::SeqCst);
-        for worker in workers {
-            assert!(worker.join().unwrap() > 0, "a worker was never served");
+        let has_worked = |answered: &AtomicUsize| answered.load(Ordering::SeqCst) >= ENOUGH;
+        while !answered.iter().all(has_worked) && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
         }
+        let begun = Instant::now();
+        bench.layer.stop(PATIENCE);
+        is_over.store(true, Ordering::SeqCst);
+        assert!(begun.elapsed() < PATIENCE, "it was held up");
     });
+    assert!(
+        answered
+            .iter()
+            .all(|answered| answered.load(Ordering::SeqCst) >= ENOUGH),
+        "{answered:?}"
+    );
     let log = bench.take_log();
     assert!(log.worse_than(level::ERROR).is_empty(), "{log:?}");
 }
@@ -156,7 +174,7 @@ pub(crate) fn run_cut(home: &Path) {
                 Call::new(script, "spin").group(group).run(bench)
             });
         }
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + PATIENCE;
         let are_all_running = || {
             bench.take_log();
             bench.layer.dump(level::NOTICE);
