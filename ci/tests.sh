@@ -40,6 +40,12 @@ note_failures() {
     done < <(failed_tests "$output")
 }
 
+# Notes what became of each test in the file that RSGI_TEST_RESULTS names, for ci/matrix: where, test, verdict.
+note_results() {
+    [ -n "${RSGI_TEST_RESULTS:-}" ] || return 0
+    sed -nE "s#^test ([^ ]+) \\.\\.\\. (ok|FAILED)\$#$1\t\1\t\2#p" "$2" >>"$RSGI_TEST_RESULTS"
+}
+
 # Waits, 20 s at most, until no more wants to run than there are cores for: what failed for want of time shall have it.
 wait_for_calm() {
     local cores running calm=0
@@ -79,9 +85,11 @@ run_tests() {
     output=$(mktemp)
     for try in 1 2 3; do
         if "$command" "$try" "$@" 2>&1 | tee "$output"; then
+            note_results "$where" "$output"
             rm -f "$output"
             return 0
         fi
+        note_results "$where" "$output"
         note_failures "$where, try $try" "$output"
         mapfile -t names < <(failed_tests "$output")
         if [ ${#names[@]} = 0 ] || ! came_to_its_end "$output"; then

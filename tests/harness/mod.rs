@@ -70,6 +70,22 @@ pub(crate) fn say(line: &str) {
     eprintln!("[{test}] {line}");
 }
 
+/// Prints why a test is skipped, and notes it for `ci/matrix`.
+pub(crate) fn skipped(reason: &str) {
+    use std::io::Write as _;
+    say(&format!("skipped {reason}"));
+    let Some(path) = std::env::var_os("RSGI_TEST_RESULTS") else {
+        return;
+    };
+    let test = std::thread::current().name().unwrap_or("?").to_owned();
+    let python = std::env::var("RSGI_TEST_PYTHON").unwrap_or_default();
+    let mode = std::env::var("RSGI_TEST_MODE").unwrap_or_default();
+    let mut file = std::fs::File::options().append(true).open(path).unwrap();
+    // One write, so that lines of tests beside it stay whole.
+    file.write_all(format!("{python}, {mode}\t{test}\tskipped\t{reason}\n").as_bytes())
+        .unwrap();
+}
+
 /// Notes that the original skips a test, for `ci/parity`, and prints the reason.
 pub(crate) fn note_skipped(reason: &str) {
     use std::io::Write as _;
@@ -99,7 +115,7 @@ pub(crate) use only_rsgi;
 macro_rules! needs {
     ($condition:expr, $reason:expr) => {
         if !$condition {
-            $crate::harness::say(concat!("skipped: ", $reason));
+            $crate::harness::skipped(concat!("here: ", $reason));
             return;
         }
     };

@@ -63,7 +63,7 @@ impl Mode {
 macro_rules! only_embedded {
     ($reason:expr) => {
         if $crate::harness::mode() != $crate::harness::Mode::Embedded {
-            $crate::harness::say(concat!("skipped in daemon mode: ", $reason));
+            $crate::harness::skipped(concat!("in daemon mode: ", $reason));
             return;
         }
     };
@@ -74,7 +74,7 @@ pub(crate) use only_embedded;
 macro_rules! needs_threads {
     ($reason:expr) => {
         if $crate::harness::mode() == $crate::harness::Mode::Single {
-            $crate::harness::say(concat!("skipped with one thread: ", $reason));
+            $crate::harness::skipped(concat!("with one thread: ", $reason));
             return;
         }
     };
