@@ -393,7 +393,7 @@ impl Drop for Thread {
         // The main interpreter's state was made first and goes last.
         while let Some(slot) = slots.pop() {
             let main = Rc::clone(slots.first().unwrap_or(&slot));
-            if slot.interp.first == StatePtr(slot.state) && minor() < 12 {
+            if slot.interp.first == StatePtr(slot.state) && minor() < 13 {
                 // They cannot make a first state again, so the interpreter must not be left without any. Others ask the
                 // system for the names of threads that have states: this one has ended then.
                 // SAFETY: the interpreter is alive; this needs no GIL.
