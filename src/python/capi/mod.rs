@@ -13,7 +13,9 @@ use pyo3::ffi::{self, Py_ssize_t, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
-pub(crate) use system::{Usage, Whose, duplicate, hostname, page_size, set_send_buffer, usage};
+pub(crate) use system::{
+    Usage, Whose, duplicate, hostname, memory_file, page_size, set_send_buffer, usage,
+};
 
 unsafe extern "C" {
     fn PyObject_VectorcallDict(

@@ -1,7 +1,8 @@
 //! What the layer asks of the system and the standard library does not have, behind safe functions.
 
 use core::ffi::c_int;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::fs::File;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// A file in memory.
 pub(crate) fn memory_file() -> std::io::Result<File> {

@@ -140,8 +140,10 @@ pub(super) fn survive() {
 
 extern "C" fn on_signal(number: c_int) {
     type Handler = extern "C" fn(c_int);
+    // SAFETY: may be called at any time.
+    let place = unsafe { libc::__errno_location() };
     // SAFETY: the thread's own.
-    let errno = unsafe { *libc::__errno_location() };
+    let errno = unsafe { *place };
     let tell = TELL.load(Ordering::Relaxed);
     if !tell.is_null() && IS_TO_TELL.load(Ordering::SeqCst) {
         // SAFETY: what `faulthandler` had set as a handler without further arguments.
@@ -152,7 +154,7 @@ extern "C" fn on_signal(number: c_int) {
         stand_still();
     }
     // SAFETY: see above.
-    unsafe { *libc::__errno_location() = errno };
+    unsafe { *place = errno };
 }
 
 extern "C" fn on_crash(number: c_int) {
