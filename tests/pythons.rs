@@ -190,9 +190,9 @@ fn an_extension_that_refuses_a_second_interpreter_is_named_with_the_cure() {
 #[test]
 fn numpy_in_a_second_interpreter_is_named_with_the_cure() {
     only_rsgi!("it logs the traceback only");
-    for python in kit::all_pythons() {
-        needs_the_main_interpreter(python, "numpy", "int(numpy.array([1, 2]).sum())");
-    }
+    // Older ones, as the last for 3.10, take another interpreter.
+    let python = kit::system_python();
+    needs_the_main_interpreter(&python, "numpy", "int(numpy.array([1, 2]).sum())");
 }
 
 #[test]
