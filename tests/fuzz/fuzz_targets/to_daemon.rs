@@ -66,6 +66,7 @@ fn push_request(out: &mut Vec<u8>, request: &RequestFrame<'_>) -> Option<()> {
     };
     encoder.finish(plan).unwrap();
     set_claim(&mut out[start..], request.claim);
+    set_tries(&mut out[start..], request.tries);
     out.extend_from_slice(inline);
     Some(())
 }
