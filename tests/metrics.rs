@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::harness::{
     Builder, Mode, Reply, Request, Server, mode, note_skipped, only_rsgi, signal, wait_until,
@@ -53,11 +53,10 @@ fn serve() -> Builder {
     Server::builder().conf(METRICS).serve(APP)
 }
 
-/// The samples of an exposition, as the parser saw them.
+/// What a program says that is given a text on its standard input.
 #[track_caller]
-fn parsed(which: &str, text: &str) -> Vec<String> {
-    let mut child = Command::new(reader())
-        .args(["-c", READER, which])
+fn fed(command: &mut Command, text: &str) -> Output {
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -66,7 +65,13 @@ fn parsed(which: &str, text: &str) -> Vec<String> {
     let mut input = child.stdin.take().unwrap();
     input.write_all(text.as_bytes()).unwrap();
     drop(input);
-    let output = child.wait_with_output().unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// The samples of an exposition, as the parser saw them.
+#[track_caller]
+fn parsed(which: &str, text: &str) -> Vec<String> {
+    let output = fed(Command::new(reader()).args(["-c", READER, which]), text);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{errors}\n{text}");
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -164,17 +169,7 @@ fn promtool_finds_nothing_to_complain_of() {
     let server = serve().start();
     server.ask(&Request::get("/")).ok();
     let check = |text: &str| {
-        let mut child = Command::new(&promtool)
-            .args(["check", "metrics"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut input = child.stdin.take().unwrap();
-        input.write_all(text.as_bytes()).unwrap();
-        drop(input);
-        let output = child.wait_with_output().unwrap();
+        let output = fed(Command::new(&promtool).args(["check", "metrics"]), text);
         let said = [output.stdout, output.stderr].concat();
         (
             output.status.success(),

@@ -1,24 +1,12 @@
 //! `start_recording_metrics`, `request_metrics`, `process_metrics`, `server_metrics`.
 
-use super::{APP, ask, now, recording, says, silent};
+use super::{APP, PHASES, ask, now, recording, says, silent};
 use crate::harness::{Builder, Mode, Request, Server, mode, needs_threads, wait_until};
 
 /// Keys of `process_metrics()`.
 const OF_PROCESS: &str = "active_requests,cpu_system_time,cpu_time,cpu_user_time,current_time,memory_max_rss,\
                           memory_rss,pid,request_busy_time,request_count,request_threads,restart_time,running_time,\
                           threads";
-
-/// What a time is split into.
-const PHASES: [&str; 8] = [
-    "server_time",
-    "queue_time",
-    "daemon_time",
-    "application_time",
-    "request_time",
-    "gil_wait_time",
-    "input_read_time",
-    "output_write_time",
-];
 
 #[test]
 fn metrics_are_none_until_they_are_recorded() {

@@ -9,6 +9,18 @@ mod stubs;
 
 use crate::harness::{Builder, Request, Server};
 
+/// What a time is split into.
+pub(crate) const PHASES: [&str; 8] = [
+    "server_time",
+    "queue_time",
+    "daemon_time",
+    "application_time",
+    "request_time",
+    "gil_wait_time",
+    "input_read_time",
+    "output_write_time",
+];
+
 /// An application that records its events, and answers with what an expression of the header X-Ask is worth.
 const APP: &str = r#"
 import json, mod_wsgi, os, threading, time

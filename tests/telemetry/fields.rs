@@ -1,6 +1,7 @@
 //! The fields of each kind of datagram that WSGITelemetryService has sent: those that mod_wsgi's have.
 
 use super::service::{Service, finish, telling};
+use crate::api::PHASES;
 use crate::harness::{Mode, Request, Server, UnderTest, mode, under_test};
 
 const APP: &str = r#"
@@ -61,16 +62,6 @@ const SAMPLE: &str = "sample_period telemetry_interval slow_requests_threshold s
     input_reads_total output_bytes_total output_writes_total status_1xx_total status_2xx_total status_3xx_total \
     status_4xx_total status_5xx_total request_threads_completed request_threads_busy_time request_threads_cpu_time \
     request_threads_current_elapsed request_threads_max_duration";
-const PHASES: [&str; 8] = [
-    "server_time",
-    "queue_time",
-    "daemon_time",
-    "application_time",
-    "request_time",
-    "gil_wait_time",
-    "input_read_time",
-    "output_write_time",
-];
 const SLOW: &str = "slow_record_state slow_start_stamp slow_duration slow_thread_id slow_log_id slow_server_pid \
     slow_method slow_scheme slow_hostname slow_path_info slow_protocol slow_peer_ip slow_user_agent slow_server_time \
     slow_queue_time slow_daemon_time slow_application_time slow_gil_wait_time slow_gil_wait_count slow_input_bytes \

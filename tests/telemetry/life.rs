@@ -21,30 +21,48 @@ fn process_of_group(service: &Service) -> i32 {
     field(&started, "pid").unwrap().parse().unwrap()
 }
 
-#[test]
-fn a_process_tells_of_its_end_when_that_is_decided_and_not_when_its_requests_are_done() {
-    only_rsgi!("which process is whose is looked up by our program's name");
+/// Sends a signal to the process of a group with these options while a request waits in it, which goes on after `meanwhile`.
+/// Gives server and service back, and how datagrams name the process.
+#[track_caller]
+fn signalled_while_it_waits(
+    options: &str,
+    signal_number: i32,
+    meanwhile: impl FnOnce(&Server, &Service, i32),
+) -> (Server, Service, String) {
     let (builder, service) = telling(Server::builder());
-    let server = builder
-        .daemon("one", "processes=1 threads=2 shutdown-timeout=20")
-        .serve(WAITING)
-        .start();
+    let options = format!("processes=1 threads=2 {options}");
+    let server = builder.daemon("one", &options).serve(WAITING).start();
     let daemon = process_of_group(&service);
-    let pid = format!("|pid={daemon}|");
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| server.get("/").ok().text());
         server.wait_for_file("work/begun", "");
-        signal(daemon, libc::SIGTERM);
-        let told = service.wait(
-            "process_stopping",
-            &[&pid, "|shutdown_reason=shutdown_signal|"],
-        );
-        assert_eq!(number(&told, "active_requests_at_decision"), 1.0, "{told}");
+        signal(daemon, signal_number);
+        meanwhile(&server, &service, daemon);
         assert!(!waiting.is_finished());
-        assert!(service.all("process_stopped").is_empty());
         server.write("work/go", "");
         assert_eq!(waiting.join().unwrap(), "waited");
     });
+    (server, service, named(daemon))
+}
+
+/// How datagrams name a process.
+fn named(pid: i32) -> String {
+    format!("|pid={pid}|")
+}
+
+#[test]
+fn a_process_tells_of_its_end_when_that_is_decided_and_not_when_its_requests_are_done() {
+    only_rsgi!("which process is whose is looked up by our program's name");
+    let meanwhile = |_: &Server, service: &Service, daemon| {
+        let told = service.wait(
+            "process_stopping",
+            &[&named(daemon), "|shutdown_reason=shutdown_signal|"],
+        );
+        assert_eq!(number(&told, "active_requests_at_decision"), 1.0, "{told}");
+        assert!(service.all("process_stopped").is_empty());
+    };
+    let (server, service, pid) =
+        signalled_while_it_waits("shutdown-timeout=20", libc::SIGTERM, meanwhile);
     let stopped = service.wait("process_stopped", &[&pid]);
     assert_eq!(
         number(&stopped, "active_requests_at_exit"),
@@ -61,17 +79,7 @@ fn a_process_tells_of_its_end_when_that_is_decided_and_not_when_its_requests_are
 #[test]
 fn a_process_that_finishes_its_requests_first_tells_of_its_end_after_them() {
     only_rsgi!("which process is whose is looked up by our program's name");
-    let (builder, service) = telling(Server::builder());
-    let server = builder
-        .daemon("one", "processes=1 threads=2 graceful-timeout=20")
-        .serve(WAITING)
-        .start();
-    let daemon = process_of_group(&service);
-    let pid = format!("|pid={daemon}|");
-    std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| server.get("/").ok().text());
-        server.wait_for_file("work/begun", "");
-        signal(daemon, libc::SIGUSR1);
+    let meanwhile = |server: &Server, service: &Service, daemon| {
         // Its successor is there, so it drains.
         wait_until("another process begins", || {
             service.all("process_started").len() > 1
@@ -80,9 +88,9 @@ fn a_process_that_finishes_its_requests_first_tells_of_its_end_after_them() {
             server.daemons().iter().any(|&other| other != daemon)
         });
         assert!(service.all("process_stopping").is_empty());
-        server.write("work/go", "");
-        assert_eq!(waiting.join().unwrap(), "waited");
-    });
+    };
+    let (server, service, pid) =
+        signalled_while_it_waits("graceful-timeout=20", libc::SIGUSR1, meanwhile);
     let told = service.wait(
         "process_stopping",
         &[&pid, "|shutdown_reason=graceful_signal|"],
@@ -117,7 +125,7 @@ fn a_process_whose_main_thread_is_stuck_tells_of_its_end_all_the_same() {
     server.write("work/go", "");
     server.wait_for_file("work/stuck", "");
     let daemon = process_of_group(&service);
-    let pid = format!("|pid={daemon}|");
+    let pid = named(daemon);
     service.wait("process_started", &[&pid]);
     signal(daemon, libc::SIGTERM);
     let told = service.wait(
