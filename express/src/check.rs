@@ -20,7 +20,10 @@ use crate::reach;
 use crate::settings::{Service, Settings};
 
 /// The program that loads the application the way the handler script does in Apache.
-const PROGRAM: &str = include_str!("../templates/check.py");
+const PROGRAM: &str = concat!(
+    include_str!("../templates/answer.py"),
+    include_str!("../templates/check.py")
+);
 /// How long the application may take to load before Apache is started without knowing.
 const LOAD_LIMIT: Duration = Duration::from_secs(10);
 

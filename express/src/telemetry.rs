@@ -11,7 +11,10 @@ use crate::settings::{Service, Settings};
 use crate::tree::ServerRoot;
 
 /// The program that imports the package and takes the port, for a moment.
-const PROGRAM: &str = include_str!("../templates/telemetry.py");
+const PROGRAM: &str = concat!(
+    include_str!("../templates/answer.py"),
+    include_str!("../templates/telemetry.py")
+);
 /// The package on PyPI.
 const PACKAGE: &str = "mod_wsgi-telemetry";
 

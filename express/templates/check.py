@@ -1,24 +1,7 @@
-# Run by rsgi-express before Apache starts, as the user who will serve: does the application load?
-# Arguments: the handler script, then the entries of Python's path. Answers on its standard output.
-import os
-import site
-import sys
-import traceback
-
-answer = os.dup(1)
-os.dup2(2, 1)
-handler, paths = sys.argv[1], sys.argv[2:]
-sys.argv = ["mod_wsgi"]
-usual = [entry for entry in sys.path if entry]
-sys.path[:] = usual
-for path in paths:
-    site.addsitedir(path)
-sys.path[:] = [entry for entry in sys.path if entry not in usual] + usual
 
 
-def say(*lines):
-    os.write(answer, "\n".join(lines).encode("utf-8", "backslashreplace"))
-    os._exit(0)
+# Behind answer.py, as the user who will serve: does the application load? Asked about the handler script.
+handler = asked
 
 
 def first_line(text):
