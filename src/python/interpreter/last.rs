@@ -82,8 +82,9 @@ pub(crate) fn write_stacks(at: At<'_>, fd: c_int) -> PyResult<()> {
 /// meanwhile: a thread of its own does it, so that one that crashes or never comes back does not keep the caller.
 pub(crate) fn dump_unsafe(fd: c_int) -> bool {
     let (tell, told) = mpsc::channel();
+    let ender = private::own_thread();
     let body = move || {
-        private::survive();
+        private::survive(ender);
         // An error means that nobody waits any more.
         let _ = tell.send(dump_in_place(fd));
     };
@@ -115,10 +116,11 @@ pub(super) fn dump_in_place(fd: c_int) -> bool {
         });
         return true;
     }
+    // What runs while another thread tells of it may crash either: one with a GIL of its own, and in 3.10, which counts
+    // references then, any.
+    worker::each_that_runs(|_, thread, _| private::stop(thread));
     let mut told: Vec<&'static Interp> = Vec::new();
     if minor() >= 12 {
-        // One with a GIL of its own may run while another thread tells of it.
-        worker::each_that_runs(|_, thread, _| private::stop(thread));
         worker::each_that_runs(|interp, thread, _| {
             if !told.iter().any(|known| ptr::eq(*known, interp)) {
                 told.push(interp);

@@ -4,8 +4,9 @@
 //! Without a GIL the others' frames change while they are read: there a thread tells of itself only.
 //!
 //! A thread that was hit stands still for a while. The signal may have ended a wait in C code, and a request that goes on
-//! from there would be answered as if it had waited to the end. The same becomes of one whose handler crashes because
-//! what it reads is changed by others: the process is about to end, and is to end as it was told to.
+//! from there would be answered as if it had waited to the end. The same becomes of one that crashes because others
+//! change what its handler reads, or because of the look: 3.10 counts references to frames that run meanwhile. The
+//! process is about to end, and is to end as it was told to.
 
 use core::ffi::{c_int, c_ulong, c_void};
 use core::ptr;
@@ -36,14 +37,14 @@ static TELL: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 static HIT: AtomicU64 = AtomicU64::new(0);
 static IS_TO_TELL: AtomicBool = AtomicBool::new(true);
 static HAS_TOLD: AtomicBool = AtomicBool::new(false);
-/// The thread that looks at the others of a process that is about to end.
-static LOOKER: AtomicU64 = AtomicU64::new(0);
+/// The thread that ends the process after a look at its others.
+static ENDER: AtomicU64 = AtomicU64::new(0);
 
 fn number() -> c_int {
     libc::SIGRTMAX() - 3
 }
 
-fn own_thread() -> u64 {
+pub(super) fn own_thread() -> u64 {
     // SAFETY: may be called at any time.
     unsafe { libc::pthread_self() }
 }
@@ -124,10 +125,10 @@ pub(super) fn hit(thread: c_ulong) {
     }
 }
 
-/// From now on a thread that looks at others and crashes stands still instead: one that is hit, or the calling one. For a
-/// process that is about to end.
-pub(super) fn survive() {
-    LOOKER.store(own_thread(), Ordering::SeqCst);
+/// From now on a thread that crashes stands still instead, but for the one that ends the process. For one that is about to
+/// end.
+pub(super) fn survive(ender: u64) {
+    ENDER.store(ender, Ordering::SeqCst);
     for number in [libc::SIGSEGV, libc::SIGBUS] {
         // SAFETY: all zeros is a valid sigaction.
         let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
@@ -158,10 +159,7 @@ extern "C" fn on_signal(number: c_int) {
 }
 
 extern "C" fn on_crash(number: c_int) {
-    if [&HIT, &LOOKER]
-        .map(|thread| thread.load(Ordering::SeqCst))
-        .contains(&own_thread())
-    {
+    if own_thread() != ENDER.load(Ordering::SeqCst) {
         // What it did cannot be gone on with.
         loop {
             stand_still();

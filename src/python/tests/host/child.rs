@@ -106,7 +106,12 @@ pub(crate) fn run(home: &Path, group: &str) -> Result<(), String> {
     let _ = std::fs::remove_file(&output);
     let has_run = text.contains(HAS_PASSED);
     if status.ends_with('!') || !has_run {
-        return Err(format!("{group} in '{}': {status}\n{text}", home.display()));
+        // Not as the words of this program: ci/tests.sh counts those that say how many tests begin and end.
+        let text = text.replace('\n', "\n    ");
+        return Err(format!(
+            "{group} in '{}': {status}\n    {text}",
+            home.display()
+        ));
     }
     Ok(())
 }
