@@ -11,13 +11,6 @@ use pyo3::types::PyDict;
 
 use crate::report;
 
-/// Tells `threading` that a thread of the host is an ordinary one. It takes threads that it did not start for
-/// daemons, and what they start inherits that: then nobody would wait for it at the end.
-const INTRODUCE: &core::ffi::CStr = c"
-import threading
-threading.current_thread()._daemonic = False
-";
-
 /// Does what `threading._shutdown` does, but within a time, and leaves `alive` behind.
 const FINISH: &core::ffi::CStr = c"
 import sys, threading, time
@@ -51,9 +44,17 @@ for thread in running():
 alive = len(running()) + is_held
 ";
 
-/// See [`INTRODUCE`]. Call once a thread and interpreter.
+/// Tells `threading` that a thread of the host is an ordinary one. It takes threads that it did not start for
+/// daemons, and what they start inherits that: then nobody would wait for it at the end. Call once a thread and
+/// interpreter.
+///
+/// Nothing is compiled for it: without the GIL code objects wait for the garbage collector, and what a thread left it is
+/// forgotten when that ends after less than 512 objects (3.14.7), so that none is due however many threads come and go.
 pub(crate) fn introduce_thread(py: Python<'_>) {
-    let done = namespace(py).and_then(|names| py.run(INTRODUCE, Some(&names), None));
+    let done = py
+        .import("threading")
+        .and_then(|threading| threading.call_method0("current_thread"))
+        .and_then(|thread| thread.setattr("_daemonic", false));
     if let Err(error) = done {
         report::log_error(py, &error, "the introduction of a thread");
     }
