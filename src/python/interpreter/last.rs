@@ -11,8 +11,8 @@ use std::io::Write;
 use std::mem::ManuallyDrop;
 use std::os::fd::FromRawFd;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use pyo3::ffi::{PyInterpreterState, PyThreadState};
@@ -24,6 +24,8 @@ use crate::{capi, worker};
 const DUMP: &CStr = c"_Py_DumpTracebackThreads";
 /// How long a look at all threads may take.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How often is looked whether it has crashed.
+const A_BIT: Duration = Duration::from_millis(1);
 
 /// What [`DUMP`] names, once it was looked up: no handler of a signal may do that. Null where it is not exported.
 static EXPORTED: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
@@ -79,19 +81,43 @@ pub(crate) fn write_stacks(at: At<'_>, fd: c_int) -> PyResult<()> {
 }
 
 /// Writes where all threads are, without waiting for any; false where it cannot be done. What is read may change
-/// meanwhile: a thread of its own does it, so that one that crashes or never comes back does not keep the caller.
+/// meanwhile: threads of their own do it, so that one that crashes or never comes back does not keep the caller, nor from
+/// the next interpreter.
 pub(crate) fn dump_unsafe(fd: c_int) -> bool {
+    private::survive();
+    let deadline = Instant::now() + PATIENCE;
+    if EXPORTED.load(Ordering::Relaxed).is_null() {
+        return look(deadline, move || dump_in_place(fd));
+    }
+    let Some(table) = TABLE.try_read().map(|table| table.clone()) else {
+        return false;
+    };
+    for interp in table.iter().copied() {
+        look(deadline, move || exported(fd, interp));
+    }
+    !table.is_empty()
+}
+
+/// Has a thread look, and gives what it says. One that crashes or takes too long has told something, perhaps.
+fn look(deadline: Instant, body: impl FnOnce() -> bool + Copy + Send + 'static) -> bool {
+    private::expect_look();
     let (tell, told) = mpsc::channel();
-    let ender = private::own_thread();
-    let body = move || {
-        private::survive(ender);
+    let looker = move || {
+        private::begin_look();
         // An error means that nobody waits any more.
-        let _ = tell.send(dump_in_place(fd));
+        let _ = tell.send(body());
     };
     let thread = std::thread::Builder::new().name("rsgi-look".to_owned());
-    match thread.spawn(body) {
-        Ok(_) => told.recv_timeout(PATIENCE).unwrap_or(true),
-        Err(_) => dump_in_place(fd),
+    if thread.spawn(looker).is_err() {
+        return body();
+    }
+    loop {
+        match told.recv_timeout(A_BIT) {
+            Ok(answer) => return answer,
+            Err(RecvTimeoutError::Timeout)
+                if !private::has_crashed() && Instant::now() < deadline => {}
+            Err(_) => return true,
+        }
     }
 }
 

@@ -39,6 +39,9 @@ static IS_TO_TELL: AtomicBool = AtomicBool::new(true);
 static HAS_TOLD: AtomicBool = AtomicBool::new(false);
 /// The thread that ends the process after a look at its others.
 static ENDER: AtomicU64 = AtomicU64::new(0);
+/// The thread that looks, and whether it has crashed.
+static LOOKER: AtomicU64 = AtomicU64::new(0);
+static HAS_CRASHED: AtomicBool = AtomicBool::new(false);
 
 fn number() -> c_int {
     libc::SIGRTMAX() - 3
@@ -125,18 +128,43 @@ pub(super) fn hit(thread: c_ulong) {
     }
 }
 
-/// From now on a thread that crashes stands still instead, but for the one that ends the process. For one that is about to
-/// end.
-pub(super) fn survive(ender: u64) {
-    ENDER.store(ender, Ordering::SeqCst);
-    for number in [libc::SIGSEGV, libc::SIGBUS] {
+/// From now on a thread that crashes stands still instead, but for the calling one, which ends the process. For one that is
+/// about to end.
+pub(super) fn survive() {
+    ENDER.store(own_thread(), Ordering::SeqCst);
+    for crash in [libc::SIGSEGV, libc::SIGBUS] {
         // SAFETY: all zeros is a valid sigaction.
         let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
         action.sa_sigaction = on_crash as *const () as usize;
         action.sa_flags = libc::SA_ONSTACK | libc::SA_NODEFER;
+        // One handler upon the other is too much for the alternative stack.
+        action.sa_mask = private_only();
         // SAFETY: a handler of its type. What cannot be set stays as it was.
-        unsafe { libc::sigaction(number, &raw const action, ptr::null_mut()) };
+        unsafe { libc::sigaction(crash, &raw const action, ptr::null_mut()) };
     }
+}
+
+/// The calling thread is going to have one look.
+pub(super) fn expect_look() {
+    HAS_CRASHED.store(false, Ordering::SeqCst);
+}
+
+/// The calling thread is the one that looks.
+pub(super) fn begin_look() {
+    LOOKER.store(own_thread(), Ordering::SeqCst);
+}
+
+/// Whether the thread that looks has crashed since that was expected.
+pub(super) fn has_crashed() -> bool {
+    HAS_CRASHED.load(Ordering::SeqCst)
+}
+
+fn private_only() -> libc::sigset_t {
+    // SAFETY: all zeros is a valid set, and on this platform the empty one.
+    let mut set: libc::sigset_t = unsafe { core::mem::zeroed() };
+    // SAFETY: a live set and the number of a signal.
+    unsafe { libc::sigaddset(&raw mut set, number()) };
+    set
 }
 
 extern "C" fn on_signal(number: c_int) {
@@ -152,18 +180,21 @@ extern "C" fn on_signal(number: c_int) {
         tell(number);
     }
     if own_thread() == HIT.load(Ordering::SeqCst) {
-        stand_still();
+        HAS_TOLD.store(true, Ordering::SeqCst);
+        // SAFETY: async-signal-safe; a live structure.
+        unsafe { libc::nanosleep(&raw const STILL, ptr::null_mut()) };
     }
     // SAFETY: see above.
     unsafe { *place = errno };
 }
 
 extern "C" fn on_crash(number: c_int) {
-    if own_thread() != ENDER.load(Ordering::SeqCst) {
-        // What it did cannot be gone on with.
-        loop {
-            stand_still();
+    let own = own_thread();
+    if own != ENDER.load(Ordering::SeqCst) {
+        if own == LOOKER.load(Ordering::SeqCst) {
+            HAS_CRASHED.store(true, Ordering::SeqCst);
         }
+        stand_for_ever();
     }
     // SAFETY: the default of a signal that this thread has.
     unsafe { libc::signal(number, libc::SIG_DFL) };
@@ -171,8 +202,14 @@ extern "C" fn on_crash(number: c_int) {
     unsafe { libc::raise(number) };
 }
 
-fn stand_still() {
-    HAS_TOLD.store(true, Ordering::SeqCst);
-    // SAFETY: async-signal-safe; a live structure.
-    unsafe { libc::nanosleep(&raw const STILL, ptr::null_mut()) };
+/// For a thread that has crashed: what it did cannot be gone on with. Whoever hits it need not wait.
+fn stand_for_ever() -> ! {
+    let set = private_only();
+    loop {
+        if own_thread() == HIT.load(Ordering::SeqCst) {
+            HAS_TOLD.store(true, Ordering::SeqCst);
+        }
+        // SAFETY: a live set of what the handler blocks; nothing but a system call.
+        unsafe { libc::sigwaitinfo(&raw const set, ptr::null_mut()) };
+    }
 }

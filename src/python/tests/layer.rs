@@ -129,6 +129,11 @@ fn running_threads_can_be_looked_at_before_a_process_is_cut_in_every_round() {
     in_every_python_again("stress_cut");
 }
 
+#[test]
+fn a_thread_that_crashed_can_be_looked_at_again_and_again() {
+    in_every_python("stress_crash");
+}
+
 /// What [`child::run`] starts; does nothing otherwise.
 #[test]
 #[ignore = "the other tests run it in children"]

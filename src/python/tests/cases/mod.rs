@@ -42,6 +42,7 @@ pub(crate) fn run(home: &Path, group: &str) {
         "stuck" => stop::run_stuck(home),
         "stress" => stress::run(home),
         "stress_cut" => stress::run_cut(home),
+        "stress_crash" => stress::run_crash(home),
         other => panic!("there is no group {other}"),
     }
 }

@@ -56,6 +56,11 @@ def spin_here():
 
 def spin(environ, start_response):
     spin_here()
+
+def crash(environ, start_response):
+    import signal
+    open(__file__ + '.crashes', 'w').close()
+    signal.raise_signal(signal.SIGSEGV)
 ";
 
 const GROUPS: [&str; 4] = ["", "one", "two", "three"];
@@ -195,6 +200,33 @@ pub(crate) fn run_cut(home: &Path) {
             child::end(&format!("too few of them are in spin_here: {text}"));
         }
         for _ in 0..3 {
+            look(bench);
+        }
+        child::end("");
+    });
+}
+
+/// A thread that crashes while the process is about to end stands still, however often it is looked at. Does not come
+/// back.
+pub(crate) fn run_crash(home: &Path) {
+    let (bench, _) = start(home);
+    let script = bench.script("stress.wsgi", SCRIPT);
+    let call = Call::new(&script, "work");
+    call.run(&bench).assert_body("whole");
+    // From here on.
+    look(&bench);
+    std::thread::scope(|scope| {
+        let (bench, script) = (&bench, &script);
+        scope.spawn(move || {
+            bench.layer.worker(1);
+            Call::new(script, "crash").run(bench)
+        });
+        let deadline = Instant::now() + PATIENCE;
+        while !bench.path("stress.wsgi.crashes").exists() {
+            assert!(Instant::now() < deadline, "the request does not run");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        for _ in 0..20 {
             look(bench);
         }
         child::end("");
