@@ -40,6 +40,25 @@ need_cargo() {
     fi
 }
 
+# Builds rsgi-serve with cargo's other arguments: linked statically where that works, since libc is most of what the dynamic
+# one has in memory. Linux only, where such a program needs nothing of the running system.
+build_serve() {
+    local flags=()
+    if [ "$(uname)" = Linux ] && links_statically; then
+        flags=(-- -C target-feature=+crt-static)
+    fi
+    cargo rustc --locked -p rsgi-serve --bin rsgi-serve "$@" ${flags[@]+"${flags[@]}"}
+}
+
+# Whether all that a static program is made of is installed (Fedora has libc.a in a package of its own, glibc-static).
+links_statically() {
+    local out status=0
+    out=$(mktemp)
+    echo 'int main(void) { return 0; }' | cc -x c -static-pie -o "$out" - -lgcc_eh -lpthread -ldl 2>/dev/null || status=1
+    rm -f "$out"
+    return "$status"
+}
+
 # Builds the Python layer for the free-threaded Python of a minor version ("14"), as cargo's other arguments say, and
 # prints the file. PyO3 is told about that Python in words, so that none is needed; its folder is apart, since everything
 # that knows PyO3 is compiled again.

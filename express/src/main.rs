@@ -14,23 +14,17 @@ mod check_config;
 mod cli;
 mod commands;
 mod context;
-mod error;
 mod expand;
 mod locale;
-mod message;
 mod module;
-mod notify;
 mod options;
 mod php;
 mod port;
 mod privileges;
-mod process;
 mod python;
 mod reach;
-mod ready;
 mod render;
 mod server;
-mod serving;
 mod settings;
 mod sources;
 mod status;
@@ -39,13 +33,14 @@ mod survey;
 mod telemetry;
 mod tree;
 mod unit;
-mod watch;
 
 use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode as ProcessExit;
 
 use clap::FromArgMatches as _;
+
+use rsgi_serve::{error, message, process, serving, watch};
 
 use crate::cli::{Command, CommandLine, LogFormat};
 use crate::error::{Error, ExitCode};

@@ -1,5 +1,6 @@
 //! `start-server` and `setup-server`: finds everything, checks it, writes the server root, runs Apache.
 
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -60,13 +61,23 @@ fn serving(
         program: findings.apache.program.clone(),
         log: (!log.is_terminal).then(|| PathBuf::from(&log.place)),
         pid_file: root.pid_file.clone(),
-        host: settings.listening.host.clone(),
-        port: settings.listening.port,
+        addresses: addresses(settings.listening.host.as_deref(), settings.listening.port),
         url: settings.url(),
         shutdown_timeout: settings.processes.shutdown_timeout,
         stop_timeout,
         watched: settings.reloading.on_changes.then(|| watched(settings)),
     }
+}
+
+/// Where a server that listens on a host, or on all, can be reached from here.
+fn addresses(host: Option<&str>, port: u16) -> Vec<SocketAddr> {
+    let host = match host {
+        None | Some("0.0.0.0") => "127.0.0.1",
+        Some("::") => "::1",
+        Some(host) => host,
+    };
+    let found = (host, port).to_socket_addrs();
+    found.into_iter().flatten().collect()
 }
 
 /// Only sets up.

@@ -34,7 +34,7 @@ impl Template {
             })
             .map_err(|source| Error::Template {
                 name: self.name,
-                source,
+                source: source.into(),
             })
     }
 }

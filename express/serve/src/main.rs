@@ -1,27 +1,13 @@
-//! rsgi-serve: stays with a server that rsgi-express has set up, for as long as it runs.
-//!
-//! The launcher becomes this program. It can do nothing else and is small, so that what stays needs little memory; the
-//! launcher itself serves where this is not installed.
+//! The program that the launcher becomes. It can do nothing else.
 
 #![forbid(unsafe_code)]
-#![expect(
-    dead_code,
-    reason = "the modules are the launcher's, which needs more of them"
-)]
-
-mod error;
-mod message;
-mod notify;
-mod process;
-mod ready;
-mod serving;
-mod watch;
 
 use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode as ProcessExit;
 
-use crate::error::Error;
+use rsgi_serve::error::Error;
+use rsgi_serve::{message, process, serving};
 
 fn main() -> ProcessExit {
     let mut args: Vec<OsString> = env::args_os().collect();

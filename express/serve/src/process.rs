@@ -23,7 +23,7 @@ use crate::notify;
 use crate::serving;
 
 /// The first argument of the program when it is about to become Apache.
-pub(crate) const TETHERED: &str = "__tethered";
+pub const TETHERED: &str = "__tethered";
 
 /// How long Apache may take to stop beyond its processes' shutdown-timeout; it gives its own children ten seconds.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
@@ -34,7 +34,7 @@ const LEFTOVER_LIMIT: Duration = Duration::from_secs(1);
 
 /// Apache, running.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub struct Server {
     child: Child,
     signals: Signals,
     /// Whether a hang-up means that the terminal is gone, rather than that somebody wants a restart.
@@ -63,11 +63,7 @@ impl Server {
     /// The script cannot be executed, or signals cannot be received.
     ///
     /// `shutdown_timeout` is what the processes of the application have, in seconds.
-    pub(crate) fn start(
-        shell: &str,
-        apachectl: &Path,
-        shutdown_timeout: u32,
-    ) -> Result<Self, Error> {
+    pub fn start(shell: &str, apachectl: &Path, shutdown_timeout: u32) -> Result<Self, Error> {
         adopt_orphans()?;
         let mut wanted = vec![SIGINT, SIGTERM, SIGUSR1, SIGCHLD];
         // nohup: hang-ups stay ignored.
@@ -100,7 +96,7 @@ impl Server {
     }
 
     /// Gives running requests this many seconds after SIGTERM.
-    pub(crate) fn finishing_within(self, seconds: u32) -> Self {
+    pub fn finishing_within(self, seconds: u32) -> Self {
         Self {
             stop_timeout: Duration::from_secs(seconds.into()),
             ..self
@@ -111,7 +107,7 @@ impl Server {
     ///
     /// # Errors
     /// Apache's end cannot be waited for.
-    pub(crate) fn supervise(mut self, pid_file: &Path) -> Result<Option<ExitStatus>, Error> {
+    pub fn supervise(mut self, pid_file: &Path) -> Result<Option<ExitStatus>, Error> {
         loop {
             let arrived: Vec<_> = self.signals.wait().collect();
             for signal in arrived {
@@ -205,7 +201,7 @@ impl Server {
 /// Becomes Apache, with this process's terminal, group and number.
 ///
 /// Always returns an error: on success the process is another program.
-pub(crate) fn become_apache(shell: &str, apachectl: &Path) -> Error {
+pub fn become_apache(shell: &str, apachectl: &Path) -> Error {
     let failure = Command::new(shell)
         .arg(apachectl)
         .args(["start", "-DFOREGROUND"])
@@ -300,7 +296,7 @@ fn remove_stale(pid_file: &Path, pid: Pid) {
 }
 
 /// What the launcher exits with for an Apache that ended so: its code, or 128 and the signal.
-pub(crate) fn exit_code(status: ExitStatus) -> u8 {
+pub fn exit_code(status: ExitStatus) -> u8 {
     let code = status
         .code()
         .or_else(|| status.signal().map(|signal| 128 + signal));
@@ -311,7 +307,7 @@ pub(crate) fn exit_code(status: ExitStatus) -> u8 {
 ///
 /// # Errors
 /// The kernel refuses.
-pub(crate) fn end_with_parent(signal: Signal) -> Result<(), Error> {
+pub fn end_with_parent(signal: Signal) -> Result<(), Error> {
     #[cfg(target_os = "linux")]
     nix::sys::prctl::set_pdeathsig(signal).map_err(Error::system("tie a child to the launcher"))?;
     #[cfg(not(target_os = "linux"))]
@@ -323,7 +319,7 @@ pub(crate) fn end_with_parent(signal: Signal) -> Result<(), Error> {
 ///
 /// # Errors
 /// Always returns one: on success the process is another program.
-pub(crate) fn run_tethered(mut args: impl Iterator<Item = OsString>) -> Error {
+pub fn run_tethered(mut args: impl Iterator<Item = OsString>) -> Error {
     let launcher = args.next();
     if let Err(error) = end_with_parent(Signal::SIGTERM) {
         return error;

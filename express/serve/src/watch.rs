@@ -41,18 +41,18 @@ struct Snapshot {
 
 /// What to watch.
 #[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Watched {
+pub struct Watched {
     /// Directories of Python files.
-    pub(crate) directories: Vec<PathBuf>,
+    pub directories: Vec<PathBuf>,
     /// Single files, and folders where everything counts.
-    pub(crate) files: Vec<PathBuf>,
+    pub files: Vec<PathBuf>,
     /// Folders that do not count, by their path or their name.
-    pub(crate) ignored: Vec<PathBuf>,
+    pub ignored: Vec<PathBuf>,
 }
 
 /// What is watched, and how it was when it was last looked at.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub struct Watch {
     directories: Vec<PathBuf>,
     files: Vec<PathBuf>,
     ignored: Vec<PathBuf>,
@@ -71,7 +71,7 @@ struct Bell {
 
 impl Watch {
     /// Takes the state of things as it is now.
-    pub(crate) fn new(watched: &Watched) -> Self {
+    pub fn new(watched: &Watched) -> Self {
         let mut watch = Self {
             directories: watched.directories.clone(),
             files: watched.files.clone(),
@@ -102,12 +102,12 @@ impl Watch {
     }
 
     /// Whether there are so many files that not all of them are watched.
-    pub(crate) fn is_truncated(&self) -> bool {
+    pub fn is_truncated(&self) -> bool {
         self.seen.len() >= MOST_FILES
     }
 
     /// Calls `on_change` with a file that changed, each time something did; returns only when that says so.
-    pub(crate) fn run(mut self, on_change: impl Fn(&Path) -> bool) {
+    pub fn run(mut self, on_change: impl Fn(&Path) -> bool) {
         loop {
             self.wait();
             if let Some(path) = self.changed()

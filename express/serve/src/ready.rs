@@ -1,6 +1,6 @@
 //! Notices that the server answers, and says so once: a line for people, `READY=1` for a service manager.
 
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// What to look at.
 #[derive(Debug)]
 pub(crate) struct Ready {
-    /// An address, or nothing for all of them.
-    pub(crate) host: Option<String>,
-    pub(crate) port: u16,
+    /// Where it listens.
+    pub(crate) addresses: Vec<SocketAddr>,
     /// Written when Apache has read its configuration.
     pub(crate) pid_file: PathBuf,
     /// Where a browser finds it.
@@ -45,16 +44,8 @@ impl Ready {
 
     /// Whether Apache has set itself up and takes connections: what it cannot answer yet waits in it.
     fn answers(&self) -> bool {
-        let host = match self.host.as_deref() {
-            None | Some("0.0.0.0") => "127.0.0.1",
-            Some("::") => "::1",
-            Some(host) => host,
-        };
+        let mut addresses = self.addresses.iter();
         self.pid_file.exists()
-            && (host, self.port)
-                .to_socket_addrs()
-                .into_iter()
-                .flatten()
-                .any(|address| TcpStream::connect_timeout(&address, PATIENCE).is_ok())
+            && addresses.any(|address| TcpStream::connect_timeout(address, PATIENCE).is_ok())
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// What the process ends with; an Apache that was started ends it with its own code instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ExitCode {
+pub enum ExitCode {
     /// The command did what it says.
     Success = 0,
     /// A file or a process could not be handled.
@@ -22,7 +22,7 @@ pub(crate) enum ExitCode {
 
 /// A reason not to go on.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub enum Error {
     /// An option, or options together, make no sense.
     #[error("{0}")]
     Usage(String),
@@ -57,7 +57,7 @@ pub(crate) enum Error {
         /// The template's name.
         name: &'static str,
         /// Why.
-        source: minijinja::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A system call on a file or process failed.
     #[error("cannot {action} `{}`: {source}", path.display())]
@@ -81,7 +81,7 @@ pub(crate) enum Error {
 
 impl Error {
     /// Turns an I/O error into one that says what was attempted on which file.
-    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::File {
             action,
@@ -91,7 +91,7 @@ impl Error {
     }
 
     /// Turns a failed system call into an error that says what was attempted.
-    pub(crate) fn system<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Self {
+    pub fn system<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self::System {
             action,
             source: source.into(),
@@ -99,7 +99,7 @@ impl Error {
     }
 
     /// Whether the lines after the first are the cure, rather than what Apache or the system says.
-    pub(crate) fn has_cure(&self) -> bool {
+    pub fn has_cure(&self) -> bool {
         matches!(
             self,
             Self::Usage(_)
@@ -111,7 +111,7 @@ impl Error {
     }
 
     /// The same with one path said for another.
-    pub(crate) fn in_place_of(self, path: &str, other: &str) -> Self {
+    pub fn in_place_of(self, path: &str, other: &str) -> Self {
         let put = |text: String| text.replace(path, other);
         match self {
             Self::Usage(text) => Self::Usage(put(text)),
@@ -126,7 +126,7 @@ impl Error {
     }
 
     /// The same with a line below it, where it is one of ours.
-    pub(crate) fn with_note(mut self, note: &str) -> Self {
+    pub fn with_note(mut self, note: &str) -> Self {
         match &mut self {
             Self::Usage(text)
             | Self::Application(text)
@@ -138,7 +138,7 @@ impl Error {
     }
 
     /// The code to exit with.
-    pub(crate) fn exit_code(&self) -> ExitCode {
+    pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::Usage,
             Self::Application(_) => ExitCode::Application,

@@ -14,18 +14,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Map, Value, json};
 
 use crate::error::Error;
-pub(crate) use paint::{Paint, Style};
+pub use paint::{Paint, Style};
 
 /// Whether lines are JSON: decided once, when the options are known.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
 /// From here on, lines are JSON objects.
-pub(crate) fn speak_json() {
+pub fn speak_json() {
     IS_JSON.store(true, Ordering::Relaxed);
 }
 
 /// Whether they are.
-pub(crate) fn speaks_json() -> bool {
+pub fn speaks_json() -> bool {
     IS_JSON.load(Ordering::Relaxed)
 }
 
@@ -38,7 +38,7 @@ enum Level {
 }
 
 /// A refusal; where it is one of ours, the lines after the first say what mends it.
-pub(crate) fn refusal(error: &Error) {
+pub fn refusal(error: &Error) {
     if error.has_cure() {
         say(Level::Error, &error.to_string());
     } else {
@@ -47,17 +47,17 @@ pub(crate) fn refusal(error: &Error) {
 }
 
 /// Something that went wrong, as somebody else tells it.
-pub(crate) fn error(text: &dyn Display) {
+pub fn error(text: &dyn Display) {
     tell(Level::Error, &text.to_string(), &[], &[]);
 }
 
 /// Something that works but may not be what was meant; the lines after the first say what mends it.
-pub(crate) fn warning(text: &str) {
+pub fn warning(text: &str) {
     say(Level::Warning, text);
 }
 
 /// Something worth knowing.
-pub(crate) fn note(text: &str) {
+pub fn note(text: &str) {
     tell(Level::Note, text, &[], &[]);
 }
 
@@ -101,7 +101,7 @@ fn tell(level: Level, what: &str, cures: &[&str], notes: &[&str]) {
 }
 
 /// What will run, as lines of a name, a colon and a value: one object for a program.
-pub(crate) fn facts(text: &str) {
+pub fn facts(text: &str) {
     let row = |line: &'_ str| -> Option<(String, String)> {
         let (name, value) = line.split_once(" : ")?;
         Some((name.to_owned(), value.to_owned()))
@@ -132,7 +132,7 @@ pub(crate) fn facts(text: &str) {
 }
 
 /// An event of the server's life: a line for a person, an object with its facts for a program.
-pub(crate) fn event(name: &str, text: &str, facts: &[(&str, String)]) {
+pub fn event(name: &str, text: &str, facts: &[(&str, String)]) {
     if !IS_JSON.load(Ordering::Relaxed) {
         output(text);
         return;
@@ -152,7 +152,7 @@ fn write_json(mut line: Map<String, Value>) {
 }
 
 /// The result of a command.
-pub(crate) fn output(text: &str) {
+pub fn output(text: &str) {
     let mut stdout = io::stdout();
     drop(writeln!(stdout, "{text}"));
     drop(stdout.flush());

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 
 /// What a colour stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Style {
+pub enum Style {
     Good,
     Doubtful,
     Bad,
@@ -16,22 +16,21 @@ pub(crate) enum Style {
 
 /// Whether one stream gets colours.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Paint {
+pub struct Paint {
     is_on: bool,
 }
 
 impl Paint {
-    pub(crate) fn of_stdout() -> Self {
+    pub fn of_stdout() -> Self {
         Self::of(io::stdout().is_terminal())
     }
 
     /// Never any colours.
-    #[cfg(test)]
-    pub(crate) fn plain() -> Self {
+    pub fn plain() -> Self {
         Self { is_on: false }
     }
 
-    pub(crate) fn of_stderr() -> Self {
+    pub fn of_stderr() -> Self {
         Self::of(io::stderr().is_terminal())
     }
 
@@ -45,7 +44,7 @@ impl Paint {
     }
 
     /// The text in its colour.
-    pub(crate) fn on(self, style: Style, text: &str) -> String {
+    pub fn on(self, style: Style, text: &str) -> String {
         if !self.is_on {
             return text.to_owned();
         }

@@ -6,6 +6,7 @@
 //! old image serves as well.
 
 use std::env;
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -24,28 +25,28 @@ use crate::watch::{Watch, Watched};
 const PROGRAM: &str = "rsgi-serve";
 const PLACES: [&str; 3] = ["../modules", "../lib/mod_rsgi", "."];
 /// The first argument of the program when it only serves.
-pub(crate) const SERVE: &str = "__serve";
+pub const SERVE: &str = "__serve";
 /// The variable with what to serve.
-pub(crate) const VARIABLE: &str = "RSGI_EXPRESS_SERVING";
+pub const VARIABLE: &str = "RSGI_EXPRESS_SERVING";
 
 /// What there is to know about a server that has been set up.
 #[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Serving {
-    pub(crate) speaks_json: bool,
-    pub(crate) shell: String,
-    pub(crate) apachectl: PathBuf,
+pub struct Serving {
+    pub speaks_json: bool,
+    pub shell: String,
+    pub apachectl: PathBuf,
     /// Apache's program.
-    pub(crate) program: PathBuf,
+    pub program: PathBuf,
     /// The error log, where it is a file.
-    pub(crate) log: Option<PathBuf>,
-    pub(crate) pid_file: PathBuf,
-    pub(crate) host: Option<String>,
-    pub(crate) port: u16,
-    pub(crate) url: String,
-    pub(crate) shutdown_timeout: u32,
-    pub(crate) stop_timeout: u32,
+    pub log: Option<PathBuf>,
+    pub pid_file: PathBuf,
+    /// Where to find out whether the server answers. No names: see the opening of the crate.
+    pub addresses: Vec<SocketAddr>,
+    pub url: String,
+    pub shutdown_timeout: u32,
+    pub stop_timeout: u32,
     /// What `--reload-on-changes` watches.
-    pub(crate) watched: Option<Watched>,
+    pub watched: Option<Watched>,
 }
 
 impl Serving {
@@ -53,7 +54,7 @@ impl Serving {
     ///
     /// # Errors
     /// Apache cannot be started or waited for.
-    pub(crate) fn afresh(self) -> Result<u8, Error> {
+    pub fn afresh(self) -> Result<u8, Error> {
         if let (Ok(own), Ok(text)) = (env::current_exe(), serde_json::to_string(&self)) {
             let own = own.canonicalize().unwrap_or(own);
             for program in beside(&own).into_iter().chain([own]) {
@@ -75,7 +76,7 @@ impl Serving {
     ///
     /// # Errors
     /// There is none: somebody has typed the argument.
-    pub(crate) fn inherited() -> Result<Self, Error> {
+    pub fn inherited() -> Result<Self, Error> {
         let text = env::var(VARIABLE).unwrap_or_default();
         let serving: Self = serde_json::from_str(&text)
             .map_err(|_| Error::Usage(format!("`{SERVE}` is not a command to type")))?;
@@ -89,7 +90,7 @@ impl Serving {
     ///
     /// # Errors
     /// As [`Self::afresh`].
-    pub(crate) fn run(self) -> Result<u8, Error> {
+    pub fn run(self) -> Result<u8, Error> {
         let watch = self.watched.as_ref().map(Watch::new);
         if watch.as_ref().is_some_and(Watch::is_truncated) {
             message::warning(
@@ -99,8 +100,7 @@ impl Serving {
         let server = Server::start(&self.shell, &self.apachectl, self.shutdown_timeout)?
             .finishing_within(self.stop_timeout);
         Ready {
-            host: self.host.clone(),
-            port: self.port,
+            addresses: self.addresses.clone(),
             pid_file: self.pid_file.clone(),
             url: self.url.clone(),
         }
