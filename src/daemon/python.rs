@@ -110,7 +110,7 @@ fn identity_of(identity: &ProcessIdentity) -> Identity<'_> {
     Identity {
         uid: identity.user,
         gid: identity.group,
-        groups: &identity.groups,
+        groups: Some(&identity.groups),
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) use command::{Command, CommandContext, Scope, command_table};
 pub(crate) use config::Slot;
 pub(crate) use hooks::{Module, Verdict, record, register};
 pub(crate) use log::Level;
-pub(crate) use mpm::{Mpm, web_identity};
+pub(crate) use mpm::{Mpm, WebIdentity, web_identity};
 pub(crate) use page::PageForm;
 pub(crate) use phase::{Phase, Refused};
 pub(crate) use process::{close_listeners, watch};

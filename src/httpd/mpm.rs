@@ -58,8 +58,16 @@ pub(crate) struct WebIdentity {
     pub(crate) user: u32,
     /// `Group`
     pub(crate) group: u32,
-    /// All groups of that user, as `initgroups` gives them.
-    pub(crate) groups: Vec<u32>,
+}
+
+impl WebIdentity {
+    /// All groups of that user, as `initgroups` gives them. To look them up, libc loads all that may know of some, into
+    /// this process.
+    pub(crate) fn groups(&self) -> Vec<u32> {
+        let config = &raw const ffi::ap_unixd_config;
+        // SAFETY: httpd's own record, written while the configuration is read, on this thread.
+        groups(unsafe { (*config).user_name }, self.group)
+    }
 }
 
 /// Whom Apache's children run as, when this process may change to them.
@@ -73,13 +81,7 @@ pub(crate) fn web_identity() -> Option<WebIdentity> {
     let user = unsafe { (*config).user_id };
     // SAFETY: as above.
     let group = unsafe { (*config).group_id };
-    // SAFETY: as above.
-    let name = unsafe { (*config).user_name };
-    Some(WebIdentity {
-        user,
-        group,
-        groups: groups(name, group),
-    })
+    Some(WebIdentity { user, group })
 }
 
 /// The groups of a user.

@@ -4,12 +4,13 @@ use std::ffi::CString;
 
 use rsgi_bridge::abi;
 use rsgi_bridge::facts::TargetFacts;
-use rsgi_bridge::readable::{Identity, check_readable};
+use rsgi_bridge::locate::Found;
+use rsgi_bridge::readable::{Identity, Unreadable, check_readable};
 use rsgi_core::alias::Import;
 
 use super::embedded::{self, Starter};
 use super::{Rsgi, VERSION, daemons, groups};
-use crate::httpd::{Level, Phase, Refused, log, web_identity};
+use crate::httpd::{Level, Phase, Refused, WebIdentity, log, web_identity};
 
 /// Refuses to be loaded beside mod_wsgi: its symbols and ours would be mixed up.
 pub(super) fn pre_config(phase: Phase<'_>) -> Result<(), Refused> {
@@ -45,12 +46,7 @@ pub(super) fn check_config(phase: Phase<'_>) -> Result<(), Refused> {
     // Where all is in process groups, WSGIPythonHome need not be for Apache's children.
     let is_for_children = needs || config.known.get().is_none_or(|known| known.is_empty());
     if let Some(web) = web_identity().filter(|_| is_for_children) {
-        let identity = Identity {
-            uid: web.user,
-            gid: web.group,
-            groups: &web.groups,
-        };
-        check_readable(&found, &identity).map_err(|blocked| {
+        check_readable_for(&web, &found).map_err(|blocked| {
             Refused::because(&format!(
                 "RSGI0102: Apache's children cannot read the Python they are to run: {blocked}"
             ))
@@ -58,6 +54,19 @@ pub(super) fn check_config(phase: Phase<'_>) -> Result<(), Refused> {
     }
     let _ = config.python.set(found);
     Ok(())
+}
+
+/// Whether Apache's children can read a Python. Their groups are looked up only where it depends on them.
+fn check_readable_for(web: &WebIdentity, found: &Found) -> Result<(), Unreadable> {
+    let identity = Identity {
+        uid: web.user,
+        gid: web.group,
+        groups: None,
+    };
+    check_readable(found, &identity).or_else(|_| {
+        let groups = Some(&*web.groups());
+        check_readable(found, &Identity { groups, ..identity })
+    })
 }
 
 /// Adds the versions to httpd's banner.

@@ -24,8 +24,9 @@ pub struct Identity<'a> {
     pub uid: u32,
     /// Group id.
     pub gid: u32,
-    /// Supplementary groups.
-    pub groups: &'a [u32],
+    /// Supplementary groups. Where they are not known, only what is allowed whether or not a group is among them counts as
+    /// allowed.
+    pub groups: Option<&'a [u32]>,
 }
 
 /// What a user may not do with a component.
@@ -236,15 +237,18 @@ impl Need {
 
 /// Whether the mode lets `identity`: the owner's digit for the owner, else the group's, else the rest's.
 fn may(metadata: &Metadata, need: Need, identity: &Identity<'_>) -> bool {
-    let is_member = metadata.gid() == identity.gid || identity.groups.contains(&metadata.gid());
-    let shift = if metadata.uid() == identity.uid {
-        6
-    } else if is_member {
-        3
-    } else {
-        0
-    };
-    (metadata.mode() >> shift) & need.bits() == need.bits()
+    let allows = |shift: u32| (metadata.mode() >> shift) & need.bits() == need.bits();
+    if metadata.uid() == identity.uid {
+        return allows(6);
+    }
+    if metadata.gid() == identity.gid {
+        return allows(3);
+    }
+    match identity.groups {
+        Some(groups) if groups.contains(&metadata.gid()) => allows(3),
+        Some(_) => allows(0),
+        None => allows(3) && allows(0),
+    }
 }
 
 /// Whether an access control list decides there, which mode bits do not tell.

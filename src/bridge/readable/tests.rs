@@ -9,7 +9,7 @@ use super::*;
 const STRANGER: Identity<'static> = Identity {
     uid: 65_000,
     gid: 65_000,
-    groups: &[65_001],
+    groups: Some(&[65_001]),
 };
 
 fn set_mode(path: &Path, mode: u32) {
@@ -103,17 +103,32 @@ fn the_owners_digit_decides_for_the_owner_and_the_groups_for_members() {
     let as_owner = Identity {
         uid: owner.uid(),
         gid: owner.gid(),
-        groups: &[],
+        groups: Some(&[]),
     };
     let groups = [owner.gid()];
     let as_member = Identity {
         uid: 65_000,
         gid: 65_000,
-        groups: &groups,
+        groups: Some(&groups),
     };
     assert!(!may(&metadata, Need::Read, &as_owner));
     assert!(may(&metadata, Need::Read, &as_member));
     assert!(!may(&metadata, Need::Read, &STRANGER));
+}
+
+#[test]
+fn where_groups_are_not_known_the_groups_digit_and_that_of_the_rest_both_have_to_allow_it() {
+    let root = tree();
+    let file = root.path().join("open/inner/file");
+    let somebody = Identity {
+        groups: None,
+        ..STRANGER
+    };
+    for (mode, expected) in [(0o644, true), (0o640, false), (0o604, false)] {
+        set_mode(&file, mode);
+        let metadata = fs::metadata(&file).unwrap();
+        assert_eq!(may(&metadata, Need::Read, &somebody), expected, "{mode:o}");
+    }
 }
 
 #[test]
@@ -123,7 +138,7 @@ fn the_superuser_is_never_stopped() {
     let superuser = Identity {
         uid: 0,
         gid: 0,
-        groups: &[],
+        groups: Some(&[]),
     };
     assert_eq!(
         first_unreachable(&root.path().join("open"), &superuser).unwrap(),
@@ -159,7 +174,7 @@ fn names_come_from_the_database_or_are_numbers() {
 fn kernel_allows(path: &Path) -> bool {
     let path = path.to_path_buf();
     let thread = std::thread::spawn(move || {
-        let groups = STRANGER.groups;
+        let groups = STRANGER.groups.unwrap();
         // SAFETY: the raw call changes this thread only; the list has as many items as is said.
         let code = unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) };
         assert_eq!(code, 0);
@@ -205,6 +220,10 @@ proptest! {
         let folder = if through_link { "link" } else { "open/inner" };
         let folder = root.path().join(folder);
         let path = if wants_folder { folder } else { folder.join("file") };
-        prop_assert_eq!(blocked(&path).is_none(), kernel_allows(&path));
+        let is_allowed = kernel_allows(&path);
+        prop_assert_eq!(blocked(&path).is_none(), is_allowed);
+        let somebody = Identity { groups: None, ..STRANGER };
+        let is_sure = first_unreachable(&path, &somebody).unwrap().is_none();
+        prop_assert!(is_allowed || !is_sure);
     }
 }

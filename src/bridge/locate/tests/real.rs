@@ -36,7 +36,7 @@ fn everybody_may_read_the_systems_python() {
     let nobody = Identity {
         uid: 65_534,
         gid: 65_534,
-        groups: &[],
+        groups: Some(&[]),
     };
     check_readable(&found, &nobody).unwrap();
 }
@@ -131,7 +131,7 @@ fn an_environment_in_a_closed_folder_is_named_by_that_folder() {
     let stranger = Identity {
         uid: 65_000,
         gid: 65_000,
-        groups: &[],
+        groups: Some(&[]),
     };
     let found = locate(Some(&env)).unwrap();
     let closed = std::fs::canonicalize(folder.path()).unwrap();
