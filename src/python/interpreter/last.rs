@@ -135,22 +135,23 @@ pub(super) fn dump_in_place(fd: c_int) -> bool {
     if !private::aim(fd) {
         return false;
     }
+    let end = Instant::now() + PATIENCE;
     if !has_gil() {
         worker::each_that_runs(|_, thread, label| {
             write_line(fd, &format!("{label} is at:"));
-            private::hit(thread);
+            private::hit(thread, end);
         });
         return true;
     }
     // What runs while another thread tells of it may crash either: one with a GIL of its own, and in 3.10, which counts
     // references then, any.
-    worker::each_that_runs(|_, thread, _| private::stop(thread));
+    worker::each_that_runs(|_, thread, _| private::stop(thread, end));
     let mut told: Vec<&'static Interp> = Vec::new();
     if minor() >= 12 {
         worker::each_that_runs(|interp, thread, _| {
             if !told.iter().any(|known| ptr::eq(*known, interp)) {
                 told.push(interp);
-                private::hit(thread);
+                private::hit(thread, end);
             }
         });
     }

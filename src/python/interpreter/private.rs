@@ -18,8 +18,8 @@ use pyo3::prelude::*;
 
 use super::has_gil;
 
-/// How long a signal handler may take to write.
-const A_MOMENT: Duration = Duration::from_millis(100);
+/// What part of the time that is left one thread may take to tell: a busy machine lets some wait for a core.
+const SHARE: u32 = 4;
 /// How often is looked whether it has.
 const A_BIT: Duration = Duration::from_micros(500);
 /// How long a thread that was hit stands still: the process has ended by then. Not for ever, because it may hold a lock
@@ -108,21 +108,22 @@ pub(super) fn tell_here() {
 /// Lets a thread stand still, so that others can tell of it.
 ///
 /// The caller keeps the thread from ending.
-pub(super) fn stop(thread: c_ulong) {
+pub(super) fn stop(thread: c_ulong, end: Instant) {
     IS_TO_TELL.store(false, Ordering::SeqCst);
-    hit(thread);
+    hit(thread, end);
     IS_TO_TELL.store(true, Ordering::SeqCst);
 }
 
-/// Lets a thread tell, and gives it time to.
+/// Lets a thread tell, and gives it time to, out of that until `end`.
 ///
 /// The caller keeps the thread from ending.
-pub(super) fn hit(thread: c_ulong) {
+pub(super) fn hit(thread: c_ulong, end: Instant) {
     HAS_TOLD.store(false, Ordering::SeqCst);
     HIT.store(thread, Ordering::SeqCst);
     // SAFETY: on this platform Python's number of a thread is its pthread_t; it does not end meanwhile, says the caller.
     unsafe { libc::pthread_kill(thread as libc::pthread_t, number()) };
-    let deadline = Instant::now() + A_MOMENT;
+    let now = Instant::now();
+    let deadline = now + end.saturating_duration_since(now) / SHARE;
     while !HAS_TOLD.load(Ordering::SeqCst) && Instant::now() < deadline {
         std::thread::sleep(A_BIT);
     }
