@@ -59,10 +59,10 @@ impl ModuleFiles {
         }
     }
 
-    /// Copies them into `directory` under their installed names.
+    /// Copies them into `directory` under their installed names, with the layers for free-threaded Pythons.
     ///
     /// # Errors
-    /// A file cannot be written.
+    /// A file cannot be written, or the module's directory not be read.
     pub(crate) fn copy_to(&self, directory: &Path) -> Result<Self, Error> {
         let copy = |from: &Path, name: &str, mode: u32| {
             let to = directory.join(name);
@@ -71,6 +71,9 @@ impl ModuleFiles {
         };
         let layer = self.layer.as_deref();
         let program = self.program.as_deref();
+        for name in self.free_threaded_layers()? {
+            copy(&self.module.with_file_name(&name), &name, 0o644)?;
+        }
         Ok(Self {
             module: copy(&self.module, "mod_rsgi.so", 0o644)?,
             layer: layer
@@ -81,6 +84,25 @@ impl ModuleFiles {
                 .transpose()?,
         })
     }
+
+    /// The names of those beside the module.
+    fn free_threaded_layers(&self) -> Result<Vec<String>, Error> {
+        let directory = self.module.parent().unwrap_or(Path::new("/"));
+        let entries = fs::read_dir(directory).map_err(Error::file("read", directory))?;
+        let names = entries.flatten().map(|entry| entry.file_name());
+        Ok(names
+            .filter_map(|name| name.into_string().ok())
+            .filter(|name| is_free_threaded_layer(name))
+            .collect())
+    }
+}
+
+/// Whether a file's name is that of a layer for a free-threaded Python: `rsgi_python.cp314t.so`.
+fn is_free_threaded_layer(name: &str) -> bool {
+    let minor = name
+        .strip_prefix("rsgi_python.cp3")
+        .and_then(|rest| rest.strip_suffix("t.so"));
+    minor.is_some_and(|minor| minor.parse::<u32>().is_ok())
 }
 
 /// Copies beside the target and renames, so that an Apache that has the old file mapped keeps it.

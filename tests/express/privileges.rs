@@ -5,6 +5,7 @@ use crate::harness::{
     allow, is_daemon, is_root, leads_a_session, module_path, needs, only_rsgi, signal,
     status_field, wait_until, web_user,
 };
+use crate::kit;
 
 /// Tries everything that would make it root again, and says how each attempt failed.
 pub(super) const CLIMBER: &str = r#"
@@ -169,12 +170,20 @@ fn a_module_the_web_user_cannot_reach_is_served_from_a_copy() {
     let shut = launcher.path("shut");
     std::fs::create_dir(&shut).unwrap();
     let folder = module_path().parent().unwrap().to_path_buf();
+    let free_threaded = kit::free_threaded().iter();
+    let free_threaded = free_threaded.map(|python| format!("rsgi_python.cp3{}t.so", python.minor));
     for (from, to) in [
-        (module_path(), "mod_rsgi.so"),
-        (folder.join("librsgi_python.so"), "rsgi_python.so"),
-        (folder.join("rsgi_python.so"), "rsgi_python.so"),
-        (folder.join("rsgi-daemon"), "rsgi-daemon"),
-    ] {
+        (module_path(), "mod_rsgi.so".to_owned()),
+        (
+            folder.join("librsgi_python.so"),
+            "rsgi_python.so".to_owned(),
+        ),
+        (folder.join("rsgi_python.so"), "rsgi_python.so".to_owned()),
+        (folder.join("rsgi-daemon"), "rsgi-daemon".to_owned()),
+    ]
+    .into_iter()
+    .chain(free_threaded.map(|name| (folder.join(&name), name)))
+    {
         if from.exists() {
             std::fs::copy(from, shut.join(to)).unwrap();
         }
