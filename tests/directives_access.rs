@@ -1,7 +1,7 @@
 //! The directives of trusted proxies, access control and what is only read: values they take and refuse at `httpd -t`.
 
 use crate::directives::{accepts, refuses, refuses_value};
-use crate::harness::{Request, Server, UnderTest, only_rsgi, under_test};
+use crate::harness::{Request, Server, UnderTest, is_without_gil, only_rsgi, under_test};
 
 #[test]
 fn trusted_proxies_are_addresses_and_their_headers_have_names() {
@@ -135,8 +135,13 @@ fn eggs_and_the_switch_interval_reach_the_embedded_interpreter() {
         )
         .conf("WSGIPythonEggs @WORK@/eggs\nWSGISwitchInterval 0.125\nWSGIVerboseDebugging On\nWSGIServerMetrics On")
         .start();
-    let expected = format!("{}/work/eggs 0.125", server.root().display());
+    // Without the GIL it has none that it could set.
+    let interval = if is_without_gil() { "0.005" } else { "0.125" };
+    let expected = format!("{}/work/eggs {interval}", server.root().display());
     assert_eq!(server.text("/"), expected);
+    if is_without_gil() {
+        server.expect_log("RSGI0203: WSGISwitchInterval");
+    }
     if under_test() == UnderTest::Rsgi {
         server.expect_log("WSGIVerboseDebugging has no effect");
     }

@@ -112,6 +112,14 @@ pub(crate) fn free_threaded() -> &'static [Python] {
     })
 }
 
+/// Whether the Python of this run is a free-threaded one, with or without its GIL.
+pub(crate) fn is_free_threaded_run() -> bool {
+    let home = std::env::var_os("RSGI_TEST_PYTHON").map(PathBuf::from);
+    free_threaded()
+        .iter()
+        .any(|python| Some(&python.home) == home.as_ref())
+}
+
 /// All of these and those: each version that there is, with and without a GIL.
 pub(crate) fn all_pythons() -> impl Iterator<Item = &'static Python> {
     pythons().iter().chain(free_threaded())

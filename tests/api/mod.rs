@@ -40,6 +40,12 @@ def of(name):
     """The first event with that name."""
     return next(event for found, event in seen if found == name)
 
+def finished(path):
+    """The end of the last request for a path; without a GIL an earlier one may end later."""
+    begun = [event for found, event in seen if found == "request_started"]
+    own = [event["request_id"] for event in begun if event["request_environ"]["PATH_INFO"] == path]
+    return next(event for found, event in seen if found == "request_finished" and event["request_id"] == own[-1])
+
 def trying(function, *arguments, **keywords):
     try:
         return function(*arguments, **keywords)

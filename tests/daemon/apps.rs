@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::{grouped, millis};
 use crate::harness::{
-    Connection, Load, Request, Server, UnderTest, has_ended, id, only_rsgi, under_test, wait_until,
+    Connection, Load, Request, Server, UnderTest, has_ended, id, needs_gil, only_rsgi, under_test,
+    wait_until,
 };
+use crate::kit::is_free_threaded_run;
 
 /// Runs the statement of the query; `/good` is a request like any other.
 pub(super) const EVIL: &str = r#"
@@ -204,7 +206,13 @@ fn exhausted_memory_is_a_memory_error_within_the_limit_and_the_process_goes_on()
 
 #[test]
 fn exhausting_memory_in_small_pieces_costs_only_that_request() {
-    let server = evil("processes=1 threads=2 memory-limit=150000000");
+    // The allocator of a free-threaded Python takes 32 MB at a time, for each thread and kind of object.
+    let limit = if is_free_threaded_run() {
+        600_000_000
+    } else {
+        150_000_000
+    };
+    let server = evil(&format!("processes=1 threads=2 memory-limit={limit}"));
     process(&server);
     let reply = server.ask(&running("x = []\nwhile True: x.append(bytearray(100000))"));
     assert!(
@@ -315,6 +323,7 @@ fn an_application_that_closes_all_descriptors_costs_its_own_requests_only() {
 
 #[test]
 fn an_application_that_holds_the_gil_in_c_stops_its_own_process_only() {
+    needs_gil!("none is held");
     let server =
         evil("processes=2 threads=3 deadlock-timeout=1 shutdown-timeout=1 request-timeout=0");
     let pids = || {

@@ -22,7 +22,7 @@ fn settles(server: &Server, processes: usize) -> BTreeSet<i32> {
 
 fn has_python(pid: i32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/maps"))
-        .is_ok_and(|maps| maps.contains("rsgi_python.so"))
+        .is_ok_and(|maps| maps.contains("rsgi_python."))
 }
 
 /// What a process has open, without numbers that differ each time.

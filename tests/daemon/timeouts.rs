@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::{answering, group, grouped, millis, sleeping};
 use crate::harness::{
-    Connection, Mpm, Request, Server, UnderTest, comes_true, has_ended, id, only_rsgi, signal,
-    under_test, wait_until,
+    Connection, Mpm, Request, Server, UnderTest, comes_true, has_ended, id, is_without_gil,
+    only_rsgi, signal, under_test, wait_until,
 };
 
 /// Sends a request that sleeps, and waits until it runs.
@@ -182,10 +182,12 @@ fn deadlock_timeout_replaces_a_process_whose_gil_is_held() {
     let server = grouped(
         "processes=1 threads=2 deadlock-timeout=1 shutdown-timeout=1",
         r#"
-import ctypes, os
+import ctypes, gc, os
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/hold":
         ctypes.PyDLL(None).sleep(60)
+    if environ["PATH_INFO"] == "/collect":
+        gc.collect()
     start_response("200 OK", [])
     return [str(os.getpid()).encode()]
 "#,
@@ -194,6 +196,13 @@ def application(environ, start_response):
     let pid = answering(&server);
     let mut stuck = server.connect();
     stuck.send(Request::get("/hold").to_bytes());
+    let mut collecting = server.connect();
+    if is_without_gil() {
+        // Others go on, until one has to let all stand still and waits for this one.
+        assert!(stuck.is_silent(millis(1500)));
+        assert_eq!(answering(&server), pid);
+        collecting.send(Request::get("/collect").to_bytes());
+    }
     ends(pid, Duration::from_secs(8));
     assert!([502, 504].contains(&stuck.reply("GET").status));
     says(&server, pid, "deadlock");

@@ -4,6 +4,7 @@ use super::Launcher;
 use super::launcher::text;
 use super::trees::with_certificate;
 use crate::harness::only_rsgi;
+use crate::kit;
 
 /// Arguments behind `hello.py`, and parts of what is said about them.
 const WRONG: &[(&str, &str)] = &[
@@ -325,6 +326,9 @@ fn values_that_cannot_be_are_refused_by_the_name_of_their_option() {
     let launcher = with_certificate(Launcher::new());
     let mut failures = vec![];
     for (arguments, expected) in WRONG {
+        if *arguments == "--free-threading" && kit::is_free_threaded_run() {
+            continue;
+        }
         let tls = "--https-port 8443 --ssl-certificate site";
         let arguments = arguments.replace("TLS", tls);
         let output = launcher

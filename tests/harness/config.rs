@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::check::Check;
 use super::httpd::{httpd, is_root, load_line, web_user};
-use super::mode::{GROUP, Mode, mode};
+use super::mode::{GROUP, Mode, is_without_gil, mode};
 use super::server::{Port, Server};
 use super::{UnderTest, module_path, say, under_test};
 
@@ -44,6 +45,8 @@ pub(crate) struct Builder {
     threads: u32,
     log_level: String,
     home: Option<String>,
+    /// The home is that of the run, not one of the test.
+    is_home_the_runs: bool,
     module_symbol: Option<&'static str>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
@@ -58,34 +61,6 @@ enum Groups {
     OfTheMode(String),
     /// What the test says, and nothing else.
     OfTheTest(String),
-}
-
-/// What `httpd -t` said.
-#[derive(Debug)]
-pub(crate) struct Check {
-    pub(crate) is_accepted: bool,
-    pub(crate) output: String,
-}
-
-impl Check {
-    /// Fails unless httpd refused and its message has all of these.
-    #[track_caller]
-    pub(crate) fn refused_with(&self, parts: &[&str]) {
-        assert!(!self.is_accepted, "httpd accepted it: {}", self.output);
-        for part in parts {
-            assert!(
-                self.output.contains(part),
-                "no {part:?} in: {}",
-                self.output
-            );
-        }
-    }
-
-    /// Fails unless httpd accepted.
-    #[track_caller]
-    pub(crate) fn accepted(&self) {
-        assert!(self.is_accepted, "httpd refused: {}", self.output);
-    }
 }
 
 impl Builder {
@@ -108,6 +83,7 @@ impl Builder {
             home: std::env::var("RSGI_TEST_PYTHON")
                 .ok()
                 .filter(|h| !h.is_empty() && h != "/usr"),
+            is_home_the_runs: true,
             module_symbol: Some("wsgi_module"),
             arguments: Vec::new(),
             environment: Vec::new(),
@@ -235,6 +211,7 @@ impl Builder {
     /// The WSGIPythonHome of the generated configuration; `None` writes none.
     pub(crate) fn python_home(mut self, home: Option<&str>) -> Self {
         self.home = home.map(str::to_owned);
+        self.is_home_the_runs = false;
         self
     }
 
@@ -374,6 +351,9 @@ impl Builder {
         }
         if let (Some(home), UnderTest::Rsgi) = (&self.home, under_test()) {
             writeln!(text, "WSGIPythonHome \"{home}\"").unwrap();
+            if self.is_home_the_runs && is_without_gil() {
+                text.push_str("WSGIFreeThreading On\n");
+            }
         }
         match (&self.groups, mode().options()) {
             (Groups::OfTheMode(more), Some(options))

@@ -1,6 +1,7 @@
 //! What the end-to-end tests stand on: a real httpd with a fresh server root per test, a client that
 //! sees single bytes, and assertions over the error log. Nothing in here knows mod_rsgi's sources.
 
+mod check;
 mod client;
 mod config;
 mod curl;
@@ -12,12 +13,13 @@ mod process;
 mod python;
 mod server;
 
+pub(crate) use check::Check;
 pub(crate) use client::{Connection, Reply, Request, chunk};
-pub(crate) use config::{Builder, Check, Mpm, allow};
+pub(crate) use config::{Builder, Mpm, allow};
 pub(crate) use curl::Curl;
 pub(crate) use httpd::{httpd, is_root, web_user};
 pub(crate) use load::{Ask, Failure, Load, Report};
-pub(crate) use mode::{Mode, mode, needs_threads, only_embedded};
+pub(crate) use mode::{Mode, is_without_gil, mode, needs_gil, needs_threads, only_embedded};
 pub(crate) use process::{
     PATIENCE, children, comes_true, descendants, has_ended, is_daemon, leads_a_session,
     open_descriptors, resident, signal, status_field, wait_until, with_marker,

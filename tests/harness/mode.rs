@@ -30,6 +30,11 @@ pub(crate) fn mode() -> Mode {
     })
 }
 
+/// Whether the Python of this run is used without its GIL: `RSGI_TEST_FREE_THREADING`, for a free-threaded one.
+pub(crate) fn is_without_gil() -> bool {
+    std::env::var_os("RSGI_TEST_FREE_THREADING").is_some_and(|value| !value.is_empty())
+}
+
 impl Mode {
     /// The options of the group.
     pub(crate) fn options(self) -> Option<&'static str> {
@@ -80,3 +85,14 @@ macro_rules! needs_threads {
     };
 }
 pub(crate) use needs_threads;
+
+/// Leaves a test that is about the GIL where there is none; the reason is printed.
+macro_rules! needs_gil {
+    ($reason:expr) => {
+        if $crate::harness::is_without_gil() {
+            $crate::harness::skipped(concat!("without a GIL: ", $reason));
+            return;
+        }
+    };
+}
+pub(crate) use needs_gil;

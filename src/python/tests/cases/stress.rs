@@ -180,13 +180,17 @@ pub(crate) fn run_cut(home: &Path) {
             });
         }
         let deadline = Instant::now() + PATIENCE;
-        let are_all_running = || {
+        loop {
             bench.take_log();
             bench.layer.dump(level::NOTICE);
-            bench.take_log().count(", in spin_here") >= THREADS as usize
-        };
-        while !are_all_running() {
-            assert!(Instant::now() < deadline, "not all requests run");
+            let log = bench.take_log();
+            if log.count(", in spin_here") >= THREADS as usize {
+                break;
+            }
+            if Instant::now() > deadline {
+                // They are not waited for.
+                child::end(&format!("not all requests run: {log:?}"));
+            }
         }
         bench.layer.stop(Duration::from_millis(50));
         let text = look(bench);
