@@ -131,6 +131,7 @@ fn both_formats_are_what_the_parsers_of_prometheus_take() {
     }
     wait_told(&server, "rsgi_request_seconds_count", "", 3.0);
     wait_told(&server, "rsgi_requests_total", ",status=\"4xx\"", 1.0);
+    wait_told(&server, "rsgi_requests_total", ",status=\"2xx\"", 2.0);
     let plain = scrape(&server, None);
     assert_eq!(
         plain.header("Content-Type"),
