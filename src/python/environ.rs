@@ -13,6 +13,7 @@ use rsgi_core::name::{NAMES, NameId, id};
 
 use crate::entry::{FieldView, Fields, RequestView};
 use crate::interpreter::At;
+use crate::kept::{Kept, OwnSet};
 use crate::kit::Recent;
 use crate::process::{self, Facts};
 use crate::shapes::Shape;
@@ -32,33 +33,121 @@ pub(crate) fn build<'py>(
     request: &RequestView<'_>,
     objects: &RequestObjects,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let (py, kit) = (at.py, at.kit());
     let (number, constants) = request.constants();
-    let environ = match kit.shapes.find(number, request.fields()) {
-        Some(shape) => shaped(at, &shape, request.fields())?,
-        None => unknown(at, (number, constants), request.fields())?,
+    let fields = request.fields();
+    if let Some(mut kept) = objects.keeper.take(number, fields) {
+        let (environ, stale) = renewed(at, &mut kept, fields)?;
+        let changing = put_own(at, request, objects, &environ, stale)?;
+        kept.seal(at.py, changing, at.kit().has_dict_versions);
+        objects.keeper.set(kept);
+        return Ok(environ);
+    }
+    let Some(shape) = at.kit().shapes.find(number, fields) else {
+        let environ = unknown(at, (number, constants), fields)?;
+        put_own(at, request, objects, &environ, FRESH)?;
+        return Ok(environ);
     };
-    let own = &kit.own;
-    let put = |key: &Py<PyString>, value: &Bound<'py, PyAny>| {
-        capi::set_item(&environ, key.bind(py), value)
-    };
-    put(&own.input, objects.input.bind(py))?;
-    put(&own.errors, objects.errors.bind(py))?;
-    let scheme = match request.has(abi::REQUEST_HTTPS) {
-        true => &kit.values.https,
-        false => &kit.values.http,
-    };
-    put(&own.url_scheme, scheme.bind(py).as_any())?;
-    let thread = worker::number().into_pyobject(py)?;
-    put(&own.thread_id, thread.as_any())?;
-    let [start, queue, daemon] = request.times();
-    for (key, time) in own.times.iter().zip([start, queue, daemon, now()]) {
-        // The template has zeros.
-        if time != 0.0 {
-            put(key, PyFloat::new(py, time).as_any())?;
+    let environ = shaped(at, &shape, fields)?;
+    let changing = put_own(at, request, objects, &environ, FRESH)?;
+    if objects.keeper.is_wanted(&shape) {
+        let own = |key: &Bound<'_, PyAny>| {
+            let bit = own_bit(at, key)?;
+            Some((bit, bit & changing == 0))
+        };
+        if let Some(mut kept) = Kept::new(shape, &environ, fields, own, is_repeated) {
+            kept.seal(at.py, changing, at.kit().has_dict_versions);
+            objects.keeper.set(kept);
         }
     }
     Ok(environ)
+}
+
+/// The layer's own entries as bits: times follow in order.
+const INPUT: OwnSet = 1;
+const ERRORS: OwnSet = 2;
+const SCHEME: OwnSet = 4;
+const THREAD: OwnSet = 8;
+const FIRST_TIME: OwnSet = 16;
+/// What a copy of a template lacks: that has zeros for times.
+const FRESH: OwnSet = INPUT | ERRORS | SCHEME | THREAD;
+
+fn own_bit(at: At<'_>, key: &Bound<'_, PyAny>) -> Option<OwnSet> {
+    let own = &at.kit().own;
+    let [start, queue, daemon, application] = &own.times;
+    let keys = [
+        &own.input,
+        &own.errors,
+        &own.url_scheme,
+        &own.thread_id,
+        start,
+        queue,
+        daemon,
+        application,
+    ];
+    let place = keys.iter().position(|own| key.is(*own))?;
+    Some(1 << place)
+}
+
+/// Sets the layer's own entries: `wanted` and whatever changes from request to request. Gives back which the next request
+/// cannot have as they are.
+fn put_own<'py>(
+    at: At<'py>,
+    request: &RequestView<'_>,
+    objects: &RequestObjects,
+    environ: &Bound<'py, PyDict>,
+    wanted: OwnSet,
+) -> PyResult<OwnSet> {
+    let (py, kit) = (at.py, at.kit());
+    let own = &kit.own;
+    let put = |key: &Py<PyString>, value: &Bound<'py, PyAny>| {
+        capi::set_item(environ, key.bind(py), value)
+    };
+    if wanted & INPUT != 0 {
+        put(&own.input, objects.input.bind(py))?;
+    }
+    if wanted & ERRORS != 0 {
+        put(&own.errors, objects.errors.bind(py))?;
+    }
+    let mut changing = THREAD;
+    let is_https = request.has(abi::REQUEST_HTTPS);
+    if is_https {
+        // The rule is that there is none here.
+        changing |= SCHEME;
+    }
+    if is_https || wanted & SCHEME != 0 {
+        let scheme = match is_https {
+            true => &kit.values.https,
+            false => &kit.values.http,
+        };
+        put(&own.url_scheme, scheme.bind(py).as_any())?;
+    }
+    let thread = worker::number().into_pyobject(py)?;
+    put(&own.thread_id, thread.as_any())?;
+    let [start, queue, daemon] = request.times();
+    let times = [start, queue, daemon, now()];
+    for (place, (key, time)) in own.times.iter().zip(times).enumerate() {
+        let bit = FIRST_TIME << place;
+        if time != 0.0 {
+            put(key, PyFloat::new(py, time).as_any())?;
+            changing |= bit;
+        } else if wanted & bit != 0 {
+            put(key, kit.values.zero.bind(py).as_any())?;
+        }
+    }
+    Ok(changing)
+}
+
+/// A kept environ with the request's entries, and which of the layer's own are to be set.
+fn renewed<'py>(
+    at: At<'py>,
+    kept: &mut Kept,
+    fields: Fields<'_>,
+) -> PyResult<(Bound<'py, PyDict>, OwnSet)> {
+    let mut recent = at.kit().recent.try_lock();
+    let put = |environ: &Bound<'py, PyDict>, field: FieldView<'_>| {
+        put(at, environ, field, recent.as_deref_mut())
+    };
+    kept.renew(at.py, fields, put, is_repeated)
 }
 
 /// An environ with the request's entries, made of an earlier one.
@@ -69,7 +158,7 @@ fn shaped<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let mut recent = at.kit().recent.try_lock();
     let environ = shape.environ(at.py, fields, |environ, field| {
-        put(at, environ, field, recent.as_deref_mut())
+        put(at, environ, field, recent.as_deref_mut()).map(drop)
     })?;
     drop(recent);
     if shape.is_outdated() {
@@ -220,25 +309,31 @@ fn put_all(at: At<'_>, environ: &Bound<'_, PyDict>, fields: Fields<'_>) -> PyRes
     Ok(())
 }
 
-fn put(
-    at: At<'_>,
-    environ: &Bound<'_, PyDict>,
+fn put<'py>(
+    at: At<'py>,
+    environ: &Bound<'py, PyDict>,
     field: FieldView<'_>,
     recent: Option<&mut Recent>,
-) -> PyResult<()> {
+) -> PyResult<Bound<'py, PyString>> {
     let py = at.py;
     let key = key(at, field)?;
     let key = key.bind(py);
-    let Some(recent) = recent.filter(|_| has_id(field) && !is_unique(field.id)) else {
-        return capi::set_item(environ, key, value(py, field)?.as_any());
+    let value = match recent.filter(|_| has_id(field) && !is_unique(field.id)) {
+        None => value(py, field)?,
+        Some(recent) => {
+            let index = field.id as usize;
+            match recent.find(index, field.value) {
+                Some(known) => known.bind(py).clone(),
+                None => {
+                    let value = value(py, field)?;
+                    drop(recent.keep(index, field.value, value.clone().unbind()));
+                    value
+                }
+            }
+        }
     };
-    let index = field.id as usize;
-    if let Some(known) = recent.find(index, field.value) {
-        return capi::set_item(environ, key, known.bind(py).as_any());
-    }
-    let value = value(py, field)?;
-    drop(recent.keep(index, field.value, value.clone().unbind()));
-    capi::set_item(environ, key, value.as_any())
+    capi::set_item(environ, key, value.as_any())?;
+    Ok(value)
 }
 
 fn has_id(field: FieldView<'_>) -> bool {

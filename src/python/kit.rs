@@ -17,6 +17,7 @@ use rsgi_core::name::NAMES;
 use crate::events::Callbacks;
 use crate::loader::Script;
 use crate::shapes::Shapes;
+use crate::spares::Spares;
 use crate::telemetry::Garbage;
 use crate::tracked::Requests;
 use crate::types::Types;
@@ -38,6 +39,10 @@ pub(crate) struct Kit {
     pub(crate) templates: Mutex<Vec<(u64, Py<PyDict>)>>,
     /// Environs of requests that look alike.
     pub(crate) shapes: Shapes,
+    /// See [`capi::dict_version`].
+    pub(crate) has_dict_versions: bool,
+    /// Objects of requests that are over, for those to come.
+    pub(crate) spares: Spares,
     /// The last value of each well-known key.
     pub(crate) recent: Mutex<Recent>,
     /// Names without a number that were seen.
@@ -141,6 +146,8 @@ impl Kit {
             },
             templates: Mutex::new(Vec::new()),
             shapes: Shapes::default(),
+            has_dict_versions: capi::dicts_have_versions(py)?,
+            spares: Spares::new(),
             recent: Mutex::new(Recent(NAMES.iter().map(|_| None).collect())),
             spelled: Mutex::new(BTreeMap::new()),
             callbacks,

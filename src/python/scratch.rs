@@ -7,13 +7,9 @@ use std::cell::Cell;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::types::RequestObjects;
-
 /// See the module. Values are taken out while they are used, so nothing is ever borrowed twice.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    /// Objects of the last request that nobody but us refers to.
-    pub(crate) objects: Cell<Option<RequestObjects>>,
     /// Blocks that were sent after detaching; released at the next attach.
     pub(crate) held: Cell<Vec<Py<PyBytes>>>,
 }
@@ -32,7 +28,6 @@ impl Scratch {
 
     /// Releases everything.
     pub(crate) fn clear(&self, _py: Python<'_>) {
-        drop(self.objects.take());
         drop(self.held.take());
     }
 }

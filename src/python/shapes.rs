@@ -41,7 +41,7 @@ pub(crate) struct Shape {
     strangers: AtomicU32,
 }
 
-/// The shapes of an interpreter, the last used one first.
+/// The shapes of an interpreter; the last used one comes first.
 #[derive(Default)]
 pub(crate) struct Shapes {
     known: Mutex<Vec<Arc<Shape>>>,
@@ -111,7 +111,8 @@ impl Shape {
         }
     }
 
-    fn is_of(&self, constants: u64, fields: Fields<'_>) -> bool {
+    /// Whether a request with these constants and entries is of it.
+    pub(crate) fn is_of(&self, constants: u64, fields: Fields<'_>) -> bool {
         if self.constants != constants || self.ids.len() != fields.len() {
             return false;
         }

@@ -3,6 +3,7 @@
 //! All symbols are exported by libpython 3.10 to 3.15; those that only some versions have are looked up by name.
 //! Everything takes PyO3's types, so that the rest of the crate needs no unsafe code. `system` has what is the system's.
 
+mod dict;
 mod system;
 
 use core::ffi::{CStr, c_char, c_int, c_ulong, c_void};
@@ -13,8 +14,9 @@ use pyo3::ffi::{self, Py_ssize_t, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
+pub(crate) use dict::{dict_item, dict_version, dicts_have_versions, set_item, walk};
 pub(crate) use system::{
-    Usage, Whose, duplicate, hostname, memory_file, page_size, set_send_buffer, usage,
+    Usage, Whose, duplicate, hostname, memory_file, page_size, processor, set_send_buffer, usage,
 };
 
 unsafe extern "C" {
@@ -115,31 +117,6 @@ pub(crate) fn interned<'py>(py: Python<'py>, text: &CStr) -> PyResult<Bound<'py,
 fn length(bytes: &[u8]) -> Py_ssize_t {
     // INVARIANT: no slice is longer than isize::MAX.
     bytes.len() as Py_ssize_t
-}
-
-/// Sets an entry of a dict.
-pub(crate) fn set_item(
-    dict: &Bound<'_, PyDict>,
-    key: &Bound<'_, PyString>,
-    value: &Bound<'_, PyAny>,
-) -> PyResult<()> {
-    // SAFETY: three live objects, the first a dict.
-    let code = unsafe { ffi::PyDict_SetItem(dict.as_ptr(), key.as_ptr(), value.as_ptr()) };
-    if code == 0 {
-        return Ok(());
-    }
-    Err(PyErr::fetch(dict.py()))
-}
-
-/// An entry of a dict, none where it is missing.
-pub(crate) fn dict_item<'py>(
-    dict: &Bound<'py, PyDict>,
-    key: &Bound<'py, PyString>,
-) -> Option<Bound<'py, PyAny>> {
-    // SAFETY: live objects, the first a dict.
-    let value = unsafe { ffi::PyDict_GetItemWithError(dict.as_ptr(), key.as_ptr()) };
-    // SAFETY: a borrowed reference or null; a str key cannot fail.
-    unsafe { Bound::from_borrowed_ptr_or_opt(dict.py(), value) }
 }
 
 /// Runs `body` with the latin-1 bytes of a str.

@@ -15,6 +15,12 @@ pub(crate) fn memory_file() -> std::io::Result<File> {
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 
+/// The number of the processor that runs the calling thread, for now; 0 where that cannot be told.
+pub(crate) fn processor() -> usize {
+    // SAFETY: may be called at any time.
+    usize::try_from(unsafe { libc::sched_getcpu() }).unwrap_or(0)
+}
+
 /// A second descriptor of the file that `fd` names.
 pub(crate) fn duplicate(fd: c_int) -> std::io::Result<OwnedFd> {
     if fd < 0 {

@@ -8,7 +8,7 @@
 
 mod after;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use crate::entry::{HostRef, RequestView};
 use crate::exchange::{self, Exchange, Refusal};
 use crate::interpreter::{self, At};
 use crate::respond as answer;
+use crate::spares::Spares;
 use crate::tracked;
 use crate::types::{RequestObjects, RequestRec, file_wrapper, flush_prints};
 use crate::watch::Watch;
@@ -37,25 +38,41 @@ pub(crate) const NO_STATE: &[u8] =
 
 /// The exchange of the request in hand; forgets its host at the latest when it drops, which is done detached.
 #[derive(Default)]
-pub(crate) struct InHand(RefCell<Option<Arc<Exchange>>>);
+pub(crate) struct InHand {
+    exchange: RefCell<Option<Arc<Exchange>>>,
+    /// Its objects, where nobody else has them, and whose they are.
+    objects: Cell<Option<(RequestObjects, &'static Spares)>>,
+}
 
 impl InHand {
     /// The exchange, once there is one.
     pub(crate) fn exchange(&self) -> Option<Arc<Exchange>> {
-        self.0.borrow().clone()
+        self.exchange.borrow().clone()
     }
 
     /// Takes an exchange in hand.
     pub(crate) fn hold(&self, exchange: &Arc<Exchange>) {
-        self.0.replace(Some(Arc::clone(exchange)));
+        self.exchange.replace(Some(Arc::clone(exchange)));
+    }
+
+    /// Keeps the objects of the request until it is over.
+    fn spare(&self, at: At<'_>, objects: RequestObjects) {
+        self.objects.set(Some((objects, &at.kit().spares)));
+    }
+
+    fn give_back(&self) {
+        if let Some((objects, spares)) = self.objects.take() {
+            spares.keep(objects);
+        }
     }
 
     /// The request is over. Attached.
     pub(crate) fn close(&self, py: Python<'_>) {
-        if let Some(exchange) = self.0.take() {
+        if let Some(exchange) = self.exchange.take() {
             exchange::set_current(None);
             exchange.close_attached(py);
         }
+        self.give_back();
     }
 }
 
@@ -63,10 +80,11 @@ impl Drop for InHand {
     fn drop(&mut self) {
         // Normally done long before; not after a panic.
         gate::leave();
-        if let Some(exchange) = self.0.take() {
+        if let Some(exchange) = self.exchange.take() {
             exchange::set_current(None);
             exchange.close();
         }
+        self.give_back();
     }
 }
 
@@ -87,7 +105,7 @@ pub(crate) fn handle(request: &RequestView<'_>, host: HostRef) -> i32 {
         run(at, request, host, &in_hand)
     });
     gate::leave();
-    match (after, &*in_hand.0.borrow()) {
+    match (after, &*in_hand.exchange.borrow()) {
         (Some(after), Some(exchange)) => after::finish(interp, exchange, after),
         (Some(_), None) => 500,
         (None, _) => {
@@ -101,7 +119,7 @@ pub(crate) fn handle(request: &RequestView<'_>, host: HostRef) -> i32 {
 pub(crate) fn run(at: At<'_>, request: &RequestView<'_>, host: HostRef, in_hand: &InHand) -> After {
     let scratch = &at.slot.scratch;
     scratch.release(at.py);
-    let objects = match scratch.objects.take() {
+    let objects = match at.kit().spares.take() {
         Some(objects) => objects,
         None => match RequestObjects::new(at.py, &at.kit().types) {
             Ok(objects) => objects,
@@ -131,7 +149,7 @@ pub(crate) fn run(at: At<'_>, request: &RequestView<'_>, host: HostRef, in_hand:
     }
     exchange.seal(at.py);
     if objects.are_unused(at.py) {
-        scratch.objects.set(Some(objects));
+        in_hand.spare(at, objects);
     }
     after
 }

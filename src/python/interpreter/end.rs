@@ -46,6 +46,9 @@ pub(crate) fn end_all(deadline: Instant) {
     }
     let is_ending = attach_slot(&main, |at| {
         main.scratch.clear(at.py);
+        if let Some(kit) = at.interp.kit.get() {
+            kit.spares.clear(at.py);
+        }
         let is_ending = ending::finish_threads(at.py, deadline) && are_ended;
         if !is_ending {
             ending::run_exit_functions(at.py);
@@ -90,6 +93,9 @@ fn end_sub(at: At<'_>, own: &Slot, deadline: Instant, may_end: bool) -> bool {
     let _back = SwapBack(main);
     own.scratch.clear(at.py);
     let interp = own.interp;
+    if let Some(kit) = interp.kit.get() {
+        kit.spares.clear(at.py);
+    }
     let are_finished = ending::finish_threads(at.py, deadline);
     // A thread that was joined still has its state for a moment.
     let moment = Instant::now() + A_MOMENT;

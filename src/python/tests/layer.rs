@@ -70,6 +70,11 @@ fn an_environ_is_that_of_its_request() {
 }
 
 #[test]
+fn an_environ_that_serves_again_has_nothing_of_an_earlier_request() {
+    in_every_python("kept");
+}
+
+#[test]
 fn workers_take_requests_in_order_and_several_in_a_row() {
     in_every_python("serve");
 }

@@ -23,6 +23,7 @@ use pyo3::prelude::*;
 
 use crate::capi;
 use crate::exchange::Exchange;
+use crate::kept::Keeper;
 
 pub(crate) use file_wrapper::file_wrapper;
 pub(crate) use log::{Stream, flush_prints};
@@ -113,6 +114,8 @@ pub(crate) struct RequestObjects {
     pub(crate) start_response: Py<PyAny>,
     /// `wsgi.errors`.
     pub(crate) errors: Py<PyAny>,
+    /// The environ, where it serves again.
+    pub(crate) keeper: Keeper,
     adapter: Py<PyAny>,
     log: Py<PyAny>,
 }
@@ -128,18 +131,20 @@ impl RequestObjects {
             start_response: adapter::start_response(py, &adapter)?,
             errors: types.text_over(py, &log)?,
             exchange,
+            keeper: Keeper::default(),
             adapter,
             log,
         })
     }
 
     /// Whether nobody else refers to any of them: the adapter is held by its bound method as well, the log by its
-    /// text stream (not so after `detach()`).
+    /// text stream (not so after `detach()`), and two by an environ that is kept.
     pub(crate) fn are_unused(&self, py: Python<'_>) -> bool {
+        let in_environ = isize::from(self.keeper.restore(py));
         [
-            (&self.input, 1),
+            (&self.input, 1 + in_environ),
             (&self.start_response, 1),
-            (&self.errors, 1),
+            (&self.errors, 1 + in_environ),
             (&self.adapter, 2),
             (&self.log, 2),
         ]

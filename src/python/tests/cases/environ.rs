@@ -28,6 +28,64 @@ def application(environ, start_response):
     return [text.encode('latin-1')]
 ";
 
+/// What it was given, as text; then it does with the environ what the request says.
+const MANNERS: &str = r"
+import sys, threading
+
+here = threading.local()
+taken = []
+references = set()
+
+class Loud:
+    def __init__(self):
+        here.alive = getattr(here, 'alive', 0) + 1
+    def __del__(self):
+        here.alive -= 1
+
+def application(environ, start_response):
+    start_response('200 OK', [])
+    references.add(sys.getrefcount(environ))
+    text = '\n'.join(
+        f'{key}={value}' for key, value in sorted(environ.items()) if type(value) is str and key[0] != 'w'
+    )
+    assert environ['mod_wsgi.queue_start'] == environ['mod_wsgi.daemon_start'] == 0.0, environ
+    assert environ['mod_wsgi.request_start'] == 1.7e9, environ
+    assert environ['mod_wsgi.application_start'] > 1.7e9, environ
+    assert type(environ['mod_wsgi.thread_id']) is int, environ
+    assert environ['wsgi.input'].read() == b'', environ
+    assert environ['wsgi.url_scheme'] == 'http' and environ['wsgi.version'] == (1, 0), environ
+    environ['wsgi.errors'].write('')
+    assert getattr(here, 'alive', 0) == 0, here.alive
+    for one, what in taken[-3:]:
+        assert one == what
+    manners = environ['HTTP_X_MANNERS']
+    if manners == 'count':
+        return [str(max(references) - min(references)).encode()]
+    if manners == 'adds':
+        environ['added'] = Loud()
+        environ['werkzeug.request'] = None
+    if manners == 'replaces':
+        environ.update(PATH_INFO='spoiled', REMOTE_PORT='spoiled', HTTP_X_OTHER='spoiled')
+        environ['wsgi.input'] = Loud()
+        environ['wsgi.url_scheme'] = 'spoiled'
+        environ['mod_wsgi.thread_id'] = environ['mod_wsgi.queue_start'] = 'spoiled'
+    if manners == 'pops':
+        environ.pop('REMOTE_ADDR')
+    if manners == 'reorders':
+        environ['SERVER_NAME'] = environ.pop('SERVER_NAME')
+    if manners == 'constant':
+        environ['wsgi.version'] = 'spoiled'
+    if manners == 'takes':
+        taken.append((environ, dict(environ)))
+    if manners == 'clears':
+        environ.clear()
+    return [text.encode('latin-1')]
+";
+
+/// What leaves an environ usable, and what does not.
+const GOOD: [&[u8]; 3] = [b"none", b"adds", b"replaces"];
+const BAD: [&[u8]; 5] = [b"pops", b"reorders", b"constant", b"takes", b"clears"];
+
 /// A known sequence that looks like chance (xorshift).
 struct Chance(u64);
 
@@ -63,6 +121,41 @@ pub(crate) fn run(home: &Path) {
     bench.layer.stop(std::time::Duration::from_secs(5));
 }
 
+/// Environs that serve again, and applications that do not leave them as they were.
+pub(crate) fn run_kept(home: &Path) {
+    let bench = Bench::start(home, 0, &[]);
+    let script = bench.script("manners.wsgi", MANNERS);
+    let mut shared = FieldList::with_capacity(2);
+    shared.push(id::SERVER_SOFTWARE, b"Apache");
+    shared.push(id::SERVER_ADMIN, b"admin@example.org");
+    let constants = [ConstantsBlock::new(&shared), ConstantsBlock::new(&shared)];
+    std::thread::scope(|scope| {
+        for seed in 1..=4 {
+            let (bench, script, constants) = (&bench, &script, &constants);
+            scope.spawn(move || {
+                let mut chance = Chance(0x9e37_79b9_7f4a_7c15 ^ seed);
+                for number in 0..2000 {
+                    let manners: &[u8] = match number % 250 {
+                        249 => BAD[chance.below(BAD.len())],
+                        _ => GOOD[chance.below(8).min(2)],
+                    };
+                    let mut entries = usual(&mut chance);
+                    entries.push((0, b"HTTP_X_MANNERS", manners.to_vec()));
+                    let block = &constants[usize::from(chance.below(400) == 0)];
+                    check(bench, script, block, "", &entries);
+                }
+            });
+        }
+    });
+    let told = Call::new(&script, "application")
+        .constants(&constants[0])
+        .entries(&[(0, b"HTTP_X_MANNERS", b"count".to_vec())])
+        .run(&bench);
+    // The layer has one reference more to an environ that it keeps.
+    assert_ne!(told.text(), "0", "none was kept");
+    bench.layer.stop(std::time::Duration::from_secs(5));
+}
+
 fn one(
     bench: &Bench,
     script: &[u8],
@@ -78,10 +171,15 @@ fn one(
     };
     let block = &constants[usize::from(chance.below(10) == 0)];
     let group = if chance.below(3) == 0 { "other" } else { "" };
+    check(bench, script, block, group, &entries);
+}
+
+/// Asks with these entries, and fails unless the environ has them and the usual ones.
+fn check(bench: &Bench, script: &[u8], block: &ConstantsBlock, group: &str, entries: &[Entry]) {
     let reply = Call::new(script, "application")
         .group(group)
         .constants(block)
-        .entries(&entries)
+        .entries(entries)
         .run(bench);
     let mut expected: BTreeMap<&[u8], &[u8]> = [
         (&b"SERVER_SOFTWARE"[..], &b"Apache"[..]),
@@ -98,7 +196,7 @@ fn one(
         (b"HTTP_X_TEST", b"caf\xe9"),
     ]
     .into();
-    for (id, name, value) in &entries {
+    for (id, name, value) in entries {
         let name = if *id == 0 {
             name
         } else {

@@ -25,6 +25,7 @@ pub(crate) fn run(home: &Path, group: &str) {
         "response" => response::run(home),
         "ask" => ask::run(home),
         "daemon" => daemon::run(home),
+        "kept" => environ::run_kept(home),
         "environ" => environ::run(home),
         "service" => daemon::run_service(home),
         "interrupt" => interrupt::run(home),
