@@ -136,28 +136,38 @@ pub(super) fn dump_in_place(fd: c_int) -> bool {
         return false;
     }
     let end = Instant::now() + PATIENCE;
-    if !has_gil() {
-        worker::each_that_runs(|_, thread, label| {
-            write_line(fd, &format!("{label} is at:"));
-            private::hit(thread, end);
-        });
+    if minor() < 12 {
+        // 3.10 counts references to frames, which no other thread may run meanwhile.
+        worker::each_that_runs(|_, thread, _| private::stop(thread, end));
+        private::tell_here();
         return true;
     }
-    // What runs while another thread tells of it may crash either: one with a GIL of its own, and in 3.10, which counts
-    // references then, any.
-    worker::each_that_runs(|_, thread, _| private::stop(thread, end));
-    let mut told: Vec<&'static Interp> = Vec::new();
-    if minor() >= 12 {
-        worker::each_that_runs(|interp, thread, _| {
-            if !told.iter().any(|known| ptr::eq(*known, interp)) {
-                told.push(interp);
-                private::hit(thread, end);
-            }
-        });
+    // Those that run requests first, each of itself, which is certain. They stand still then.
+    let mut interps: Vec<&'static Interp> = Vec::new();
+    worker::each_that_runs(|interp, thread, label| {
+        write_line(fd, &format!("{label} is at:"));
+        private::ask_alone(thread, end);
+        if !interps.iter().any(|known| ptr::eq(*known, interp)) {
+            interps.push(interp);
+        }
+    });
+    if !has_gil() {
+        return true;
     }
-    if told.is_empty() {
+    // Then of everything, as far as that goes: threads of the application may run, each under the GIL of its interpreter.
+    if interps.is_empty() {
         private::tell_here();
     }
+    worker::each_that_runs(|interp, thread, _| {
+        if let Some(place) = interps.iter().position(|known| ptr::eq(*known, interp)) {
+            interps.swap_remove(place);
+            write_line(
+                fd,
+                &format!("The threads of application group '{}':", interp.label()),
+            );
+            private::ask(thread, end);
+        }
+    });
     true
 }
 

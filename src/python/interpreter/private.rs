@@ -1,7 +1,8 @@
 //! The private signal at which `faulthandler` tells where threads are, of Pythons that export no function for it.
 //!
-//! The handler tells of the interpreter of the thread that the signal hits (3.12 and later) or that holds the GIL (3.10).
-//! Without a GIL the others' frames change while they are read: there a thread tells of itself only.
+//! The handler tells of the interpreter of the thread that the signal hits (3.12 and later) or that holds the GIL (3.10), or
+//! of that thread alone. Without a GIL the others' frames change while they are read: there it is always the latter.
+//! `faulthandler` lets nobody in again once somebody crashed in it, so what cannot crash comes first.
 //!
 //! A thread that was hit stands still for a while. The signal may have ended a wait in C code, and a request that goes on
 //! from there would be answered as if it had waited to the end. The same becomes of one that crashes because others
@@ -33,9 +34,9 @@ static STILL: libc::timespec = libc::timespec {
 static TARGET: AtomicI32 = AtomicI32::new(-1);
 /// The handler of `faulthandler`.
 static TELL: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
-/// The thread that is to be hit, whether it is to tell, and whether it has done what it is to.
+/// The thread that is to be hit, the signal as which it is to tell (none is 0), and whether it has done what it is to.
 static HIT: AtomicU64 = AtomicU64::new(0);
-static IS_TO_TELL: AtomicBool = AtomicBool::new(true);
+static AS: AtomicI32 = AtomicI32::new(0);
 static HAS_TOLD: AtomicBool = AtomicBool::new(false);
 /// The thread that ends the process after a look at its others.
 static ENDER: AtomicU64 = AtomicU64::new(0);
@@ -45,6 +46,11 @@ static HAS_CRASHED: AtomicBool = AtomicBool::new(false);
 
 fn number() -> c_int {
     libc::SIGRTMAX() - 3
+}
+
+/// What `faulthandler` knows telling of one thread by. Nobody sends it.
+fn number_alone() -> c_int {
+    libc::SIGRTMAX() - 4
 }
 
 pub(super) fn own_thread() -> u64 {
@@ -62,12 +68,13 @@ fn checked(code: c_int) -> io::Result<c_int> {
 /// Asks `faulthandler` for it. Attached to the main interpreter.
 pub(super) fn prepare(faulthandler: &Bound<'_, PyAny>) -> PyResult<()> {
     let fd = open_nothing()?;
+    let before = action(number_alone())?;
     // file, all_threads, chain
+    faulthandler.call_method1("register", (number_alone(), fd, false, false))?;
+    // SAFETY: the one that was there.
+    checked(unsafe { libc::sigaction(number_alone(), &raw const before, ptr::null_mut()) })?;
     faulthandler.call_method1("register", (number(), fd, has_gil(), false))?;
-    // SAFETY: all zeros is a valid sigaction.
-    let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
-    // SAFETY: only asks for the one that is there.
-    checked(unsafe { libc::sigaction(number(), ptr::null(), &raw mut action) })?;
+    let mut action = action(number())?;
     TELL.store(action.sa_sigaction as *mut c_void, Ordering::Relaxed);
     action.sa_sigaction = on_signal as *const () as usize;
     // A thread that stands still can be hit again: one handler upon the other, for which the alternative stack is too small.
@@ -76,6 +83,15 @@ pub(super) fn prepare(faulthandler: &Bound<'_, PyAny>) -> PyResult<()> {
     checked(unsafe { libc::sigaction(number(), &raw const action, ptr::null_mut()) })?;
     TARGET.store(fd, Ordering::Relaxed);
     Ok(())
+}
+
+/// What a signal does.
+fn action(number: c_int) -> io::Result<libc::sigaction> {
+    // SAFETY: all zeros is a valid sigaction.
+    let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
+    // SAFETY: only asks for the one that is there.
+    checked(unsafe { libc::sigaction(number, ptr::null(), &raw mut action) })?;
+    Ok(action)
 }
 
 fn open_nothing() -> io::Result<c_int> {
@@ -101,6 +117,7 @@ pub(super) fn aim_at_nothing() {
 
 /// Tells, from the calling thread.
 pub(super) fn tell_here() {
+    AS.store(number(), Ordering::SeqCst);
     // SAFETY: a thread to itself; the signal has a handler once something was aimed at.
     unsafe { libc::raise(number()) };
 }
@@ -109,15 +126,26 @@ pub(super) fn tell_here() {
 ///
 /// The caller keeps the thread from ending.
 pub(super) fn stop(thread: c_ulong, end: Instant) {
-    IS_TO_TELL.store(false, Ordering::SeqCst);
-    hit(thread, end);
-    IS_TO_TELL.store(true, Ordering::SeqCst);
+    hit(thread, 0, end);
+}
+
+/// Lets a thread tell of its interpreter.
+///
+/// The caller keeps the thread from ending.
+pub(super) fn ask(thread: c_ulong, end: Instant) {
+    hit(thread, number(), end);
+}
+
+/// Lets a thread tell of itself.
+///
+/// The caller keeps the thread from ending.
+pub(super) fn ask_alone(thread: c_ulong, end: Instant) {
+    hit(thread, number_alone(), end);
 }
 
 /// Lets a thread tell, and gives it time to, out of that until `end`.
-///
-/// The caller keeps the thread from ending.
-pub(super) fn hit(thread: c_ulong, end: Instant) {
+fn hit(thread: c_ulong, told_as: c_int, end: Instant) {
+    AS.store(told_as, Ordering::SeqCst);
     HAS_TOLD.store(false, Ordering::SeqCst);
     HIT.store(thread, Ordering::SeqCst);
     // SAFETY: on this platform Python's number of a thread is its pthread_t; it does not end meanwhile, says the caller.
@@ -168,17 +196,18 @@ fn private_only() -> libc::sigset_t {
     set
 }
 
-extern "C" fn on_signal(number: c_int) {
+extern "C" fn on_signal(_: c_int) {
     type Handler = extern "C" fn(c_int);
     // SAFETY: may be called at any time.
     let place = unsafe { libc::__errno_location() };
     // SAFETY: the thread's own.
     let errno = unsafe { *place };
     let tell = TELL.load(Ordering::Relaxed);
-    if !tell.is_null() && IS_TO_TELL.load(Ordering::SeqCst) {
+    let told_as = AS.load(Ordering::SeqCst);
+    if !tell.is_null() && told_as != 0 {
         // SAFETY: what `faulthandler` had set as a handler without further arguments.
         let tell = unsafe { core::mem::transmute::<*mut c_void, Handler>(tell) };
-        tell(number);
+        tell(told_as);
     }
     if own_thread() == HIT.load(Ordering::SeqCst) {
         HAS_TOLD.store(true, Ordering::SeqCst);

@@ -70,10 +70,9 @@ const ENOUGH: usize = 20;
 /// For what takes a moment on a machine with time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn start(home: &Path) -> (Bench, bool) {
+fn start(home: &Path) -> Bench {
     let found = locate(Some(home).filter(|home| !home.as_os_str().is_empty())).unwrap();
-    let free = found.free_threaded;
-    let flags = if free {
+    let flags = if found.free_threaded {
         abi::START_FREE_THREADING
     } else if found.minor >= 12 {
         abi::START_OWN_GIL
@@ -84,7 +83,7 @@ fn start(home: &Path) -> (Bench, bool) {
         flags: flags | abi::START_DAEMON,
         ..StartOptions::default()
     };
-    (Bench::start_as(home, &options), free)
+    Bench::start_as(home, &options)
 }
 
 /// Makes all interpreters, with the threads that come and go in them.
@@ -118,7 +117,7 @@ fn ask_on(bench: &Bench, script: &[u8], number: u32, answered: &AtomicUsize) {
 
 /// Ends while requests come, threads come and go, and other threads look and interrupt.
 pub(crate) fn run(home: &Path) {
-    let (bench, _) = start(home);
+    let bench = start(home);
     let script = bench.script("stress.wsgi", SCRIPT);
     warm(&bench, &script);
     let (is_over, has_looked) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -167,7 +166,7 @@ pub(crate) fn run(home: &Path) {
 
 /// Looks, without waiting for anybody, at threads that run while the process is about to end. Does not come back.
 pub(crate) fn run_cut(home: &Path) {
-    let (bench, is_free) = start(home);
+    let bench = start(home);
     let script = bench.script("stress.wsgi", SCRIPT);
     warm(&bench, &script);
     std::thread::scope(|scope| {
@@ -194,10 +193,10 @@ pub(crate) fn run_cut(home: &Path) {
         }
         bench.layer.stop(Duration::from_millis(50));
         let text = look(bench);
-        // Without a GIL each tells of itself, else one of each interpreter, and before 3.11 nobody knows of all.
-        let least = match (is_free, bench.minor) {
-            (true, _) => THREADS as usize,
-            (_, 11..) => 1,
+        // From 3.13 on each tells of itself, before that one of each interpreter, and before 3.11 nobody knows of all.
+        let least = match bench.minor {
+            13.. => THREADS as usize,
+            11.. => 1,
             _ => 0,
         };
         if text.matches("in spin_here").count() < least {
@@ -213,7 +212,7 @@ pub(crate) fn run_cut(home: &Path) {
 /// A thread that crashes while the process is about to end stands still, however often it is looked at. Does not come
 /// back.
 pub(crate) fn run_crash(home: &Path) {
-    let (bench, _) = start(home);
+    let bench = start(home);
     let script = bench.script("stress.wsgi", SCRIPT);
     let call = Call::new(&script, "work");
     call.run(&bench).assert_body("whole");
