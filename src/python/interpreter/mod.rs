@@ -1,6 +1,6 @@
 //! Application groups as interpreters, and the one way to attach a thread to them.
 //!
-//! `attach` has the latter, `fresh` and `end` the beginning and the end of an interpreter.
+//! `attach` has the latter, `slot` what threads keep there, `fresh` and `end` the beginning and the end of an interpreter.
 
 mod attach;
 mod crash;
@@ -9,11 +9,9 @@ mod fresh;
 mod here;
 mod last;
 mod private;
+mod slot;
 mod states;
 
-use core::cell::{Cell, RefCell};
-use core::ptr;
-use std::rc::Rc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -25,9 +23,8 @@ use rsgi_bridge::abi::{self, level};
 use crate::gate::Gate;
 use crate::kit::Kit;
 use crate::process::Facts;
-use crate::scratch::Scratch;
 use crate::settings::Settings;
-use crate::{capi, gate, process, report};
+use crate::{gate, process, report};
 
 pub(crate) use attach::{attach, look_in};
 pub(crate) use end::end_all;
@@ -35,6 +32,7 @@ pub(crate) use here::kit_here;
 pub(crate) use last::{dump_unsafe, prepare_dump, write_stacks};
 
 use attach::{SwapBack, attach_slot};
+use slot::{Slot, slot};
 
 /// An interpreter. Never destroyed before `stop`, so references to it are `'static`.
 pub(crate) struct Interp {
@@ -76,30 +74,6 @@ static IS_FREE: AtomicBool = AtomicBool::new(false);
 
 /// The first minor version that has interpreters with a GIL of their own.
 pub(crate) const FIRST_WITH_OWN_GILS: u32 = 12;
-
-/// A thread's place in one interpreter.
-pub(crate) struct Slot {
-    interp: &'static Interp,
-    // INVARIANT: made for this thread and `interp`; deleted only when the thread ends or by `stop`.
-    state: *mut PyThreadState,
-    is_introduced: Cell<bool>,
-    /// What the thread keeps from request to request.
-    pub(crate) scratch: Scratch,
-}
-
-struct Thread {
-    slots: RefCell<Vec<Rc<Slot>>>,
-    is_pinned: Cell<bool>,
-}
-
-thread_local! {
-    static THREAD: Thread = const {
-        Thread {
-            slots: RefCell::new(Vec::new()),
-            is_pinned: Cell::new(false),
-        }
-    };
-}
 
 /// Proof that the thread is attached to an interpreter, and where.
 #[derive(Clone, Copy)]
@@ -209,8 +183,8 @@ pub(crate) unsafe fn adopt_main(python_minor: u32) -> Result<(), String> {
         drop(PyErr::take(py));
         Kit::new(py, &interp.name).map_err(|error| report::text(py, &error))
     });
-    THREAD.with(|thread| thread.is_pinned.set(true));
-    keep_slot(interp, state);
+    slot::pin_thread();
+    slot::keep(interp, state);
     // SAFETY: attached; the state is kept for this thread.
     unsafe { ffi::PyEval_SaveThread() };
     let kit = made?;
@@ -246,17 +220,6 @@ fn leak(
     }))
 }
 
-fn keep_slot(interp: &'static Interp, state: *mut PyThreadState) -> Rc<Slot> {
-    let slot = Rc::new(Slot {
-        interp,
-        state,
-        is_introduced: Cell::new(false),
-        scratch: Scratch::default(),
-    });
-    THREAD.with(|thread| thread.slots.borrow_mut().push(Rc::clone(&slot)));
-    slot
-}
-
 /// The interpreter of an application group; made now if this is its first use. Call detached.
 ///
 /// # Errors
@@ -267,14 +230,7 @@ pub(crate) fn find(group: &[u8]) -> Result<&'static Interp, ()> {
 
 /// The interpreter of an application group, if it was used before.
 pub(crate) fn known(group: &[u8]) -> Option<&'static Interp> {
-    let known = THREAD.with(|thread| {
-        let slots = thread.slots.borrow();
-        slots
-            .iter()
-            .map(|slot| slot.interp)
-            .find(|interp| interp.name == group)
-    });
-    known.or_else(|| look_up(group))
+    slot::of_group(group).or_else(|| look_up(group))
 }
 
 fn look_up(group: &[u8]) -> Option<&'static Interp> {
@@ -348,93 +304,7 @@ fn make_attached(at: At<'_>, group: &[u8]) -> Result<&'static Interp, String> {
     // SAFETY: this thread's state, which was current before.
     unsafe { ffi::PyThreadState_Swap(before) };
     if let Ok(interp) = &interp {
-        keep_slot(interp, state);
+        slot::keep(interp, state);
     }
     interp
-}
-
-/// The calling thread's place in an interpreter; none where CPython has no memory for it.
-fn slot(interp: &'static Interp) -> Option<Rc<Slot>> {
-    let known = THREAD.with(|thread| {
-        let slots = thread.slots.borrow();
-        slots
-            .iter()
-            .find(|slot| ptr::eq(slot.interp, interp))
-            .map(Rc::clone)
-    });
-    if known.is_some() {
-        return known;
-    }
-    if !interp.is_main() {
-        slot(MAIN.get()?)?;
-    }
-    // SAFETY: the interpreter is alive; this needs no GIL.
-    let state = unsafe { ffi::PyThreadState_New(interp.state) };
-    if state.is_null() {
-        return None;
-    }
-    interp.made.lock().push(StatePtr(state));
-    Some(keep_slot(interp, state))
-}
-
-impl Drop for Thread {
-    /// Gives a worker's thread states back when it ends before the process does.
-    fn drop(&mut self) {
-        let mut slots = core::mem::take(self.slots.get_mut());
-        let entered = process::enter();
-        if self.is_pinned.get() || entered.is_none() {
-            // Python's main thread, or Python is gone: what they hold cannot be released any more.
-            core::mem::forget(slots);
-            return;
-        }
-        for slot in slots.iter().filter(|slot| slot.is_introduced.get()) {
-            attach_slot(slot, |at| slot.scratch.clear(at.py));
-        }
-        // The main interpreter's state was made first and goes last.
-        while let Some(slot) = slots.pop() {
-            let main = Rc::clone(slots.first().unwrap_or(&slot));
-            if slot.interp.first == StatePtr(slot.state) && minor() < 13 {
-                // They cannot make a first state again, so the interpreter must not be left without any. Others ask the
-                // system for the names of threads that have states: this one has ended then.
-                // SAFETY: the interpreter is alive; this needs no GIL.
-                let place = unsafe { ffi::PyThreadState_New(slot.interp.state) };
-                if place.is_null() {
-                    continue;
-                }
-                slot.interp.made.lock().push(StatePtr(place));
-            }
-            slot.interp
-                .made
-                .lock()
-                .retain(|made| *made != StatePtr(slot.state));
-            // SAFETY: both are this thread's, which is detached and will not come back to `slot`.
-            unsafe { delete_state(slot.state, &main) };
-        }
-    }
-}
-
-/// Deletes a thread state of the calling, detached thread.
-///
-/// # Safety
-/// The state is the thread's own, and so is `main`, the place in the main interpreter (which may have that state).
-unsafe fn delete_state(state: *mut PyThreadState, main: &Slot) {
-    if state == main.state {
-        // SAFETY: the thread's own, and it is detached.
-        unsafe { ffi::PyEval_RestoreThread(state) };
-        // SAFETY: current.
-        unsafe { ffi::PyThreadState_Clear(state) };
-        // SAFETY: current and cleared.
-        unsafe { capi::delete_current_state() };
-        return;
-    }
-    // Attached through PyO3: destructors of thread-locals may come back to this layer.
-    attach_slot(main, |_| {
-        // SAFETY: the thread's own.
-        let back = SwapBack(unsafe { ffi::PyThreadState_Swap(state) });
-        // SAFETY: current.
-        unsafe { ffi::PyThreadState_Clear(state) };
-        drop(back);
-        // SAFETY: cleared and not current.
-        unsafe { ffi::PyThreadState_Delete(state) };
-    });
 }
