@@ -325,6 +325,7 @@ fn gzip(data: &[u8]) -> Vec<u8> {
 #[test]
 fn methods_after_the_request_are_runtime_errors() {
     let server = Server::builder()
+        .one_process()
         .serve(
             r#"
 kept = []

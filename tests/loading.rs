@@ -167,6 +167,7 @@ fn other_modules_stay_when_a_script_is_loaded_again() {
 #[test]
 fn script_reloading_off_keeps_the_first_version() {
     let server = Server::builder()
+        .one_process()
         .serve(COUNTING_APP)
         .conf("WSGIScriptReloading Off")
         .start();

@@ -347,6 +347,11 @@ impl Server {
         let Some(mut child) = self.child.take() else {
             return;
         };
+        // httpd: event's child sometimes crashes when it is stopped while a connection ends.
+        let port = self.port();
+        comes_true(Duration::from_millis(300), || {
+            !process::has_connections(port)
+        });
         let pid = child.id().cast_signed();
         let ended = |child: &mut Child| child.try_wait().is_ok_and(|s| s.is_some());
         if !ended(&mut child) {
@@ -364,11 +369,6 @@ impl Server {
     /// Stops the server and fails on a process that is left or an unexpected line in the error log.
     #[track_caller]
     pub(crate) fn finish(mut self) {
-        // httpd: event's child sometimes crashes when it is stopped while a connection ends.
-        let port = self.port();
-        comes_true(Duration::from_millis(300), || {
-            !process::has_connections(port)
-        });
         self.stop();
         assert!(
             !self.root.join("killed").exists(),

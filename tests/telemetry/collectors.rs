@@ -306,7 +306,8 @@ fn an_application_sees_no_thread_of_it() {
         "' '.join(thread.name for thread in [threading.current_thread(), *threading.enumerate()])";
     let names = || -> Vec<String> {
         let told = ask(&server, threads);
-        told.split(' ').map(str::to_owned).collect()
+        let names = told.trim_matches('\'').split(' ');
+        names.map(str::to_owned).collect()
     };
     let mut known = names();
     next_snapshot(&service);

@@ -157,7 +157,7 @@ pub(crate) fn probe() -> bool {
     let Some(_use) = process::enter() else {
         return false;
     };
-    MAIN.get().and_then(|main| attach(main, |_| ())).is_some()
+    MAIN.get().and_then(|main| look_in(main, |_| ())).is_some()
 }
 
 /// The minor version of Python; 0 before it was started.
