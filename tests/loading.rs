@@ -181,6 +181,7 @@ fn script_reloading_off_keeps_the_first_version() {
 #[test]
 fn reload_required_decides_about_reloading() {
     let server = Server::builder()
+        .one_process()
         .serve(&format!(
             "{COUNTING_APP}\nimport os\ndef reload_required(path):\n    \
              assert path == '@APPS@/app.wsgi', path\n    return os.path.exists('@WORK@/reload')\n"
@@ -198,6 +199,7 @@ fn reload_required_decides_about_reloading() {
 #[test]
 fn reload_required_that_raises_is_logged_and_does_not_reload() {
     let server = Server::builder()
+        .one_process()
         .serve(&format!(
             "{COUNTING_APP}\ndef reload_required(path):\n    raise ValueError('no idea')\n"
         ))

@@ -170,6 +170,9 @@ def _prepare_venv(kit: Kit) -> None:
         shutil.rmtree(kit.venv)
     run([kit.python, "-m", "venv", str(kit.venv)], ROOT, "venv (package python3-venv)")
     pip = [str(kit.venv / "bin" / "pip"), "install", "-q", "--disable-pip-version-check"]
+    # What is built for another Python of the same version, and linked to its library, has the same
+    # name in pip's cache.
+    pip.append("--no-cache-dir")
     # A builder's own switches must not slow the module that we compare with.
     run([*pip, *PACKAGES], ROOT, "pip install (needs apache2-dev, python3-dev, a network)")
     stamp.write_text(wanted)
