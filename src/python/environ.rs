@@ -50,10 +50,7 @@ pub(crate) fn build<'py>(
     let environ = shaped(at, &shape, fields)?;
     let changing = put_own(at, request, objects, &environ, FRESH)?;
     if objects.keeper.is_wanted(&shape) {
-        let own = |key: &Bound<'_, PyAny>| {
-            let bit = own_bit(at, key)?;
-            Some((bit, bit & changing == 0))
-        };
+        let own = (|key: &Bound<'_, PyAny>| own_bit(at, key), changing);
         if let Some(mut kept) = Kept::new(shape, &environ, fields, own, is_repeated) {
             kept.seal(at.py, changing, at.kit().has_dict_versions);
             objects.keeper.set(kept);

@@ -4,7 +4,7 @@
 //! request. For the next request that looks alike only what differs is set in it. That spares it a copy, and the threads of
 //! two processors the references to a hundred objects which they would take from each other.
 //!
-//! What an application has added is taken out, and what it has replaced is set anew. An environ in which anything else is
+//! What an application has added is taken out, and what it has replaced is put back. An environ in which anything else is
 //! not as it was is given up. All that is compared is held meanwhile, so that nothing else can be where it was.
 
 #![deny(unsafe_code)]
@@ -36,29 +36,17 @@ pub(crate) type OwnSet = u8;
 struct Identity(usize);
 
 impl Identity {
-    /// No object's: what is there does not matter.
-    const ANY: Self = Self(0);
-
     fn of(object: &Bound<'_, PyAny>) -> Self {
         Self(object.as_ptr() as usize)
     }
 }
 
-/// What an entry is.
-#[derive(Clone, Copy)]
-enum What {
-    /// The same in each request.
-    Constant,
-    /// Set by the layer for each request; its bit.
-    Own(OwnSet),
-    /// That entry of the request.
-    Field(usize),
-}
-
 struct Entry {
     key: Identity,
-    value: Identity,
-    what: What,
+    /// What is there, where it is to be there in the next request, too.
+    value: Option<Py<PyAny>>,
+    /// Whether it is the same in each request.
+    is_constant: bool,
 }
 
 /// See the module.
@@ -68,55 +56,44 @@ pub(crate) struct Kept {
     environ: Py<PyDict>,
     /// What is in it, in order.
     entries: Vec<Entry>,
-    /// The request's entries: their bytes and what was made of them; none for what is to be set anew.
-    values: Vec<Option<(Vec<u8>, Py<PyString>)>>,
+    /// The bytes of the request's entries, which are the last; none for what is to be set anew.
+    values: Vec<Option<Vec<u8>>>,
+    /// Entries of the layer's own that are to be set anew.
     stale: OwnSet,
     /// What it was when the application got it; none where dicts have none.
     version: Option<u64>,
 }
 
 impl Kept {
-    /// Keeps an environ that was just made for a request of a shape. `own` tells the bit of a key that the layer sets itself,
-    /// and whether what is there now is held by others as long as this; `is_repeated` of entries whose value others may have,
-    /// too. None where it has other entries than those.
+    /// Keeps an environ that was just made for a request of a shape. `own` tells the bit of a key that the layer sets itself;
+    /// `changing` are those that each request sets; `is_repeated` tells of entries whose value others may have, too. None where
+    /// it has other entries than those.
     pub(crate) fn new(
         shape: Arc<Shape>,
         environ: &Bound<'_, PyDict>,
         fields: Fields<'_>,
-        own: impl Fn(&Bound<'_, PyAny>) -> Option<(OwnSet, bool)>,
+        (own, changing): (impl Fn(&Bound<'_, PyAny>) -> Option<OwnSet>, OwnSet),
         is_repeated: impl Fn(&FieldView<'_>) -> bool,
     ) -> Option<Self> {
         let before = environ.len().checked_sub(fields.len())?;
         let mut entries = Vec::with_capacity(environ.len());
         let mut values = Vec::with_capacity(fields.len());
-        let mut stale = 0;
-        let mut fields = fields.iter().enumerate();
+        let mut fields = fields.iter();
         for (place, (key, value)) in environ.iter().enumerate() {
-            let mut identity = Identity::of(&value);
-            let what = if place >= before {
-                let (index, field) = fields.next()?;
-                let known = is_repeated(&field).then(|| value.cast_into::<PyString>().ok());
-                let known = known
-                    .flatten()
-                    .map(|value| (field.value.to_vec(), value.unbind()));
-                if known.is_none() {
-                    identity = Identity::ANY;
-                }
+            let (is_constant, is_held) = if place >= before {
+                let field = fields.next()?;
+                let known = is_repeated(&field).then(|| field.value.to_vec());
+                let is_held = known.is_some();
                 values.push(known);
-                What::Field(index)
-            } else if let Some((bit, is_held)) = own(&key) {
-                if !is_held {
-                    identity = Identity::ANY;
-                    stale |= bit;
-                }
-                What::Own(bit)
+                (false, is_held)
             } else {
-                What::Constant
+                let bit = own(&key);
+                (bit.is_none(), bit.is_none_or(|bit| bit & changing == 0))
             };
             entries.push(Entry {
                 key: Identity::of(&key),
-                value: identity,
-                what,
+                value: is_held.then(|| value.unbind()),
+                is_constant,
             });
         }
         Some(Self {
@@ -124,7 +101,7 @@ impl Kept {
             environ: environ.clone().unbind(),
             entries,
             values,
-            stale,
+            stale: changing,
             version: None,
         })
     }
@@ -144,28 +121,20 @@ impl Kept {
         let environ = self.environ.bind(py).clone();
         let first = self.entries.len() - self.values.len();
         for (index, (known, field)) in self.values.iter_mut().zip(fields.iter()).enumerate() {
-            if let Some((bytes, _)) = known
-                && **bytes == *field.value
-            {
+            if known.as_deref() == Some(field.value) {
                 continue;
             }
             let value = put(&environ, field)?;
-            let Some(entry) = self.entries.get_mut(first + index) else {
-                continue;
-            };
-            if !is_repeated(&field) {
-                entry.value = Identity::ANY;
-                *known = None;
-                continue;
+            let is_held = is_repeated(&field);
+            if let Some(entry) = self.entries.get_mut(first + index) {
+                entry.value = is_held.then(|| value.into_any().unbind());
             }
-            entry.value = Identity::of(value.as_any());
-            match known {
-                Some((bytes, object)) => {
-                    bytes.clear();
-                    bytes.extend_from_slice(field.value);
-                    *object = value.unbind();
-                }
-                None => *known = Some((field.value.to_vec(), value.unbind())),
+            if is_held {
+                let bytes = known.get_or_insert_default();
+                bytes.clear();
+                bytes.extend_from_slice(field.value);
+            } else {
+                *known = None;
             }
         }
         Ok((environ, self.stale))
@@ -189,46 +158,31 @@ impl Kept {
         {
             return true;
         }
-        let Self {
-            entries,
-            values,
-            stale,
-            ..
-        } = self;
         let mut added: SmallVec<[Bound<'_, PyAny>; 8]> = SmallVec::new();
-        let mut replaced = added.clone();
-        let mut count = 0;
+        let mut replaced: SmallVec<[_; 8]> = SmallVec::new();
+        let mut entries = self.entries.iter();
         let mut is_known = true;
         capi::walk(environ, |key, value| {
-            let Some(entry) = entries.get_mut(count) else {
+            let Some(entry) = entries.next() else {
                 added.push(key.to_owned());
                 return true;
             };
-            count += 1;
             is_known = entry.key == Identity::of(&key);
-            if entry.value != Identity::of(&value) && entry.value != Identity::ANY {
-                replaced.push(key.to_owned());
-                match entry.what {
-                    What::Constant => is_known = false,
-                    What::Own(bit) => {
-                        entry.value = Identity::ANY;
-                        *stale |= bit;
-                    }
-                    What::Field(index) => {
-                        entry.value = Identity::ANY;
-                        values[index] = None;
-                    }
-                }
+            if let Some(held) = &entry.value
+                && !held.is(&*value)
+            {
+                is_known &= !entry.is_constant;
+                replaced.push((key.to_owned(), held));
             }
             is_known
         });
         // What is the application's goes now, not with the next request.
         is_known
-            && count == self.entries.len()
+            && entries.next().is_none()
             && added.iter().all(|key| environ.del_item(key).is_ok())
             && replaced
                 .iter()
-                .all(|key| environ.set_item(key, py.None()).is_ok())
+                .all(|(key, held)| environ.set_item(key, held).is_ok())
     }
 }
 

@@ -138,13 +138,13 @@ impl RequestObjects {
     }
 
     /// Whether nobody else refers to any of them: the adapter is held by its bound method as well, the log by its
-    /// text stream (not so after `detach()`), and two by an environ that is kept.
+    /// text stream (not so after `detach()`), and two by an environ that is kept, and by what keeps it.
     pub(crate) fn are_unused(&self, py: Python<'_>) -> bool {
-        let in_environ = isize::from(self.keeper.restore(py));
+        let kept = 2 * isize::from(self.keeper.restore(py));
         [
-            (&self.input, 1 + in_environ),
+            (&self.input, 1 + kept),
             (&self.start_response, 1),
-            (&self.errors, 1 + in_environ),
+            (&self.errors, 1 + kept),
             (&self.adapter, 2),
             (&self.log, 2),
         ]
