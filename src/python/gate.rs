@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 use pyo3::prelude::*;
 
-use crate::meter;
+use crate::{line, meter};
 
 /// The order before one GIL.
 pub(crate) struct Gate {
@@ -73,7 +73,7 @@ pub(crate) fn wait(gate: Option<&'static Gate>) -> Turn {
     Turn { gate, place }
 }
 
-/// Lets others in: this thread leaves Python, for good or to wait for something.
+/// Lets others in: this thread leaves Python for good.
 pub(crate) fn leave() {
     drop(MINE.take());
 }
@@ -81,6 +81,7 @@ pub(crate) fn leave() {
 /// Leaves Python while `wait` waits, and lets others in.
 pub(crate) fn outside<R: Send>(py: Python<'_>, wait: impl FnOnce() -> R + Send) -> R {
     leave();
+    line::leave();
     if !meter::is_measuring() {
         return py.detach(wait);
     }

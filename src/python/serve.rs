@@ -2,7 +2,7 @@
 //!
 //! A worker waits in the [`line`] for a request and for Python. Still attached it sends the answer, as far as that needs no
 //! waiting, and takes the next request if one is there: the GIL is the dearest thing that a short request needs. After a
-//! few, or a moment, it lets others in and stands in line again.
+//! few, or a moment, it lets others in and stands in line again, where it may have kept the first place.
 
 #![deny(unsafe_code)]
 
@@ -57,6 +57,7 @@ pub(crate) fn serve(source: SourceRef) {
                 match source.next(abi::NEXT_WAIT) {
                     Next::Ready(taken) => hand.0.set(Some(taken)),
                     Next::None => continue,
+                    // The place is the next one's.
                     Next::End => return,
                 }
                 Some(first)
@@ -116,7 +117,9 @@ fn run(source: SourceRef, hand: &Hand, first: Option<First>, interp: &'static In
     let first = first.filter(|_| !interp.is_by_itself());
     let left = interpreter::attach(interp, |at| {
         meter::entered(before);
-        drop(first);
+        if let Some(first) = first {
+            first.begin();
+        }
         burst(at, source, hand, &in_hand)
     });
     match (left, in_hand.exchange()) {
@@ -147,13 +150,18 @@ fn burst(at: At<'_>, source: SourceRef, hand: &Hand, in_hand: &InHand) -> Left {
         };
         let code = match finished {
             Ok(code) => code,
-            Err(after) => return Left::Finish(after),
+            Err(after) => {
+                line::leave();
+                return Left::Finish(after);
+            }
         };
         in_hand.close(at.py);
         if !source.done(code, abi::SEND_TRY) {
+            line::leave();
             return Left::Answer(code);
         }
         hand.0.set(None);
+        line::end();
         if count >= MOST || begun.elapsed() >= A_MOMENT || !process::is_open() {
             break;
         }
@@ -164,13 +172,20 @@ fn burst(at: At<'_>, source: SourceRef, hand: &Hand, in_hand: &InHand) -> Left {
             Next::Ready(taken) => {
                 IN_VAIN.store(0, Ordering::Relaxed);
                 hand.0.set(Some(taken));
+                if let Some(first) = line::kept() {
+                    first.begin();
+                }
             }
             Next::None => break,
-            Next::End => return Left::End,
+            Next::End => {
+                line::leave();
+                return Left::End;
+            }
         }
         if let Some(taken) = hand.0.get()
             && taken.view().target.application_group != at.interp.name
         {
+            line::leave();
             return Left::Other;
         }
     }

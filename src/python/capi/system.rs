@@ -40,6 +40,8 @@ pub(crate) struct Usage {
     pub(crate) system: u64,
     /// The most resident memory of the process.
     pub(crate) most_memory: u64,
+    /// How often it waited for something.
+    pub(crate) waits: u64,
 }
 
 /// Whose usage.
@@ -69,6 +71,7 @@ pub(crate) fn usage(whose: Whose) -> Usage {
         user: micros(found.ru_utime),
         system: micros(found.ru_stime),
         most_memory: u64::try_from(found.ru_maxrss).unwrap_or(0) * 1024,
+        waits: u64::try_from(found.ru_nvcsw).unwrap_or(0),
     }
 }
 

@@ -237,6 +237,7 @@ pub(crate) fn run(home: &Path) {
     in_a_row(&bench, &script);
     waiting(&bench, &script);
     quiet(&bench, &script);
+    brisk(&bench, &script);
     bench.layer.stop(Duration::from_secs(5));
     let desk = Desk::new(script, [ask(1, "hello", "")]);
     desk.serve(&bench, 1, || ());
@@ -321,6 +322,30 @@ fn waiting(bench: &Bench, script: &[u8]) {
     for answer in answers {
         assert_eq!(answer.outcome, Outcome::Handled, "{:?}", answer.host);
     }
+}
+
+/// Where short requests come close behind each other one worker runs them, far beyond what it takes in a row; and where
+/// one of them then waits, for requests that are not yet taken, another worker comes.
+fn brisk(bench: &Bench, script: &[u8]) {
+    const COUNT: usize = 20_000;
+    const WAITING: usize = 8;
+    let asks = (0..COUNT).map(|number| ask(number, "hello", ""));
+    let then = (COUNT..COUNT + WAITING).map(|number| ask(number, "waits", ""));
+    let desk = Desk::new(script.to_vec(), asks.chain(then));
+    desk.serve(bench, 8, || ());
+    let answers = desk.answers.into_inner().unwrap();
+    assert_eq!(answers.len(), COUNT + WAITING);
+    let (mut run, mut longest, mut last) = (0, 0, 0);
+    for answer in &answers {
+        assert_eq!(answer.outcome, Outcome::Handled, "{:?}", answer.host);
+        let text = String::from_utf8_lossy(&answer.host.body);
+        // How many its thread has run.
+        let count = text.rsplit('|').next().unwrap().parse::<u32>().unwrap();
+        run = if count == last + 1 { run + 1 } else { 1 };
+        longest = longest.max(run);
+        last = count;
+    }
+    assert!(longest > 24, "no more than {longest} by one worker");
 }
 
 /// Workers that find nothing wait for what comes.
