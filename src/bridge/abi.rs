@@ -459,8 +459,8 @@ pub const HANDLED_TRUNCATED: c_int = -1;
 pub const HANDLED_GONE: c_int = -2;
 /// `handle`: a panic was stopped in the layer; nothing is known about what was sent.
 pub const HANDLED_PANIC: c_int = -3;
-/// `handle` with [`START_DAEMON`]: the script changed since this process loaded it. Nothing was sent, nothing of the body
-/// was read, no application was entered: another process can have the request as it is.
+/// `handle` with [`START_DAEMON`]: the script changed since this process loaded it, or Python is about to end. Nothing was
+/// sent, nothing of the body was read, no application was entered: another process can have the request as it is.
 pub const HANDLED_STALE: c_int = -4;
 // A positive result is an HTTP status to answer with; nothing was sent.
 

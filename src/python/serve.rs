@@ -80,7 +80,8 @@ fn turn(source: SourceRef, hand: &Hand, first: Option<First>) -> bool {
         Left::Answer(abi::HANDLED_PANIC),
         || {
             let Some(_use) = process::enter() else {
-                return Left::Answer(503);
+                // About to end, and nothing of the request was run: another process does.
+                return Left::Answer(abi::HANDLED_STALE);
             };
             let group = taken.view().target.application_group;
             let (interp, first) = match interpreter::known(group) {
