@@ -5,7 +5,7 @@
 //! children is in [`crate::scoreboard`]; connections and frames are the client's.
 //!
 //! - The process with the fewest requests is chosen among those that are ready, whose heart beats and which have a free
-//!   thread. If nobody waits and there is one, nothing more happens: no lock, no system call.
+//!   thread, or whose threads will soon have time (`scoreboard::places`). If nobody waits and there is one, nothing more happens: no lock, no system call.
 //! - Else the request queues. There is one queue for the whole group, first come first served over all children and
 //!   threads: newcomers go behind those who wait, even if a place is free at that moment. A place that becomes free
 //!   wakes the one whose turn it is, no other.
@@ -34,7 +34,7 @@ use patience::Patience;
 use rsgi_core::wire;
 use waiter::Waiter;
 
-use crate::scoreboard::{Avoid, Owner, Scoreboard, SlotRef, clock};
+use crate::scoreboard::{Avoid, Demand, Owner, Scoreboard, SlotRef, clock};
 
 /// Nobody is woken for nothing more often than this in one wait, but by somebody hostile who keeps doing it.
 const OFTEN: u32 = 64;
@@ -55,6 +55,9 @@ pub struct Wait<'c> {
     /// When a process first turned the request away ([`clock::nanos`]). From then on the time without a process counts as
     /// one, so that a group whose processes say that they are ready and then are not cannot begin it anew.
     pub refused: Option<u64>,
+    /// When it came ([`clock::nanos`]), where it has waited in the socket of a process whose threads had no time for it:
+    /// that is its turn now, and it wants a thread of its own.
+    pub since: Option<u64>,
     /// The client's socket, where it has one: who has hung up waits no longer.
     pub client: Option<BorrowedFd<'c>>,
 }
@@ -151,36 +154,38 @@ impl Admission {
         wait: Wait<'_>,
         avoid: Option<SlotRef>,
     ) -> Result<Assignment<'_>, Refused> {
-        let avoid = avoid.map(|process| Avoid {
-            process,
-            since: clock::millis(),
-        });
+        let mut demand = Demand {
+            avoid: avoid.map(|process| Avoid {
+                process,
+                since: clock::millis(),
+            }),
+            is_strict: wait.since.is_some(),
+        };
         if !self.board.has_queue()
-            && let Some(process) = self.board.take(self.row, avoid)
+            && let Some(process) = self.board.take(self.row, demand)
         {
-            return Ok(self.assignment(process, Duration::ZERO));
+            let waited = wait.since.map_or(Duration::ZERO, patience::since);
+            return Ok(self.assignment(process, waited));
         }
-        self.queue(Patience::new(wait), avoid)
+        // Who waits anyway waits for a thread: more in the processes' sockets would only make some wait longer.
+        demand.is_strict = true;
+        self.queue(Patience::new(wait), demand)
     }
 
     /// Waits in turn.
-    fn queue(
-        &self,
-        mut patience: Patience<'_>,
-        avoid: Option<Avoid>,
-    ) -> Result<Assignment<'_>, Refused> {
+    fn queue(&self, mut patience: Patience<'_>, demand: Demand) -> Result<Assignment<'_>, Refused> {
         let waiter = self.enter(&mut patience)?;
         let mut woken = 0_u32;
         loop {
             waiter.look();
-            let (free, is_available) = self.board.free_places(avoid);
+            let (free, is_available) = self.board.free_places(demand);
             let in_front = self.board.in_front_of(waiter.key());
             let is_next = in_front < free;
             // Only now and at the ticks: what has to wait costs no call more than it has to.
             if is_next && patience.client_is_gone() {
                 return Err(Refused::ClientGone);
             }
-            if is_next && let Some(process) = self.board.take(self.row, avoid) {
+            if is_next && let Some(process) = self.board.take(self.row, demand) {
                 let waited = patience.waited();
                 self.board.count_queued(waited);
                 return Ok(self.assignment(process, waited));
@@ -213,7 +218,7 @@ impl Admission {
             }
             let wait = patience.until_next_look(0);
             self.freed.wait_for(&mut cells, wait);
-            let (_, is_available) = self.board.free_places(None);
+            let (_, is_available) = self.board.free_places(Demand::default());
             let is_loading = !is_available && self.board.is_loading();
             patience
                 .check(is_available, is_loading)

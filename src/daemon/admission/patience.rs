@@ -17,6 +17,11 @@ const FIRST: u64 = 64;
 /// something is sent to it; in a queue that is full for longer nearly all are gone, and whoever is not has to ask again.
 const HALF_OPEN: Duration = Duration::from_secs(1);
 
+/// The time since a moment.
+pub(super) fn since(moment: u64) -> Duration {
+    between(moment, clock::nanos())
+}
+
 /// A request's patience.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience<'c> {
@@ -48,7 +53,7 @@ impl<'c> Patience<'c> {
         let now = clock::nanos();
         Self {
             wait,
-            since: now,
+            since: wait.since.unwrap_or(now),
             available: wait.refused.unwrap_or(now),
             is_available: true,
             is_loading: false,
@@ -64,7 +69,7 @@ impl<'c> Patience<'c> {
 
     /// Until now.
     pub(super) fn waited(&self) -> Duration {
-        between(self.since, clock::nanos())
+        since(self.since)
     }
 
     /// Whether the client has hung up. Who has closed its own half may still read: it keeps its turn for [`HALF_OPEN`], and

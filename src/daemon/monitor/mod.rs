@@ -160,6 +160,7 @@ impl Watch {
     fn run(&mut self) {
         loop {
             if let Some(slot) = self.slot() {
+                slot.set_brisk(self.watched.activity.look_at_pace());
                 slot.beat();
             }
             self.meet_main_thread();

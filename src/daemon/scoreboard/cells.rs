@@ -97,6 +97,10 @@ pub(crate) struct SlotCells {
 #[repr(C, align(64))]
 pub(crate) struct Work {
     pub(crate) busy: AtomicU32,
+    /// The processor that its last request began on.
+    pub(crate) processor: AtomicU32,
+    /// Not 0: it is brisk.
+    pub(crate) is_brisk: AtomicU32,
     pub(crate) requests: AtomicU64,
 }
 

@@ -38,7 +38,7 @@ pub use death::{Death, Limit};
 pub use layout::Layout;
 pub use owner::Child;
 pub(crate) use owner::Owner;
-pub(crate) use places::Avoid;
+pub(crate) use places::{Avoid, Demand};
 pub(crate) use queue::{AWAKE, Key, SLEEPING};
 pub use running::{Entry, Running};
 pub use slot::{Slot, SlotRef, SlotState};
@@ -50,7 +50,7 @@ use crate::sys::memory::{self, Mapping};
 const MAGIC: u64 = u64::from_le_bytes(*b"RSGIboar");
 /// Of the cells and what they mean: supervisor, module and daemon come from one build, unless a package was updated
 /// under a running server.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// Why there is no scoreboard.
 #[derive(Debug, thiserror::Error)]

@@ -5,14 +5,21 @@
 //! are the sum over the rows. A place is taken by counting first and looking afterwards: if it turns out that there were
 //! too many, or that the process takes none any more, the count is taken back. In the one order that all these accesses
 //! have, the last of several who take the last place at once sees the others, so a process never has more requests than
-//! threads, and one that drains and sees none assigned gets none afterwards.
+//! places, and one that drains and sees none assigned gets none afterwards.
+//!
+//! A process has as many places as threads. One whose requests are very short and many, that is brisk ([`Slot::places`]),
+//! has a few more for those who find no queue: what a turn in the queue costs is more than such a request does, and most
+//! of that is to wake threads on other processors. For the same reason a child prefers, among brisk ones, one that last ran on its own processor. A
+//! request that waits in the socket of a process which has ceased to be brisk is taken back and stands in the queue.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 
-use super::slot::{Slot, SlotState};
+use super::slot::{Slot, SlotState, processor};
 use super::{Row, Scoreboard, SlotRef, clock};
 
+/// By so many requests a brisk process that is not near must have less than one that is.
+const FAR: u64 = 8;
 /// How often the last place may be snatched away before one has to queue for it.
 const ATTEMPTS: usize = 4;
 
@@ -24,11 +31,28 @@ pub(crate) struct Avoid {
     pub(crate) since: u64,
 }
 
+/// What a request asks of a process.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Demand {
+    /// Not this one.
+    pub(crate) avoid: Option<Avoid>,
+    /// A thread of its own: it has waited for one.
+    pub(crate) is_strict: bool,
+}
+
+impl Demand {
+    /// That of those who queue.
+    pub(crate) const STRICT: Self = Self {
+        avoid: None,
+        is_strict: true,
+    };
+}
+
 /// A process with a free place.
 #[derive(Clone, Copy)]
 struct Choice {
     process: SlotRef,
-    threads: u32,
+    places: u32,
     load: u64,
 }
 
@@ -50,9 +74,9 @@ impl Scoreboard {
     }
 
     /// Takes a place in the process with the fewest requests, for a child's row.
-    pub(crate) fn take(&self, row: u32, avoid: Option<Avoid>) -> Option<SlotRef> {
+    pub(crate) fn take(&self, row: u32, demand: Demand) -> Option<SlotRef> {
         for _ in 0..ATTEMPTS {
-            let choice = self.choose(row, avoid)?;
+            let choice = self.choose(row, demand)?;
             if self.occupy(row, choice) {
                 return Some(choice.process);
             }
@@ -69,13 +93,13 @@ impl Scoreboard {
     }
 
     /// Free places of all processes, and whether there is a process at all that takes requests.
-    pub(crate) fn free_places(&self, avoid: Option<Avoid>) -> (u64, bool) {
+    pub(crate) fn free_places(&self, demand: Demand) -> (u64, bool) {
         let now = clock::millis();
         let mut found = (0, false);
         for slot in self.slots().filter(|slot| slot.is_available(now)) {
             found.1 = true;
-            if let Some(choice) = self.consider(slot, avoid) {
-                found.0 += u64::from(choice.threads).saturating_sub(choice.load);
+            if let Some(choice) = self.consider(slot, demand) {
+                found.0 += u64::from(choice.places).saturating_sub(choice.load);
             }
         }
         found
@@ -86,12 +110,13 @@ impl Scoreboard {
         self.slots().any(|slot| slot.state() == SlotState::Starting)
     }
 
-    /// The process with the fewest requests, if it has a free place. Among equals each child prefers another, so that
-    /// their few requests spread.
-    fn choose(&self, row: u32, avoid: Option<Avoid>) -> Option<Choice> {
+    /// The process with the fewest requests, if it has a free place; see [`FAR`]. Among equals each child prefers
+    /// another, so that their few requests spread.
+    fn choose(&self, row: u32, demand: Demand) -> Option<Choice> {
         let now = clock::millis();
         let slots = self.layout().slots;
-        let mut best: Option<Choice> = None;
+        let here = processor();
+        let mut best: Option<(u64, Choice)> = None;
         for step in 0..slots {
             let Some(slot) = self.slot((row % slots + step) % slots) else {
                 continue;
@@ -99,30 +124,37 @@ impl Scoreboard {
             if !slot.is_available(now) {
                 continue;
             }
-            let Some(choice) = self.consider(slot, avoid) else {
+            let Some(choice) = self.consider(slot, demand) else {
                 continue;
             };
-            if choice.load == 0 {
+            let is_far = slot.is_brisk() && !slot.is_near(here);
+            let cost = choice.load + if is_far { FAR } else { 0 };
+            if cost == 0 {
                 return Some(choice);
             }
-            if best.is_none_or(|best| choice.load < best.load) {
-                best = Some(choice);
+            if best.is_none_or(|(least, _)| cost < least) {
+                best = Some((cost, choice));
             }
         }
-        best
+        best.map(|(_, choice)| choice)
     }
 
     /// What an available process has to offer; none if it is full or to be avoided.
-    fn consider(&self, slot: Slot<'_>, avoid: Option<Avoid>) -> Option<Choice> {
+    fn consider(&self, slot: Slot<'_>, demand: Demand) -> Option<Choice> {
         let process = slot.reference();
-        let is_avoided = avoid
+        let is_avoided = demand
+            .avoid
             .is_some_and(|avoid| avoid.process == process && !slot.has_beaten_since(avoid.since));
-        let threads = slot.threads();
+        let places = if demand.is_strict {
+            slot.threads()
+        } else {
+            slot.places()
+        };
         // Requests of children that died may still run.
         let load = self.assigned_to(process).max(u64::from(slot.busy()));
-        (!is_avoided && load < u64::from(threads)).then_some(Choice {
+        (!is_avoided && load < u64::from(places)).then_some(Choice {
             process,
-            threads,
+            places,
             load,
         })
     }
@@ -141,7 +173,7 @@ impl Scoreboard {
         }
         let is_kept = slot.state() == SlotState::Ready
             && slot.incarnation() == process.incarnation
-            && self.assigned_to(process) <= u64::from(choice.threads);
+            && self.assigned_to(process) <= u64::from(choice.places);
         if !is_kept {
             self.vacate(row, process);
         }
@@ -248,7 +280,7 @@ mod tests {
                 let (is_over, held) = (&is_over, &held);
                 scope.spawn(move || {
                     while !is_over.load(SeqCst) {
-                        if let Some(process) = board.take(row, None) {
+                        if let Some(process) = board.take(row, Demand::default()) {
                             held();
                             board.vacate(row, process);
                         }
@@ -278,6 +310,61 @@ mod tests {
             thread::sleep(Duration::from_millis(20));
         });
         assert_eq!(slot.assigned(), 0);
+    }
+
+    #[test]
+    fn a_brisk_process_is_given_more_than_it_has_threads_for() {
+        let board = board(1);
+        let slot = board.slot(0).unwrap();
+        live(slot, 2);
+        let take = |demand| board.take(0, demand);
+        let held = [(); 2].map(|()| take(Demand::STRICT).unwrap());
+        assert!(take(Demand::default()).is_none());
+        slot.set_brisk(true);
+        assert!(take(Demand::STRICT).is_none());
+        let more = std::iter::from_fn(|| take(Demand::default())).count();
+        assert_eq!(more, 4);
+        assert_eq!(board.free_places(Demand::default()), (0, true));
+        slot.set_brisk(false);
+        board.vacate(0, held[0]);
+        assert!(
+            take(Demand::default()).is_none(),
+            "more than it has threads for"
+        );
+        slot.begin_next();
+        assert!(!slot.is_brisk());
+    }
+
+    #[test]
+    fn a_brisk_process_that_runs_on_the_same_processor_is_preferred() {
+        use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+        let layout = Layout {
+            slots: 2,
+            rows: 1,
+            waiters: 1,
+        };
+        let board = Scoreboard::create(layout, "test").unwrap();
+        board.claim_row(Owner::own()).unwrap();
+        let slots = [board.slot(0).unwrap(), board.slot(1).unwrap()];
+        let before = sched_getaffinity(None).unwrap();
+        let mut here = CpuSet::new();
+        here.set(sched_getcpu());
+        sched_setaffinity(None, &here).unwrap();
+        for slot in slots {
+            live(slot, 20);
+        }
+        slots[1].enter();
+        slots[1].leave();
+        slots[0].cells.work.processor.store(u32::MAX, SeqCst);
+        let take = || board.take(0, Demand::default()).unwrap().slot;
+        assert_eq!([take(), take()], [0, 1], "as long as they are not brisk");
+        for slot in slots {
+            slot.set_brisk(true);
+        }
+        let taken: Vec<u32> = (0..12).map(|_| take()).collect();
+        assert_eq!(taken[..8], [1; 8]);
+        assert!(taken[8..].contains(&0), "{taken:?}");
+        sched_setaffinity(None, &before).unwrap();
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::time::Duration;
 use rustix::thread::futex;
 
 use super::cells::{Row, WaiterCell};
-use super::{Scoreboard, clock};
+use super::{Demand, Scoreboard, clock};
 
 /// The thread looks, or is about to.
 pub(crate) const AWAKE: u32 = 0;
@@ -94,7 +94,7 @@ impl Scoreboard {
         if !self.has_queue() {
             return;
         }
-        let (free, _) = self.free_places(None);
+        let (free, _) = self.free_places(Demand::STRICT);
         let limit = usize::try_from(free).unwrap_or(MOST_WOKEN).min(MOST_WOKEN);
         if limit == 0 {
             return;

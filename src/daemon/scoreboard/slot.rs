@@ -13,6 +13,8 @@ use super::{Death, Scoreboard, clock};
 pub(crate) const FRESH: u64 = 1_000;
 /// No process has more threads.
 const MOST_THREADS: u32 = 65_536;
+/// So many requests more than it has threads a brisk process may be given.
+const MORE_PLACES: u32 = 4;
 
 /// What the process in a slot is about to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +59,7 @@ pub struct SlotRef {
 pub struct Slot<'b> {
     board: &'b Scoreboard,
     index: u32,
-    cells: &'b SlotCells,
+    pub(super) cells: &'b SlotCells,
 }
 
 impl Scoreboard {
@@ -102,6 +104,7 @@ impl<'b> Slot<'b> {
         self.cells.heartbeat.store(0, SeqCst);
         self.cells.reason.store(0, SeqCst);
         self.cells.work.busy.store(0, SeqCst);
+        self.cells.work.is_brisk.store(0, SeqCst);
         self.cells.work.requests.store(0, SeqCst);
         self.cells.started.store(clock::millis(), SeqCst);
         self.cells.incarnation.store(incarnation, SeqCst);
@@ -177,9 +180,37 @@ impl<'b> Slot<'b> {
         self.cells.threads.store(threads, SeqCst);
     }
 
+    /// How many requests it may be given at the same time: more than it has threads as long as it is brisk, so that a
+    /// thread finds the next one in a socket and neither has to be waited for.
+    pub(crate) fn places(self) -> u32 {
+        let is_brisk = self.is_brisk() && self.threads() > 0;
+        self.threads() + if is_brisk { MORE_PLACES } else { 0 }
+    }
+
+    /// Whether short requests come close behind each other.
+    #[must_use]
+    pub fn is_brisk(self) -> bool {
+        self.cells.work.is_brisk.load(SeqCst) != 0
+    }
+
+    /// The process says whether they do.
+    pub fn set_brisk(self, is_brisk: bool) {
+        // The line is everybody's: not written without need.
+        if self.is_brisk() != is_brisk {
+            self.cells.work.is_brisk.store(is_brisk.into(), SeqCst);
+        }
+    }
+
+    /// Whether its last request began on the processor that the calling thread runs on: what that has just written need
+    /// not be fetched from another's cache then, and none is interrupted to wake its thread.
+    pub(crate) fn is_near(self, processor: u32) -> bool {
+        self.cells.work.processor.load(Relaxed) == processor
+    }
+
     /// A worker takes a request up.
     pub fn enter(self) {
         self.cells.work.busy.fetch_add(1, SeqCst);
+        self.cells.work.processor.store(processor(), Relaxed);
     }
 
     /// A worker is done with a request. Call it before the last bytes of the answer are sent: a child that has them
@@ -302,6 +333,12 @@ impl<'b> Slot<'b> {
     pub(crate) fn is_available(self, now: u64) -> bool {
         self.state() == SlotState::Ready && self.is_fresh(now) && self.threads() > 0
     }
+}
+
+/// The processor that the calling thread runs on, at this moment.
+pub(super) fn processor() -> u32 {
+    // Fewer than 2^31 of them.
+    u32::try_from(rustix::thread::sched_getcpu()).unwrap_or(u32::MAX)
 }
 
 /// How long ago a moment was. Clocks of other processors are a few milliseconds ahead; more is garbage.

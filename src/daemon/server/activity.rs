@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use super::pace::Pace;
+
 /// A running request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Running {
@@ -37,6 +39,7 @@ pub struct Activity {
     finished: AtomicU64,
     limit: u64,
     is_stale: AtomicBool,
+    pace: Pace,
     wake: OwnedFd,
 }
 
@@ -54,6 +57,7 @@ impl Activity {
             finished: AtomicU64::new(0),
             limit,
             is_stale: AtomicBool::new(false),
+            pace: Pace::new(),
             wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
         })
     }
@@ -94,6 +98,18 @@ impl Activity {
         if finished == self.limit {
             self.wake();
         }
+    }
+
+    /// How close and how long its requests are.
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// Looks whether anything is done at all, now and then; whether short requests come close behind each other.
+    #[must_use]
+    pub fn look_at_pace(&self) -> bool {
+        self.pace.look(self.now(), self.finished());
+        self.pace.is_brisk()
     }
 
     /// A worker found that a script changed.

@@ -13,6 +13,7 @@ mod constants;
 mod host;
 mod intake;
 mod outbox;
+mod pace;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -72,7 +72,7 @@ impl World {
 /// As `assign`, without the look that finds what a lost wake-up left: one lost here and the test ends badly.
 fn assign_when_woken(child: &Admission) -> Assignment<'_> {
     if !child.board.has_queue()
-        && let Some(process) = child.board.take(child.row, None)
+        && let Some(process) = child.board.take(child.row, Demand::default())
     {
         return child.assignment(process, Duration::ZERO);
     }
@@ -81,7 +81,7 @@ fn assign_when_woken(child: &Admission) -> Assignment<'_> {
         ..Wait::default()
     });
     patience.tick = Duration::from_secs(60);
-    child.queue(patience, None).unwrap()
+    child.queue(patience, Demand::STRICT).unwrap()
 }
 
 fn until(condition: impl Fn() -> bool) {
@@ -213,7 +213,7 @@ fn a_place_that_becomes_free_while_another_is_taken_goes_to_the_next() {
         until_waiting(&board, 2);
         until(|| board.row(0).unwrap().waiters[0].sleep.load(SeqCst) == SLEEPING);
         held.pop();
-        let process = board.take(0, None).unwrap();
+        let process = board.take(0, Demand::default()).unwrap();
         // The second must not go while the first still stands there.
         held.pop();
         drop(first);

@@ -19,6 +19,7 @@ const PATIENT: Wait<'static> = Wait {
     loading: None,
     queue: Some(Duration::from_secs(20)),
     refused: None,
+    since: None,
     client: None,
 };
 

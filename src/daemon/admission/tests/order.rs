@@ -42,7 +42,7 @@ fn a_place_that_becomes_free_before_the_look_is_seen_by_it() {
     let waiter = enter(&child, 0);
     drop(held);
     waiter.look();
-    assert_eq!(board.free_places(None), (1, true));
+    assert_eq!(board.free_places(Demand::default()), (1, true));
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_place_that_becomes_free_between_the_look_and_the_sleep_ends_the_sleep() {
     let held = child.assign(within(0), None).unwrap();
     let waiter = enter(&child, 0);
     waiter.look();
-    assert_eq!(board.free_places(None), (0, true));
+    assert_eq!(board.free_places(Demand::default()), (0, true));
     drop(held);
     assert!(is_woken(&waiter));
 }
@@ -62,7 +62,7 @@ fn a_process_that_becomes_ready_between_the_look_and_the_sleep_ends_the_sleep() 
     let child = join(&board);
     let waiter = enter(&child, 0);
     waiter.look();
-    assert_eq!(board.free_places(None), (0, false));
+    assert_eq!(board.free_places(Demand::default()), (0, false));
     start(&board, 0, 1, 1);
     assert!(is_woken(&waiter));
 }
@@ -91,7 +91,7 @@ fn who_looks_before_the_one_in_front_has_left_is_woken_by_it() {
     first.look();
     second.look();
     // There is a place, but another one is in front.
-    assert_eq!(board.free_places(None), (1, true));
+    assert_eq!(board.free_places(Demand::default()), (1, true));
     assert_eq!(board.in_front_of(second.key()), 1);
     drop(first);
     assert!(is_woken(&second));

@@ -146,7 +146,7 @@ fn queue(board: &Arc<Scoreboard>) {
             let (child, sent) = (&child, sent.clone());
             scope.spawn(move || {
                 let patience = Patience::new(PATIENT);
-                let place = child.queue(patience, None).unwrap();
+                let place = child.queue(patience, Demand::STRICT).unwrap();
                 sent.send((patience.since(), clock::nanos())).unwrap();
                 drop(place);
             });

@@ -91,6 +91,7 @@ impl<'s> FrameHost<'s> {
             began: Duration::ZERO,
         };
         host.began = host.touch();
+        host.seat.server.activity.pace().begin(host.began);
         host
     }
 
@@ -171,6 +172,9 @@ impl<'s> FrameHost<'s> {
             let server = self.seat.server;
             let time = ended.saturating_sub(self.began);
             server.board.tally(server.settings.slot).ran(time);
+            let pace = server.activity.pace();
+            pace.end(time);
+            server.board_slot(|slot| slot.set_brisk(pace.is_brisk()));
         }
         self.count = None;
     }

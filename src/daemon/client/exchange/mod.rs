@@ -4,19 +4,20 @@
 //! one. What tells is the claim (see [`Assignment::offer`]), not the socket: where it can be retracted, the process has
 //! not begun with the request and never will, however it got lost.
 
+mod answer;
+
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rsgi_core::wire::{Claim, Hello, Tries, set_claim, set_tries};
 
-use super::connection::{Connection, SendError, TICK};
+use super::connection::{Connection, SendError};
 use super::failure::{Failure, Garbage};
 use super::group::{GroupHandle, Member};
-use super::inbox::{Inbox, Receipt};
+use super::inbox::Inbox;
 use crate::admission::{Assignment, Refused, Wait};
 use crate::scoreboard::{Slot, SlotRef, SlotState, clock};
-use crate::sys::socket::Waiting;
 
 /// How long the supervisor may take to say how a process ended.
 const LAST_WORDS: Duration = Duration::from_millis(50);
@@ -47,6 +48,8 @@ pub struct Exchange<'c, 'o> {
     waited: Duration,
     /// When a process first turned it away.
     refused: Option<u64>,
+    /// When it came, once it was taken back from a process whose threads had no time for it.
+    since: Option<u64>,
     /// The client's socket, where it has one.
     client: Option<BorrowedFd<'o>>,
     /// It was taken back once from a process that did not look at it for as long as it may say nothing.
@@ -87,6 +90,7 @@ impl<'c, 'o> Exchange<'c, 'o> {
             restarts: 0,
             waited: Duration::ZERO,
             refused: None,
+            since: None,
             client,
             is_late: false,
         };
@@ -189,6 +193,7 @@ impl<'c, 'o> Exchange<'c, 'o> {
             loading: (options.connect_timeout > 0).then(|| self.patience()),
             queue: seconds(options.queue_timeout),
             refused: self.refused,
+            since: self.since,
             client: self.client,
         };
         self.member
@@ -273,90 +278,6 @@ impl<'c, 'o> Exchange<'c, 'o> {
         })
     }
 
-    /// Receives what is there; where it may wait, something or a failure. Whole frames were consumed before.
-    ///
-    /// # Errors
-    /// The process is gone, silent for too long, or says what it cannot say; or was gone before it took the request,
-    /// and no other takes it.
-    pub(super) fn receive(
-        &mut self,
-        inbox: &mut Inbox,
-        waiting: Waiting,
-    ) -> Result<Receipt, Failure> {
-        let mut since = (self.attempts, None);
-        loop {
-            let Some(connection) = &self.connection else {
-                return Err(self.lost(None));
-            };
-            match inbox.receive(connection.socket(), waiting) {
-                Ok(Receipt::Some) => {
-                    if let Some(place) = &mut self.place {
-                        place.set_taken();
-                    }
-                    return Ok(Receipt::Some);
-                }
-                Ok(Receipt::Nothing) if waiting == Waiting::Never => return Ok(Receipt::Nothing),
-                Ok(Receipt::Nothing) => {
-                    self.look_after(inbox)?;
-                    if since.0 != self.attempts {
-                        since = (self.attempts, None);
-                    }
-                    let silent = since.1.get_or_insert_with(Instant::now).elapsed();
-                    if silent + TICK >= self.patience() {
-                        self.is_too_late(inbox)?;
-                    }
-                }
-                Ok(Receipt::End) => self.is_over(None, inbox)?,
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    return Err(self.garbage(Garbage::File));
-                }
-                Err(error) => self.is_over(Some(error), inbox)?,
-            }
-        }
-    }
-
-    /// Looks whether the process is still there although its socket says nothing. One that is stopped keeps what it has
-    /// begun with, and loses what it has not.
-    ///
-    /// # Errors
-    /// It is gone, and has begun with the request; or no other takes it.
-    pub(super) fn look_after(&mut self, inbox: &mut Inbox) -> Result<(), Failure> {
-        let is_taken = self.place.as_ref().is_none_or(Assignment::is_taken);
-        if self.is_well() || (is_taken && self.is_alive()) {
-            return Ok(());
-        }
-        if self.retract() {
-            self.count_restart();
-            return self.send_elsewhere(inbox);
-        }
-        if self.is_alive() {
-            return Ok(());
-        }
-        Err(self.lost(None))
-    }
-
-    /// The connection is at its end.
-    fn is_over(&mut self, error: Option<io::Error>, inbox: &mut Inbox) -> Result<(), Failure> {
-        if !self.retract() {
-            return Err(self.lost(error));
-        }
-        inbox.clear();
-        self.count_restart();
-        // An old connection may have been closed by a process that still takes requests.
-        let is_new = self.connection.as_ref().is_some_and(|it| it.is_new);
-        self.dispatch(is_new.then_some(self.slot))
-    }
-
-    /// The process has said nothing for as long as it may. Where it has not even begun, another one gets the request;
-    /// once, as a client does not wait for ever.
-    fn is_too_late(&mut self, inbox: &mut Inbox) -> Result<(), Failure> {
-        if self.is_late || !self.retract() {
-            return Err(self.timeout());
-        }
-        self.is_late = true;
-        self.send_elsewhere(inbox)
-    }
-
     /// The process has given the request back: counts it, where it does not serve any more.
     fn count_restart(&mut self) {
         let is_serving = self
@@ -409,6 +330,12 @@ impl<'c, 'o> Exchange<'c, 'o> {
     fn is_well(&self) -> bool {
         self.process()
             .is_some_and(|slot| slot.is_fresh(clock::millis()))
+    }
+
+    /// Whether it was given more than it has threads for.
+    fn is_crowded(&self) -> bool {
+        self.process()
+            .is_some_and(|slot| slot.assigned() > slot.threads())
     }
 
     /// The slot, as long as the process has it.
