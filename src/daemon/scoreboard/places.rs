@@ -9,8 +9,9 @@
 //!
 //! A process has as many places as threads. One whose requests are very short and many, that is brisk ([`Slot::places`]),
 //! has a few more for those who find no queue: what a turn in the queue costs is more than such a request does, and most
-//! of that is to wake threads on other processors. For the same reason a child prefers, among brisk ones, one that last ran on its own processor. A
-//! request that waits in the socket of a process which has ceased to be brisk is taken back and stands in the queue.
+//! of that is to wake threads on other processors. For the same reason a child prefers, among brisk ones, one that last
+//! ran on its own processor. A request that waits in the socket of a process which has ceased to be brisk is taken back
+//! and stands in the queue.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
