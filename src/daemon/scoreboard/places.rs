@@ -19,7 +19,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use super::slot::{Slot, SlotState, processor};
 use super::{Row, Scoreboard, SlotRef, clock};
 
-/// By so many requests a brisk process that is not near must have less than one that is.
+/// By so many requests a process must have less than a brisk one that is near, unless it has none.
 const FAR: u64 = 8;
 /// How often the last place may be snatched away before one has to queue for it.
 const ATTEMPTS: usize = 4;
@@ -128,11 +128,17 @@ impl Scoreboard {
             let Some(choice) = self.consider(slot, demand) else {
                 continue;
             };
-            let is_far = slot.is_brisk() && !slot.is_near(here);
-            let cost = choice.load + if is_far { FAR } else { 0 };
-            if cost == 0 {
+            let is_near = slot.is_brisk() && slot.is_near(here);
+            if choice.load == 0 && (is_near || !slot.is_brisk()) {
                 return Some(choice);
             }
+            let distance = match (is_near, choice.load) {
+                (true, _) => 0,
+                // Never too far: what runs in the near one may hang.
+                (false, 0) => 1,
+                (false, _) => 2 * FAR,
+            };
+            let cost = 2 * choice.load + distance;
             if best.is_none_or(|(least, _)| cost < least) {
                 best = Some((cost, choice));
             }
@@ -358,13 +364,21 @@ mod tests {
         slots[1].leave();
         slots[0].cells.work.processor.store(u32::MAX, SeqCst);
         let take = || board.take(0, Demand::default()).unwrap().slot;
-        assert_eq!([take(), take()], [0, 1], "as long as they are not brisk");
+        assert_eq!(take(), 0, "as long as they are not brisk");
+        board.vacate(0, slots[0].reference());
         for slot in slots {
             slot.set_brisk(true);
         }
+        assert_eq!([take(), take()], [1, 0], "the other has nothing to do");
         let taken: Vec<u32> = (0..12).map(|_| take()).collect();
         assert_eq!(taken[..8], [1; 8]);
         assert!(taken[8..].contains(&0), "{taken:?}");
+        // One that hangs is not brisk, and no nearer than a brisk one that is far.
+        slots[1].set_brisk(false);
+        slots[1].enter();
+        let loads = slots.map(|slot| slot.assigned());
+        assert!(loads[0] < loads[1]);
+        assert_eq!(take(), 0);
         sched_setaffinity(None, &before).unwrap();
     }
 
