@@ -12,6 +12,9 @@ import flask
 application = flask.Flask(__name__)
 application.config["MAX_CONTENT_LENGTH"] = 8 * 1024 * 1024
 
+# Read from the files of the package: too dear for each request.
+FLASK_VERSION = metadata.version("flask")
+
 
 def dotted(version):
     return ".".join(map(str, version)) if version else "unknown"
@@ -24,7 +27,7 @@ def served_by():
         "Apache": dotted(environ.get("apache.version")),
         "API": "mod_wsgi " + dotted(environ.get("mod_wsgi.version")),
         "Python": platform.python_version(),
-        "Flask": metadata.version("flask"),
+        "Flask": FLASK_VERSION,
         "Process": os.getpid(),
         "Thread": environ.get("mod_wsgi.thread_id", threading.current_thread().name),
         "User id": os.geteuid(),
