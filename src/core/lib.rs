@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 pub mod alias;
+pub mod average;
 pub mod daemon;
 pub mod directive;
 pub mod environ;

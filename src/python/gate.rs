@@ -9,11 +9,11 @@
 #![deny(unsafe_code)]
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 use pyo3::prelude::*;
+use rsgi_core::average::{Average, nanos};
 
 use crate::{line, meter};
 
@@ -24,7 +24,7 @@ pub(crate) struct Gate {
     /// Held by a short request while it is in Python.
     room: Mutex<()>,
     /// Running average of the time a request spends in Python, in nanoseconds.
-    average: AtomicU64,
+    average: Average,
 }
 
 /// Requests that take longer queue, in nanoseconds.
@@ -33,10 +33,6 @@ const LONG: u64 = 200_000;
 const SHORT: u64 = 60_000;
 /// Longest wait for a short request to leave.
 const MOMENT: Duration = Duration::from_micros(300);
-/// A request counts for this share of the average.
-const SHARE: u64 = 16;
-/// Longest time that counts, so that one slow request does not decide about many.
-const MOST: u64 = 20_000_000;
 
 thread_local! {
     /// The room, while this thread's short request is in Python.
@@ -55,14 +51,14 @@ impl Gate {
         Self {
             queue: Mutex::new(()),
             room: Mutex::new(()),
-            average: AtomicU64::new(0),
+            average: Average::new(0),
         }
     }
 }
 
 /// Waits for this thread's turn; there is none to wait for without a GIL. The caller is detached.
 pub(crate) fn wait(gate: Option<&'static Gate>) -> Turn {
-    let place = gate.and_then(|gate| match gate.average.load(Ordering::Relaxed) {
+    let place = gate.and_then(|gate| match gate.average.get() {
         LONG.. => Some(gate.queue.lock()),
         ..SHORT => {
             MINE.set(gate.room.try_lock_for(MOMENT));
@@ -105,14 +101,8 @@ pub(crate) struct Stay(Option<&'static Gate>, Instant);
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        let Some(gate) = self.0 else {
-            return;
-        };
-        let spent = self.1.elapsed().as_nanos();
-        let spent = u64::try_from(spent).unwrap_or(MOST).min(MOST);
-        // Lost updates of other threads only make the average a little older.
-        let average = gate.average.load(Ordering::Relaxed);
-        let average = average - average / SHARE + spent / SHARE;
-        gate.average.store(average, Ordering::Relaxed);
+        if let Some(gate) = self.0 {
+            gate.average.note(nanos(self.1.elapsed()));
+        }
     }
 }

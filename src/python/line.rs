@@ -20,19 +20,12 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use rsgi_core::average::{Average, CLOSE, MOST, SHORT, nanos};
 
 use crate::capi::{Whose, usage};
 
 /// How often the watcher looks, and how long a request may keep the place.
 const TICK: Duration = Duration::from_millis(1);
-/// Requests that begin closer to each other, on average, are worth a watcher; in nanoseconds.
-const CLOSE: u64 = 250_000;
-/// Requests that take longer, on average, do not keep the place; in nanoseconds.
-const SHORT: u64 = 200_000;
-/// What counts for an average at most, so that one pause does not decide about many requests; in nanoseconds.
-const MOST: u64 = 20_000_000;
-/// A request counts for this share of an average.
-const SHARE: u64 = 16;
 /// One in so many requests that keep the place is looked at closer: whether it waits.
 const SAMPLE: u64 = 16;
 /// What [`WAITS`] is where all wait, and where it is too much: such requests run side by side.
@@ -63,11 +56,11 @@ static IS_WATCHED: AtomicBool = AtomicBool::new(false);
 /// When the last request began. Written by the first only, as the two averages.
 static LAST: AtomicU64 = AtomicU64::new(0);
 /// Average time between the beginnings of two requests.
-static GAP: AtomicU64 = AtomicU64::new(MOST);
+static GAP: Average = Average::new(MOST);
 /// Average time that a request took which kept the place.
-static LENGTH: AtomicU64 = AtomicU64::new(0);
+static LENGTH: Average = Average::new(0);
 /// How many of those that were looked at waited for something: for a file, a socket, another thread.
-static WAITS: AtomicU64 = AtomicU64::new(0);
+static WAITS: Average = Average::new(0);
 /// Requests that kept the place.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
@@ -157,7 +150,7 @@ impl Waiter {
             {
                 return false;
             }
-            note(&LENGTH, now - begun);
+            LENGTH.note(now - begun);
             line.others.pop_front();
             self.rest();
             return true;
@@ -181,19 +174,19 @@ impl First {
     pub(crate) fn begin(mut self) {
         let now = now();
         let last = LAST.swap(now, Relaxed);
-        note(&GAP, now.saturating_sub(last));
-        if GAP.load(Relaxed) > CLOSE {
+        GAP.note(now.saturating_sub(last));
+        if !GAP.is_below(CLOSE) {
             return;
         }
-        if LENGTH.load(Relaxed) > SHORT || WAITS.load(Relaxed) > TOO_MANY {
+        if !LENGTH.is_below(SHORT) || WAITS.get() > TOO_MANY {
             // So that it is tried again.
-            forget_some(&LENGTH);
-            forget_some(&WAITS);
+            LENGTH.forget_some();
+            WAITS.forget_some();
             return;
         }
         let count = COUNT.load(Relaxed);
         COUNT.store(count.wrapping_add(1), Relaxed);
-        let is_sample = count.is_multiple_of(SAMPLE) || WAITS.load(Relaxed) >= SHARE;
+        let is_sample = count.is_multiple_of(SAMPLE) || WAITS.get() >= SAMPLE;
         self.waits = is_sample.then(|| usage(Whose::Thread).waits);
         self.begun = now;
         BEGUN.store(now, SeqCst);
@@ -207,34 +200,38 @@ impl First {
         KEPT.set(Some(self));
     }
 
+    /// Keeps the place through its request no longer; false where another thread has taken it.
+    fn give_up_request(&self) -> bool {
+        BEGUN
+            .compare_exchange(self.begun, 0, SeqCst, SeqCst)
+            .is_ok()
+    }
+
     /// Whether the thread waited in its request.
     fn look(&mut self) {
         if let Some(before) = self.waits.take() {
             let has_waited = usage(Whose::Thread).waits != before;
-            note(&WAITS, if has_waited { ALL } else { 0 });
+            WAITS.note(if has_waited { ALL } else { 0 });
         }
     }
 }
 
 /// The thread's request is over: the place that it kept is as before.
 pub(crate) fn end() {
-    if let Some(mut first) = KEPT.take() {
-        if first.begun == 0 {
-            KEPT.set(Some(first));
+    let Some(mut first) = KEPT.take() else {
+        return;
+    };
+    if first.begun != 0 {
+        if !first.give_up_request() {
+            // Somebody else's by now.
+            std::mem::forget(first);
             return;
         }
-        let is_kept = BEGUN
-            .compare_exchange(first.begun, 0, SeqCst, SeqCst)
-            .is_ok();
-        if is_kept {
-            note(&LENGTH, now().saturating_sub(first.begun));
-            first.look();
-            first.begun = 0;
-            KEPT.set(Some(first));
-        } else {
-            std::mem::forget(first);
-        }
+        LENGTH.note(now().saturating_sub(first.begun));
+        first.look();
+        first.begun = 0;
     }
+    KEPT.set(Some(first));
 }
 
 /// The thread's request goes on, but waits for something: the place that it kept is the next one's.
@@ -250,11 +247,7 @@ pub(crate) fn kept() -> Option<First> {
 impl Drop for First {
     fn drop(&mut self) {
         let mut line = LINE.lock();
-        if self.begun != 0
-            && BEGUN
-                .compare_exchange(self.begun, 0, SeqCst, SeqCst)
-                .is_err()
-        {
+        if self.begun != 0 && !self.give_up_request() {
             return;
         }
         let next = line.others.pop_front();
@@ -270,24 +263,8 @@ impl Drop for First {
     }
 }
 
-/// Lets an average sink that nothing is taken into.
-fn forget_some(average: &AtomicU64) {
-    let before = average.load(Relaxed);
-    average.store(before - before / (SHARE * SHARE), Relaxed);
-}
-
-/// Takes a value into an average.
-fn note(average: &AtomicU64, value: u64) {
-    let before = average.load(Relaxed);
-    average.store(before - before / SHARE + value.min(MOST) / SHARE, Relaxed);
-}
-
 /// Nanoseconds since the first call; never 0.
 fn now() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     nanos(START.get_or_init(Instant::now).elapsed()) + 1
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

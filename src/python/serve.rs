@@ -57,7 +57,6 @@ pub(crate) fn serve(source: SourceRef) {
                 match source.next(abi::NEXT_WAIT) {
                     Next::Ready(taken) => hand.0.set(Some(taken)),
                     Next::None => continue,
-                    // The place is the next one's.
                     Next::End => return,
                 }
                 Some(first)
@@ -123,6 +122,10 @@ fn run(source: SourceRef, hand: &Hand, first: Option<First>, interp: &'static In
         }
         burst(at, source, hand, &in_hand)
     });
+    // Where anything is left to be done, the place is not kept through it.
+    if !matches!(left, Some(Left::Nothing)) {
+        line::leave();
+    }
     match (left, in_hand.exchange()) {
         (Some(Left::Finish(after)), Some(exchange)) => {
             Left::Answer(handler::finish(interp, &exchange, after))
@@ -151,14 +154,10 @@ fn burst(at: At<'_>, source: SourceRef, hand: &Hand, in_hand: &InHand) -> Left {
         };
         let code = match finished {
             Ok(code) => code,
-            Err(after) => {
-                line::leave();
-                return Left::Finish(after);
-            }
+            Err(after) => return Left::Finish(after),
         };
         in_hand.close(at.py);
         if !source.done(code, abi::SEND_TRY) {
-            line::leave();
             return Left::Answer(code);
         }
         hand.0.set(None);
@@ -178,15 +177,11 @@ fn burst(at: At<'_>, source: SourceRef, hand: &Hand, in_hand: &InHand) -> Left {
                 }
             }
             Next::None => break,
-            Next::End => {
-                line::leave();
-                return Left::End;
-            }
+            Next::End => return Left::End,
         }
         if let Some(taken) = hand.0.get()
             && taken.view().target.application_group != at.interp.name
         {
-            line::leave();
             return Left::Other;
         }
     }

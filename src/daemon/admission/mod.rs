@@ -5,7 +5,8 @@
 //! children is in [`crate::scoreboard`]; connections and frames are the client's.
 //!
 //! - The process with the fewest requests is chosen among those that are ready, whose heart beats and which have a free
-//!   thread, or whose threads will soon have time (`scoreboard::places`). If nobody waits and there is one, nothing more happens: no lock, no system call.
+//!   thread, or whose threads will soon have time (`scoreboard::places`). If nobody waits and there is one, nothing more
+//!   happens: no lock, no system call.
 //! - Else the request queues. There is one queue for the whole group, first come first served over all children and
 //!   threads: newcomers go behind those who wait, even if a place is free at that moment. A place that becomes free
 //!   wakes the one whose turn it is, no other.
@@ -154,7 +155,7 @@ impl Admission {
         wait: Wait<'_>,
         avoid: Option<SlotRef>,
     ) -> Result<Assignment<'_>, Refused> {
-        let mut demand = Demand {
+        let demand = Demand {
             avoid: avoid.map(|process| Avoid {
                 process,
                 since: clock::millis(),
@@ -168,7 +169,10 @@ impl Admission {
             return Ok(self.assignment(process, waited));
         }
         // Who waits anyway waits for a thread: more in the processes' sockets would only make some wait longer.
-        demand.is_strict = true;
+        let demand = Demand {
+            is_strict: true,
+            ..demand
+        };
         self.queue(Patience::new(wait), demand)
     }
 

@@ -362,7 +362,8 @@ mod tests {
         }
         slots[1].enter();
         slots[1].leave();
-        slots[0].cells.work.processor.store(u32::MAX, SeqCst);
+        let other = &board.cells.slot(0).unwrap().work.processor;
+        other.store(u32::MAX, SeqCst);
         let take = || board.take(0, Demand::default()).unwrap().slot;
         assert_eq!(take(), 0, "as long as they are not brisk");
         board.vacate(0, slots[0].reference());

@@ -59,7 +59,7 @@ pub struct SlotRef {
 pub struct Slot<'b> {
     board: &'b Scoreboard,
     index: u32,
-    pub(super) cells: &'b SlotCells,
+    cells: &'b SlotCells,
 }
 
 impl Scoreboard {
@@ -183,8 +183,7 @@ impl<'b> Slot<'b> {
     /// How many requests it may be given at the same time: more than it has threads as long as it is brisk, so that a
     /// thread finds the next one in a socket and neither has to be waited for.
     pub(crate) fn places(self) -> u32 {
-        let is_brisk = self.is_brisk() && self.threads() > 0;
-        self.threads() + if is_brisk { MORE_PLACES } else { 0 }
+        self.threads() + if self.is_brisk() { MORE_PLACES } else { 0 }
     }
 
     /// Whether short requests come close behind each other.

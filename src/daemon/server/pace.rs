@@ -1,20 +1,12 @@
 //! How close and how long the process's requests are: whether it is brisk, so that one of its threads soon has time for
 //! a request that waits in its socket.
-//!
-//! Written by the workers at each request, without a lock: an update that another thread overwrites makes an average a
-//! little older, nothing else.
+//! Written by the workers at each request.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Requests of a brisk process begin closer to each other, on average.
-const CLOSE: Duration = Duration::from_micros(250);
-/// And take less, on average.
-const SHORT: Duration = Duration::from_micros(200);
-/// What counts for an average at most, so that one pause does not decide about many requests.
-const MOST: Duration = Duration::from_millis(20);
-/// A request counts for this share of an average.
-const SHARE: u64 = 16;
+use rsgi_core::average::{Average, CLOSE, MOST, SHORT, nanos};
+
 /// Who has done less than this between two looks is not brisk, whatever its last requests were like.
 const LEAST: u64 = 100;
 /// Looks that are closer to each other than this are one.
@@ -26,9 +18,9 @@ pub(super) struct Pace {
     /// When the last request began, since the process did.
     last: AtomicU64,
     /// Between the beginnings of two requests.
-    gap: AtomicU64,
+    gap: Average,
     /// From the beginning of a request to its end.
-    time: AtomicU64,
+    time: Average,
     /// When there was last a look.
     looked: AtomicU64,
     /// Requests that were done at the last look.
@@ -40,8 +32,8 @@ impl Pace {
     pub(super) fn new() -> Self {
         Self {
             last: AtomicU64::new(0),
-            gap: AtomicU64::new(nanos(MOST)),
-            time: AtomicU64::new(0),
+            gap: Average::new(MOST),
+            time: Average::new(0),
             looked: AtomicU64::new(0),
             finished: AtomicU64::new(0),
         }
@@ -50,17 +42,17 @@ impl Pace {
     /// A request begins at this moment since the process began.
     pub(super) fn begin(&self, now: Duration) {
         let last = self.last.swap(nanos(now), Relaxed);
-        note(&self.gap, nanos(now).saturating_sub(last));
+        self.gap.note(nanos(now).saturating_sub(last));
     }
 
     /// A request took so long.
     pub(super) fn end(&self, time: Duration) {
-        note(&self.time, nanos(time));
+        self.time.note(nanos(time));
     }
 
     /// Whether short requests come close behind each other.
     pub(super) fn is_brisk(&self) -> bool {
-        self.gap.load(Relaxed) < nanos(CLOSE) && self.time.load(Relaxed) < nanos(SHORT)
+        self.gap.is_below(CLOSE) && self.time.is_below(SHORT)
     }
 
     /// Looks now and then whether anything is done at all: what hangs ends no request, and so changes no average.
@@ -71,22 +63,9 @@ impl Pace {
         }
         self.looked.store(now, Relaxed);
         if finished.saturating_sub(self.finished.swap(finished, Relaxed)) < LEAST {
-            self.gap.store(nanos(MOST), Relaxed);
+            self.gap.set(MOST);
         }
     }
-}
-
-/// Takes a value into an average.
-fn note(average: &AtomicU64, value: u64) {
-    let before = average.load(Relaxed);
-    average.store(
-        before - before / SHARE + value.min(nanos(MOST)) / SHARE,
-        Relaxed,
-    );
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Instant;
 
+use rsgi_core::average::nanos;
+
 use super::Exchange;
 use crate::admission::Assignment;
 use crate::client::connection::TICK;
@@ -65,8 +67,7 @@ impl Exchange<'_, '_> {
             if is_taken || !self.is_crowded() || self.since.is_some() || !self.retract() {
                 return Ok(());
             }
-            let tick = u64::try_from(TICK.as_nanos()).unwrap_or(u64::MAX);
-            self.since = Some(clock::nanos().saturating_sub(tick));
+            self.since = Some(clock::nanos().saturating_sub(nanos(TICK)));
             inbox.clear();
             return self.dispatch(None);
         }
