@@ -46,7 +46,7 @@ server_built|brigade|core_module_config|limit_req_body|remote_host|basic_auth_pw
 |ap_log_rid|ap_run_generate_log_id|ap_run_log_config|ap_sock_disable_nagle|ap_setup_client_block\
 |apr_pool_(create_ex|destroy|cleanup_register|cleanup_kill|cleanup_null|cleanup_run)|apr_p(alloc|calloc|strdup|strndup|strmemdup|memdup)\
 |apr_table_(get|set|setn|add|addn|unset|mergen|elts|clear|make)|apr_array_.*|apr_brigade_(create|cleanup|destroy|length|insert_file|write)\
-|apr_bucket_(transient_create|heap_create|eos_create|flush_create|file_create|immortal_create|file_enable_mmap)\
+|apr_bucket_(transient_create|heap_create|eos_create|flush_create|file_create|immortal_create)\
 |apr_os_file_put|apr_strerror|apr_time_now|apr_socket_.*|apr_os_sock_get|apr_optional_fn_.*|apr_hook_.*|apr_stat|apr_dso_.*\
 |apr_optional_hook_add|ap_rwrite|apr_is_empty_.*|apr_sockaddr_ip_getbuf|apr_file_.*|unixd_.*|ap_unixd_.*|ap_is_initial_req|ap_os_is_path_absolute|ap_no2slash";
 

@@ -28,6 +28,7 @@
 #include <apr_strings.h>
 #include <apr_tables.h>
 #include <apr_thread_proc.h>
+#include <apu_version.h>
 
 /* The macro layer of apr_buckets.h, one function each (bindgen does not bind function-like macros). */
 apr_bucket *rsgi_brigade_first(apr_bucket_brigade *bb);
@@ -37,6 +38,8 @@ void rsgi_brigade_insert_tail(apr_bucket_brigade *bb, apr_bucket *e);
 apr_status_t rsgi_bucket_read(apr_bucket *e, const char **data, apr_size_t *length, apr_read_type_e block);
 void rsgi_bucket_delete(apr_bucket *e);
 void rsgi_bucket_split(apr_bucket *e, apr_size_t point);
+/* The file is read by pieces of that size, and not mapped. */
+void rsgi_bucket_file_read_by(apr_bucket *e, apr_size_t size);
 int rsgi_bucket_is_eos(const apr_bucket *e);
 int rsgi_bucket_is_metadata(const apr_bucket *e);
 int rsgi_status_is_eagain(apr_status_t status);

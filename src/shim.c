@@ -32,6 +32,16 @@ void rsgi_bucket_delete(apr_bucket *e) { apr_bucket_delete(e); }
 
 void rsgi_bucket_split(apr_bucket *e, apr_size_t point) { apr_bucket_split(e, point); }
 
+void rsgi_bucket_file_read_by(apr_bucket *e, apr_size_t size)
+{
+    apr_bucket_file_enable_mmap(e, 0);
+#if APU_MAJOR_VERSION > 1 || APU_MINOR_VERSION >= 6
+    apr_bucket_file_set_buf_size(e, size);
+#else
+    (void)size; /* Always APR_BUCKET_BUFF_SIZE. */
+#endif
+}
+
 int rsgi_bucket_is_eos(const apr_bucket *e) { return APR_BUCKET_IS_EOS(e); }
 
 int rsgi_bucket_is_metadata(const apr_bucket *e) { return APR_BUCKET_IS_METADATA(e); }

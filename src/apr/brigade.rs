@@ -37,6 +37,10 @@ pub(crate) struct Brigade<'r> {
     pool: Pool<'r>,
 }
 
+/// What is read at once of a file that is not mapped, in bytes: as much as httpd's last filter takes before it writes
+/// (`FlushMaxThreshold`). APR's own 8,000 cost two system calls for each.
+const READ_AT_ONCE: usize = 64 * 1024;
+
 /// Part of a regular file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FilePart<'f> {
@@ -144,8 +148,8 @@ impl<'r> Brigade<'r> {
             )
         };
         if !part.may_map {
-            // SAFETY: the last of the file buckets that were just made.
-            unsafe { ffi::apr_bucket_file_enable_mmap(last, 0) };
+            // SAFETY: the last of the file buckets that were just made, which share one description of the file.
+            unsafe { ffi::rsgi_bucket_file_read_by(last, READ_AT_ONCE) };
         }
         Ok(())
     }
