@@ -43,12 +43,6 @@ impl Average {
         self.set(before - before / SHARE + value.min(MOST) / SHARE);
     }
 
-    /// Sinks a little: for one that nothing is taken into.
-    pub fn forget_some(&self) {
-        let before = self.get();
-        self.set(before - before / (SHARE * SHARE));
-    }
-
     /// Whether it is below a time.
     #[must_use]
     pub fn is_below(&self, limit: Duration) -> bool {
@@ -75,9 +69,6 @@ mod tests {
         assert!((900..=1_000).contains(&average.get()), "{average:?}");
         average.note(u64::MAX);
         assert!(average.get() <= MOST / SHARE + 1_000, "{average:?}");
-        let before = average.get();
-        average.forget_some();
-        assert!(average.get() < before && average.get() > before / 2);
         average.set(nanos(SHORT));
         assert!(!average.is_below(SHORT) && average.is_below(CLOSE));
     }

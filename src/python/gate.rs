@@ -1,11 +1,16 @@
 //! Order before a GIL: how threads that are about to run a request enter Python.
 //!
-//! Two ways, chosen by the time that the process's requests spend in Python on average:
+//! What is best depends on the time that the process's requests spend in Python on average:
 //! - long ones enter one behind the other. CPython wakes waiting threads in no order, so with many threads some wait
-//!   many times as long as others; a fair lock, passed on as soon as Python is entered, makes it first come, first served.
+//!   many times as long as others; a line whose first place is passed on as soon as Python is entered makes it first come,
+//!   first served.
+//! - those of usual length, such as pages with templates, keep that place until they leave Python: the next need not be
+//!   woken twice, and wakes where the caches are warm (see `line`, which also says how requests that wait for something in
+//!   Python are known, and `seat`).
 //! - very short ones keep the others out until they are done. Every release of a contended GIL wakes a thread that was
 //!   put to sleep, which costs more than the request; an unfair lock that spins lets the running threads go on. Nobody
 //!   waits for it longer than a moment: a request that blocks inside does not hold the others up.
+//! - between these two no order pays: to sleep costs about as much as it saves.
 #![deny(unsafe_code)]
 
 use std::cell::Cell;
@@ -15,22 +20,27 @@ use parking_lot::{Mutex, MutexGuard};
 use pyo3::prelude::*;
 use rsgi_core::average::{Average, nanos};
 
-use crate::{line, meter};
+use crate::line::{self, First, Line, Of};
+use crate::meter;
 
 /// The order before one GIL.
 pub(crate) struct Gate {
-    /// The queue of long requests.
-    queue: Mutex<()>,
+    /// The line of those that are not very short.
+    line: Line,
     /// Held by a short request while it is in Python.
     room: Mutex<()>,
     /// Running average of the time a request spends in Python, in nanoseconds.
     average: Average,
 }
 
-/// Requests that take longer queue, in nanoseconds.
-const LONG: u64 = 200_000;
-/// Requests that take less keep others out, in nanoseconds.
-const SHORT: u64 = 60_000;
+/// Requests that take longer let the next one wait for Python.
+const LONG: Duration = Duration::from_millis(2);
+/// Requests that come less often meet too rarely to keep order among them.
+const CLOSE: Duration = Duration::from_millis(5);
+/// Requests that take less, and are not very short, need no order.
+const MIDDLING: Duration = Duration::from_micros(120);
+/// Requests that take less keep others out.
+const SHORT: Duration = Duration::from_micros(60);
 /// Longest wait for a short request to leave.
 const MOMENT: Duration = Duration::from_micros(300);
 
@@ -39,17 +49,17 @@ thread_local! {
     static MINE: Cell<Option<MutexGuard<'static, ()>>> = const { Cell::new(None) };
 }
 
-/// A place in the order; held until Python is entered.
+/// A turn in Python: waited for, taken, and over when it drops.
 pub(crate) struct Turn {
     gate: Option<&'static Gate>,
-    place: Option<MutexGuard<'static, ()>>,
+    first: Option<First>,
 }
 
 impl Gate {
     /// A gate before a new GIL.
     pub(crate) const fn new() -> Self {
         Self {
-            queue: Mutex::new(()),
+            line: Line::new(Of::Requests, CLOSE, LONG),
             room: Mutex::new(()),
             average: Average::new(0),
         }
@@ -58,26 +68,23 @@ impl Gate {
 
 /// Waits for this thread's turn; there is none to wait for without a GIL. The caller is detached.
 pub(crate) fn wait(gate: Option<&'static Gate>) -> Turn {
-    let place = gate.and_then(|gate| match gate.average.get() {
-        LONG.. => Some(gate.queue.lock()),
-        ..SHORT => {
+    let first = gate.and_then(|gate| {
+        if gate.average.is_below(SHORT) {
             MINE.set(gate.room.try_lock_for(MOMENT));
-            None
+            return None;
         }
-        _ => None,
+        (!gate.average.is_below(MIDDLING)).then(|| gate.line.wait())
     });
-    Turn { gate, place }
-}
-
-/// Lets others in: this thread leaves Python for good.
-pub(crate) fn leave() {
-    drop(MINE.take());
+    Turn { gate, first }
 }
 
 /// Leaves Python while `wait` waits, and lets others in.
 pub(crate) fn outside<R: Send>(py: Python<'_>, wait: impl FnOnce() -> R + Send) -> R {
-    leave();
-    line::leave();
+    let wait = || {
+        drop(MINE.take());
+        line::leave();
+        wait()
+    };
     if !meter::is_measuring() {
         return py.detach(wait);
     }
@@ -87,12 +94,21 @@ pub(crate) fn outside<R: Send>(py: Python<'_>, wait: impl FnOnce() -> R + Send) 
 }
 
 impl Turn {
-    /// Python is entered: lets the next thread wait for it. What is returned measures the time until it drops.
-    pub(crate) fn pass(self) -> Stay {
-        if let Some(guard) = self.place {
-            MutexGuard::unlock_fair(guard);
+    /// Python is entered. What is returned measures the time until it drops.
+    pub(crate) fn enter(&mut self) -> Stay {
+        if let Some(first) = self.first.take() {
+            first.begin();
         }
         Stay(self.gate, Instant::now())
+    }
+}
+
+impl Drop for Turn {
+    /// Lets others in: this thread, which is detached, has left Python.
+    fn drop(&mut self) {
+        drop(MINE.take());
+        line::end();
+        line::leave();
     }
 }
 

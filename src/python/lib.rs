@@ -32,6 +32,7 @@ mod question;
 mod report;
 mod respond;
 mod scratch;
+mod seat;
 mod serve;
 mod service;
 mod settings;

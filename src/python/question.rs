@@ -90,11 +90,12 @@ pub(crate) fn ask(request: &RequestView<'_>, question: &QuestionView<'_>, asker:
     // A subrequest of an application's response may ask, on the same thread.
     let outer = exchange::current();
     let in_hand = InHand::default();
-    let turn = gate::wait(interp.gate());
+    let mut turn = gate::wait(interp.gate());
     let answer = interpreter::attach(interp, |at| {
-        let _stay = turn.pass();
+        let _stay = turn.enter();
         run(at, request, question, asker, &in_hand)
     });
+    drop(turn);
     drop(in_hand);
     exchange::set_current(outer);
     answer.unwrap_or_else(|| {

@@ -53,7 +53,7 @@ pub(crate) fn serve(source: SourceRef) {
         let first = match hand.0.get() {
             Some(_) => None,
             None => {
-                let first = line::wait();
+                let first = line::WORKERS.wait();
                 match source.next(abi::NEXT_WAIT) {
                     Next::Ready(taken) => hand.0.set(Some(taken)),
                     Next::None => continue,

@@ -79,7 +79,6 @@ impl InHand {
 impl Drop for InHand {
     fn drop(&mut self) {
         // Normally done long before; not after a panic.
-        gate::leave();
         if let Some(exchange) = self.exchange.take() {
             exchange::set_current(None);
             exchange.close();
@@ -98,13 +97,13 @@ pub(crate) fn handle(request: &RequestView<'_>, host: HostRef) -> i32 {
     };
     let in_hand = InHand::default();
     let before = meter::before();
-    let turn = gate::wait(interp.gate());
+    let mut turn = gate::wait(interp.gate());
     let after = interpreter::attach(interp, |at| {
         meter::entered(before);
-        let _stay = turn.pass();
+        let _stay = turn.enter();
         run(at, request, host, &in_hand)
     });
-    gate::leave();
+    drop(turn);
     match (after, &*in_hand.exchange.borrow()) {
         (Some(after), Some(exchange)) => after::finish(interp, exchange, after),
         (Some(_), None) => 500,

@@ -80,6 +80,11 @@ fn workers_take_requests_in_order_and_several_in_a_row() {
 }
 
 #[test]
+fn a_thread_has_its_own_processors_in_its_turn() {
+    in_every_python("turns");
+}
+
+#[test]
 fn what_is_printed_is_logged() {
     in_every_python("log");
 }

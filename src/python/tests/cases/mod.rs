@@ -16,6 +16,7 @@ mod serve;
 mod stop;
 mod stress;
 mod threads;
+mod turns;
 
 use std::path::Path;
 
@@ -38,6 +39,7 @@ pub(crate) fn run(home: &Path, group: &str) {
         "groups" => groups::run(home),
         "memory" => memory::run(home),
         "threads" => threads::run(home),
+        "turns" => turns::run(home),
         "stop" => stop::run(home, 0),
         "stop_own_thread" => stop::run(home, rsgi_bridge::abi::START_MAIN_THREAD),
         "stuck" => stop::run_stuck(home),
