@@ -52,7 +52,17 @@ thread_local! {
 /// A turn in Python: waited for, taken, and over when it drops.
 pub(crate) struct Turn {
     gate: Option<&'static Gate>,
-    first: Option<First>,
+    way: Way,
+}
+
+/// How a turn was come by.
+enum Way {
+    /// Not waited for.
+    Free,
+    /// Alone in the room, or after a moment before it.
+    Room,
+    /// In line; the place is here until Python is entered.
+    Line(Option<First>),
 }
 
 impl Gate {
@@ -68,14 +78,15 @@ impl Gate {
 
 /// Waits for this thread's turn; there is none to wait for without a GIL. The caller is detached.
 pub(crate) fn wait(gate: Option<&'static Gate>) -> Turn {
-    let first = gate.and_then(|gate| {
-        if gate.average.is_below(SHORT) {
+    let way = match gate {
+        Some(gate) if gate.average.is_below(SHORT) => {
             MINE.set(gate.room.try_lock_for(MOMENT));
-            return None;
+            Way::Room
         }
-        (!gate.average.is_below(MIDDLING)).then(|| gate.line.wait())
-    });
-    Turn { gate, first }
+        Some(gate) if !gate.average.is_below(MIDDLING) => Way::Line(Some(gate.line.wait())),
+        _ => Way::Free,
+    };
+    Turn { gate, way }
 }
 
 /// Leaves Python while `wait` waits, and lets others in.
@@ -96,7 +107,9 @@ pub(crate) fn outside<R: Send>(py: Python<'_>, wait: impl FnOnce() -> R + Send) 
 impl Turn {
     /// Python is entered. What is returned measures the time until it drops.
     pub(crate) fn enter(&mut self) -> Stay {
-        if let Some(first) = self.first.take() {
+        if let Way::Line(first) = &mut self.way
+            && let Some(first) = first.take()
+        {
             first.begin();
         }
         Stay(self.gate, Instant::now())
@@ -106,9 +119,14 @@ impl Turn {
 impl Drop for Turn {
     /// Lets others in: this thread, which is detached, has left Python.
     fn drop(&mut self) {
-        drop(MINE.take());
-        line::end();
-        line::leave();
+        match self.way {
+            Way::Free => {}
+            Way::Room => drop(MINE.take()),
+            Way::Line(_) => {
+                line::end();
+                line::leave();
+            }
+        }
     }
 }
 
