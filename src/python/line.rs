@@ -120,10 +120,9 @@ pub(crate) struct First {
     begun: u64,
     /// How often the thread had waited until then, where that is looked at.
     waits: Option<u64>,
-    /// Whether a request ran through which it was kept.
+    /// Whether the next is to wake on this processor: a request ran through which the place was kept, and the thread did
+    /// not have to wait for the processor itself.
     is_warm: bool,
-    /// Whether the thread had to wait for the processor on which it was woken.
-    is_crowded: bool,
     /// Whether the request keeps it only to see whether others may.
     is_try: bool,
 }
@@ -162,8 +161,7 @@ impl Line {
             line: self,
             begun: 0,
             waits: None,
-            is_warm: false,
-            is_crowded: false,
+            is_warm: self.of == Of::Requests,
             is_try: false,
         };
         let own = {
@@ -175,10 +173,7 @@ impl Line {
             let own = WAITER.with(Arc::clone);
             own.is_first.store(false, Relaxed);
             queue.others.push_back(Arc::clone(&own));
-            let may_watch = self.of == Of::Requests || queue.others.len() == 1;
-            if may_watch && !self.is_watched.load(SeqCst) && self.begun.load(SeqCst) != 0 {
-                self.set_watcher(&own);
-            }
+            self.appoint(&queue);
             own
         };
         while !own.is_first.load(Acquire) {
@@ -189,7 +184,7 @@ impl Line {
                 std::thread::park();
             }
         }
-        first.is_crowded = !own.seat.taken();
+        first.is_warm &= own.seat.taken();
         first
     }
 
@@ -198,6 +193,21 @@ impl Line {
         let most = nanos(TICK) + nanos(self.short);
         let usual = self.length.get().saturating_mul(PATIENCE);
         usual.clamp(nanos(TICK), most)
+    }
+
+    /// Sees to it that somebody watches a first that has begun, if anybody waits.
+    fn appoint(&self, queue: &Queue) {
+        if self.is_watched.load(SeqCst) || self.begun.load(SeqCst) == 0 {
+            return;
+        }
+        let watcher = match self.of {
+            Of::Workers => queue.others.front(),
+            Of::Requests => queue.others.back(),
+        };
+        if let Some(watcher) = watcher {
+            self.set_watcher(watcher);
+            watcher.thread.unpark();
+        }
     }
 
     /// Makes it the watcher, under the lock.
@@ -241,12 +251,8 @@ impl Line {
             self.length.note(now - begun);
             let next = self.pass(&mut queue);
             drop(queue);
-            match next {
-                Some(next) if std::ptr::eq(&raw const *next, own) => {
-                    own.is_first.store(true, Release);
-                }
-                Some(next) => next.call(),
-                None => {}
+            if let Some(next) = next {
+                next.call();
             }
         } else if now.saturating_sub(self.last.load(Relaxed)) > MOST {
             let _queue = self.queue.lock();
@@ -275,32 +281,21 @@ impl First {
         let last = line.last.swap(now, Relaxed);
         line.gap.note(now.saturating_sub(last));
         if !line.gap.is_below(line.close) {
+            self.is_warm = false;
             return;
         }
-        if !line.length.is_below(line.short) || line.waits.get() > TOO_MANY {
-            if !line.without.next().is_multiple_of(TRY) {
-                return;
-            }
-            self.is_try = true;
+        self.is_try = !line.length.is_below(line.short) || line.waits.get() > TOO_MANY;
+        if self.is_try && !line.without.next().is_multiple_of(TRY) {
+            self.is_warm = false;
+            return;
         }
         let is_sample =
             self.is_try || line.with.next().is_multiple_of(SAMPLE) || line.waits.get() >= SAMPLE;
         self.waits = is_sample.then(|| usage(Whose::Thread).waits);
         self.begun = now;
-        self.is_warm = !self.is_crowded;
         line.begun.store(now, SeqCst);
         if !line.is_watched.load(SeqCst) {
-            let queue = line.queue.lock();
-            let watcher = match line.of {
-                Of::Workers => queue.others.front(),
-                Of::Requests => queue.others.back(),
-            };
-            if let Some(watcher) = watcher
-                && !line.is_watched.load(SeqCst)
-            {
-                line.set_watcher(watcher);
-                watcher.thread.unpark();
-            }
+            line.appoint(&line.queue.lock());
         }
         KEPT.set(Some(self));
     }
@@ -372,7 +367,7 @@ impl Drop for First {
         let next = self.line.pass(&mut queue);
         drop(queue);
         if let Some(next) = next {
-            if self.is_warm && self.line.of == Of::Requests {
+            if self.is_warm {
                 next.seat.keep_warm();
             }
             next.call();
