@@ -3,6 +3,7 @@
 
 mod apps;
 mod bodies;
+mod crashes;
 mod groups;
 mod hostile;
 mod identity;
@@ -15,6 +16,7 @@ mod reach;
 mod restart;
 mod secrets;
 mod slow;
+mod sockets;
 mod stopped;
 mod timeouts;
 mod truncated;

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use super::{answering, group, grouped, millis, sleeping};
 use crate::harness::{
-    Connection, Mpm, Request, Server, UnderTest, comes_true, has_ended, id, is_without_gil,
-    only_rsgi, signal, under_test, wait_until,
+    Connection, Request, Server, UnderTest, comes_true, has_ended, id, is_without_gil, only_rsgi,
+    signal, under_test, wait_until,
 };
 
 /// Sends a request that sleeps, and waits until it runs.
-fn sleeper(server: &Server, seconds: f64, number: usize) -> Connection {
+pub(super) fn sleeper(server: &Server, seconds: f64, number: usize) -> Connection {
     let mut connection = server.connect();
     connection.set_read_timeout(Duration::from_secs(30));
     connection.send(sleeping(seconds, number, 0).request.to_bytes());
@@ -362,71 +362,6 @@ fn an_idle_group_does_not_delay_a_stop() {
     let took = begun.elapsed();
     assert!(took < millis(2500), "{took:?}");
     server.finish();
-}
-
-#[test]
-fn socket_timeout_bounds_a_silent_application() {
-    let server = group("processes=1 threads=2 socket-timeout=1").start();
-    let begun = Instant::now();
-    let mut slow = sleeper(&server, 4.0, 0);
-    let reply = slow.reply("GET");
-    assert_eq!(reply.status, 504, "{}", reply.text());
-    assert!(begun.elapsed() < millis(3500), "{:?}", begun.elapsed());
-    server.expect_log(&id("0145"));
-    // The thread comes back.
-    std::thread::sleep(millis(3200));
-    assert_eq!(server.text("/?a"), "a".repeat(50));
-    for text in ["RSGI", "OSError", "WSGI"] {
-        server.allow_log(text);
-    }
-    server.finish();
-}
-
-#[test]
-fn response_socket_timeout_gives_up_a_client_that_reads_nothing() {
-    let server =
-        group("processes=1 threads=1 response-socket-timeout=1 response-buffer-size=65536").start();
-    let mut silent = server.connect();
-    silent.send(Request::get("/size?100000000").to_bytes());
-    std::thread::sleep(millis(200));
-    let begun = Instant::now();
-    // The only thread, which that answer keeps until it is given up.
-    assert_eq!(server.text("/?a"), "a".repeat(50));
-    assert!(
-        begun.elapsed() < Duration::from_secs(6),
-        "{:?}",
-        begun.elapsed()
-    );
-    let got = silent.rest();
-    assert!(got.len() < 100_000_000);
-    for text in ["RSGI", "OSError", "WSGI"] {
-        server.allow_log(text);
-    }
-    server.finish();
-}
-
-#[test]
-fn response_socket_timeout_holds_for_what_the_process_is_done_with() {
-    only_rsgi!("a process is never done before its client");
-    // event keeps such an answer without a thread, for as long as Timeout says.
-    for mpm in [Mpm::Worker, Mpm::Prefork] {
-        let server =
-            group("processes=1 threads=1 response-socket-timeout=1 response-buffer-size=90000000")
-                .mpm(mpm)
-                .start();
-        let mut silent = server.connect();
-        silent.send(Request::get("/size?80000000").to_bytes());
-        assert_eq!(server.text("/?a"), "a".repeat(50));
-        std::thread::sleep(millis(4000));
-        let got = silent.rest();
-        assert!(got.len() < 80_000_000, "{mpm:?}: all of it came");
-        // The next response of a connection has all its time again.
-        let mut slow = server.connect();
-        assert_eq!(slow.ask(&Request::get("/?a")).ok().text(), "a".repeat(50));
-        std::thread::sleep(millis(1500));
-        assert_eq!(slow.ask(&Request::get("/?a")).ok().text(), "a".repeat(50));
-        server.finish();
-    }
 }
 
 #[test]

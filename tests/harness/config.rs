@@ -4,33 +4,14 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::check::Check;
 use super::httpd::{httpd, is_root, load_line, web_user};
 use super::mode::{GROUP, Mode, is_without_gil, mode};
+use super::mpm::Mpm;
+use super::root::{Root, allow, make_folder};
 use super::server::{Port, Server};
-use super::{UnderTest, module_path, say, under_test};
-
-/// The multi-processing module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mpm {
-    Event,
-    Worker,
-    Prefork,
-}
-
-impl Mpm {
-    pub(crate) const ALL: [Self; 3] = [Self::Event, Self::Worker, Self::Prefork];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Event => "event",
-            Self::Worker => "worker",
-            Self::Prefork => "prefork",
-        }
-    }
-}
+use super::{UnderTest, module_path, under_test};
 
 /// A server root in the making.
 #[derive(Debug)]
@@ -407,74 +388,5 @@ fn mode_conf(options: &str) -> String {
     format!("WSGIDaemonProcess {GROUP} {options} {title}\nWSGIProcessGroup {GROUP}\n")
 }
 
-const BASE: &str = r#"
-ServerName localhost
-Listen 127.0.0.1:@PORT@
-PidFile "@ROOT@/httpd.pid"
-DefaultRuntimeDir "@ROOT@"
-ErrorLog "@ROOT@/error.log"
-DocumentRoot "@ROOT@/htdocs"
-LogFormat "%h %m %U%q %>s %B %O %X" tests
-CustomLog "@ROOT@/access.log" tests
-Timeout 10
-KeepAliveTimeout 10
-MaxKeepAliveRequests 0
-GracefulShutdownTimeout 10
-<Directory />
-    AllowOverride None
-    Require all denied
-</Directory>
-<Directory "@ROOT@">
-    Require all granted
-</Directory>
-"#;
-
-/// The folder of one server; gone with this value, unless a test failed and RSGI_TEST_KEEP is set.
-#[derive(Debug)]
-pub(crate) struct Root(PathBuf);
-
-impl Root {
-    fn fresh() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let base =
-            std::env::var_os("RSGI_TEST_TMP").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        // No root is the beginning of another: processes are found by it.
-        let root = base.join(format!("rsgi-e2e-{}-{count:04}", std::process::id()));
-        std::fs::remove_dir_all(&root).ok();
-        make_folder(&root);
-        Self(root)
-    }
-}
-
-impl std::ops::Deref for Root {
-    type Target = Path;
-
-    fn deref(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Root {
-    fn drop(&mut self) {
-        if std::thread::panicking() && std::env::var_os("RSGI_TEST_KEEP").is_some() {
-            say(&format!("kept: {}", self.0.display()));
-        } else {
-            std::fs::remove_dir_all(&self.0).ok();
-        }
-    }
-}
-
-fn make_folder(path: &Path) {
-    if path.exists() {
-        return;
-    }
-    std::fs::create_dir_all(path).expect("a folder can be made");
-    allow(path, 0o755);
-}
-
-/// Sets a file's mode, whatever the umask is.
-pub(crate) fn allow(path: &Path, mode: u32) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-}
+/// What the configuration of each server begins with.
+const BASE: &str = include_str!("httpd.conf");

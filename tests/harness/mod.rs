@@ -9,22 +9,26 @@ mod httpd;
 mod load;
 mod log;
 mod mode;
+mod mpm;
 mod process;
 mod python;
+mod root;
 mod server;
 
 pub(crate) use check::Check;
 pub(crate) use client::{Connection, Reply, Request, chunk};
-pub(crate) use config::{Builder, Mpm, allow};
+pub(crate) use config::Builder;
 pub(crate) use curl::Curl;
 pub(crate) use httpd::{httpd, is_root, web_user};
 pub(crate) use load::{Ask, Failure, Load, Report};
 pub(crate) use mode::{Mode, is_without_gil, mode, needs_gil, needs_threads, only_embedded};
+pub(crate) use mpm::Mpm;
 pub(crate) use process::{
     PATIENCE, children, comes_true, descendants, has_ended, is_daemon, leads_a_session,
     open_descriptors, resident, signal, status_field, wait_until, with_marker,
 };
 pub(crate) use python::{ENVIRON_APP, Environ};
+pub(crate) use root::allow;
 pub(crate) use server::{Port, Server};
 
 use std::path::PathBuf;

@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use super::config::Root;
 use super::log::{ErrorLog, LogLine};
 use super::process::{self, comes_true, wait_until};
+use super::root::Root;
 use super::{Builder, Connection, Reply, Request, UnderTest, id, say, under_test};
 
 /// A TCP port that no other test uses for as long as this value lives.
