@@ -329,7 +329,7 @@ pub static DIRECTIVES: [Spec; 59] = [
         c"WSGITelemetryService",
         Context::Global,
         Arguments::Raw,
-        c"unix: and the path of the socket of a telemetry service, and interval= in seconds (default: 1)",
+        c"the socket of a telemetry service as unix:PATH, and interval= in seconds (default: 1)",
     ),
     spec(
         Kind::SlowRequests,
