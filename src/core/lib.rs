@@ -14,6 +14,7 @@ pub mod input;
 pub mod json;
 pub mod logline;
 pub mod metrics;
+pub mod micros;
 pub mod name;
 pub mod notes;
 pub mod options;

@@ -3,12 +3,13 @@
 #![deny(unsafe_code)]
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use rsgi_core::figures::{Finished, Interval, Phase};
+use rsgi_core::micros::{self, seconds};
 use rsgi_core::telemetry::ThreadNow;
 
 use crate::capi::{self, Usage, Whose};
@@ -124,7 +125,7 @@ impl Taken {
     fn micros(&self) -> u64 {
         let period = self.now.clock.duration_since(self.begun.clock);
         // No two looks at the clock are so close.
-        micros(period).max(1)
+        micros::of(period).max(1)
     }
 
     /// Shares of a processor: as user, in the kernel.
@@ -172,13 +173,13 @@ impl Taken {
 /// How long the application of the thread's request has been running, in microseconds; 0 where there is none.
 fn elapsed(load: &Load, now: Instant) -> u64 {
     let begun = load.begun.filter(|_| load.is_running);
-    begun.map_or(0, |begun| micros(now.saturating_duration_since(begun)))
+    begun.map_or(0, |begun| micros::of(now.saturating_duration_since(begun)))
 }
 
 /// A request is over.
 pub(crate) fn record(mut finished: Finished) {
     if let Some(state) = &mut *STATE.lock() {
-        let interval = micros(state.begun.clock.elapsed());
+        let interval = micros::of(state.begun.clock.elapsed());
         finished.busy = finished.application_time.min(interval);
         state.interval.add(&finished);
         state.busy += finished.application_time;
@@ -260,14 +261,6 @@ pub(crate) fn of_requests(py: Python<'_>) -> PyResult<Option<Py<PyDict>>> {
         put_phase(&found, phase, interval)?;
     }
     Ok(Some(found.unbind()))
-}
-
-fn seconds(micros: u64) -> f64 {
-    micros as f64 / 1e6
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn put_phase(found: &Bound<'_, PyDict>, phase: Phase, interval: &Interval) -> PyResult<()> {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rsgi_core::figures::Finished;
+use rsgi_core::micros::{self, seconds};
 use rsgi_core::name::id;
 
 use crate::capi::{self, Usage, Whose};
@@ -244,9 +245,8 @@ impl<'a> Watch<'a> {
     }
 
     fn finished(&self, cost: &Cost) -> Finished {
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let [request_start, queue_start, daemon_start] = self.request.starts();
-        let flow = |flow: &meter::Flow| (micros(flow.time), flow.count, flow.bytes);
+        let flow = |flow: &meter::Flow| (micros::of(flow.time), flow.count, flow.bytes);
         let (user, system) = cost.cpu.unwrap_or_default();
         Finished {
             thread: worker::number(),
@@ -255,12 +255,12 @@ impl<'a> Watch<'a> {
             queue_start,
             daemon_start,
             application_start: environ::micros(self.application_start),
-            application_time: micros(cost.application_time),
+            application_time: micros::of(cost.application_time),
             busy: 0,
-            gil_wait: (micros(cost.waits.time), cost.waits.count),
+            gil_wait: (micros::of(cost.waits.time), cost.waits.count),
             input: flow(&cost.meter.input),
             output: flow(&cost.meter.output),
-            cpu_time: micros(Duration::from_secs_f64(user + system)),
+            cpu_time: micros::of(Duration::from_secs_f64(user + system)),
         }
     }
 }
@@ -269,9 +269,8 @@ impl<'a> Watch<'a> {
 ///
 /// mod_wsgi: the kernel's figures are coarse; more than the whole time is taken for the whole time.
 fn cpu_time(before: Usage, after: Usage, whole: Duration) -> (f64, f64) {
-    let seconds = |before: u64, after: u64| after.saturating_sub(before) as f64 / 1e6;
-    let user = seconds(before.user, after.user);
-    let system = seconds(before.system, after.system);
+    let user = seconds(after.user.saturating_sub(before.user));
+    let system = seconds(after.system.saturating_sub(before.system));
     let whole = whole.as_secs_f64();
     if user + system <= whole {
         return (user, system);

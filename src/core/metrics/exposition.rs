@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::accept::Format;
 use super::histogram::{BOUNDS, Histogram};
+use crate::micros::seconds;
 
 /// The kind of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,14 +155,6 @@ impl Family<'_> {
         self.exposition
             .sample([self.name, "_sum"], labels, None, &sum);
     }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "2^53 microseconds are 285 years"
-)]
-fn seconds(micros: u64) -> f64 {
-    micros as f64 / 1e6
 }
 
 fn escape(value: &[u8], text: &mut String) {

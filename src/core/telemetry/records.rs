@@ -3,6 +3,7 @@
 use super::wire::Datagram;
 use super::{MOST_THREADS, wire};
 use crate::figures::{Interval, Phase, ThreadFigures};
+use crate::micros::seconds;
 
 /// Longest texts, by what they are.
 const SHORT: usize = 16;
@@ -220,10 +221,6 @@ fn put_threads(threads: &[ThreadNow], datagram: &mut Datagram) {
     for (id, list) in (111..).zip(lists) {
         datagram.floats(id, threads.iter().map(list));
     }
-}
-
-fn seconds(micros: u64) -> f64 {
-    micros as f64 / 1e6
 }
 
 impl SlowRequest {

@@ -32,6 +32,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use rsgi_core::micros;
+
 use cells::Cells;
 pub(crate) use cells::{Row, WaiterCell};
 pub use death::{Death, Limit};
@@ -153,9 +155,8 @@ impl Scoreboard {
     /// Counts a request that had to wait.
     pub(crate) fn count_queued(&self, waited: Duration) {
         let counters = &self.cells.header().counters;
-        let micros = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
         counters.queued.fetch_add(1, SeqCst);
-        counters.queued_micros.fetch_add(micros, SeqCst);
+        counters.queued_micros.fetch_add(micros::of(waited), SeqCst);
     }
 
     /// Counts a request that was refused for `queue-timeout`.

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rsgi_core::metrics::{End, FailureCause, Histogram, Tallied, bucket};
+use rsgi_core::micros;
 
 use super::cells::{Cells, HistogramCells, TallyCells};
 use super::layout::{Layout, STRIPES};
@@ -117,7 +118,7 @@ impl HistogramCells {
         if time.is_zero() {
             return add(&self.counts[0], 1);
         }
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let micros = micros::of(time);
         add(&self.counts[bucket(micros)], 1);
         add(&self.sum, micros);
     }

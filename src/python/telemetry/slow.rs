@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rsgi_bridge::abi;
 use rsgi_core::figures::{Finished, Phase};
+use rsgi_core::micros::{self, seconds};
 use rsgi_core::name::{NAMES, NameId, id};
 use rsgi_core::telemetry::{MOST_ACTIVE, SlowRequest};
 
@@ -63,8 +64,8 @@ pub(super) fn running(threshold: Duration) -> Vec<SlowRequest> {
             queue_start,
             daemon_start,
             application_start: course.application_start,
-            application_time: micros(duration),
-            gil_wait: (micros(course.waits.time), course.waits.count),
+            application_time: micros::of(duration),
+            gil_wait: (micros::of(course.waits.time), course.waits.count),
             ..Finished::default()
         };
         // What it has read, sent and used is known to its own thread only.
@@ -117,12 +118,4 @@ fn user_agent() -> NameId {
         at.and_then(|at| NameId::try_from(at).ok())
             .unwrap_or_default()
     })
-}
-
-fn seconds(micros: u64) -> f64 {
-    micros as f64 / 1e6
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
