@@ -1,8 +1,10 @@
-//! The symbol that the host looks up, and its table; `view` has what the host gives as safe values.
+//! The symbol that the host looks up, and its table; `view` has what the host gives as safe values, `host` and `asker` whom
+//! the layer calls back.
 //!
 //! Every function of the table stops panics, also those of a payload's drop.
 
 mod asker;
+mod host;
 mod view;
 
 use core::ffi::{c_int, c_void};
@@ -18,10 +20,8 @@ use crate::{
 };
 
 pub(crate) use asker::{AskerRef, FAILED, QuestionView};
-pub(crate) use view::{
-    Blocks, FieldView, Fields, HostRef, Next, Prefix, RequestRef, RequestView, SourceRef, Taken,
-    TargetView,
-};
+pub(crate) use host::{HostRef, Next, SourceRef, Taken};
+pub(crate) use view::{Blocks, FieldView, Fields, Prefix, RequestRef, RequestView, TargetView};
 
 static LAYER: Layer = Layer {
     abi: abi::ABI,
