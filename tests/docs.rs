@@ -276,6 +276,7 @@ pages! {
     the_page_metrics_works "metrics.md"
     the_page_containers_works "containers.md"
     the_page_troubleshooting_works "troubleshooting.md"
+    the_page_failures_works "failures.md"
     the_page_from_mod_wsgi_works "from-mod-wsgi.md"
     the_page_from_gunicorn_works "from-gunicorn.md"
 }
