@@ -410,6 +410,8 @@ pub const START_SERVER_METRICS: u32 = 8192;
 pub const START_OWN_GIL: u32 = 16384;
 /// `WSGIFreeThreading On`: a free-threaded Python runs without the GIL. Without it, it has one.
 pub const START_FREE_THREADING: u32 = 32768;
+/// The process must not change on which processors its threads run: a filter of system calls would end it.
+pub const START_FIXED_PROCESSORS: u32 = 65536;
 
 /// Each `START_*` bit means one thing.
 const _: () = {
@@ -430,6 +432,7 @@ const _: () = {
         START_SERVER_METRICS,
         START_OWN_GIL,
         START_FREE_THREADING,
+        START_FIXED_PROCESSORS,
         START_CAPTURE_USER_AGENT,
     ];
     let (mut at, mut seen) = (0, 0);

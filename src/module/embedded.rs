@@ -13,6 +13,7 @@ use rsgi_bridge::locate::{Found, locate};
 use rsgi_bridge::start::{ProcessLog, StartOptions};
 use rsgi_core::group::Case;
 use rsgi_core::options::{GlobalOptions, HashSeed};
+use rsgi_daemon::sys::scheduling;
 
 use super::directives::ServerConfig;
 use super::{Rsgi, VERSION, WSGI_VERSION, server_metrics, version};
@@ -174,6 +175,7 @@ fn flags(global: &GlobalOptions, mpm: &Mpm, starter: Starter) -> u32 {
         (starter == Starter::MainThread, abi::START_MAIN_THREAD),
         (global.server_metrics, abi::START_SERVER_METRICS),
         (global.capture_user_agent, abi::START_CAPTURE_USER_AGENT),
+        (!scheduling::is_permitted(), abi::START_FIXED_PROCESSORS),
     ];
     bits.iter()
         .filter(|(holds, _)| *holds)

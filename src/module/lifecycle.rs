@@ -7,6 +7,7 @@ use rsgi_bridge::facts::TargetFacts;
 use rsgi_bridge::locate::Found;
 use rsgi_bridge::readable::{Identity, Unreadable, check_readable};
 use rsgi_core::alias::Import;
+use rsgi_daemon::sys::scheduling;
 
 use super::embedded::{self, Starter};
 use super::{Rsgi, VERSION, daemons, groups};
@@ -69,7 +70,7 @@ fn check_readable_for(web: &WebIdentity, found: &Found) -> Result<(), Unreadable
     })
 }
 
-/// Adds the versions to httpd's banner.
+/// Finds out what holds for all children, and adds the versions to httpd's banner.
 pub(super) fn post_config(phase: Phase<'_>) {
     let config = phase.server.and_then(|main| main.config::<Rsgi>());
     if config.is_some_and(|config| config.global.verbose_debugging.is_some()) {
@@ -83,6 +84,14 @@ pub(super) fn post_config(phase: Phase<'_>) {
             Level::Warn,
             b"RSGI0201: WSGIFreeThreading in a <WSGIInterpreterOptions> section with application-group= has no effect: it is \
               for whole processes, write it in a section without",
+        );
+    }
+    if scheduling::probe().is_err() {
+        log::process(
+            Level::Info,
+            b"A filter of system calls (systemd: SystemCallFilter=) ends processes that change how their threads are \
+              scheduled: they are left as the kernel has them, and short requests take a little longer. \
+              SystemCallFilter=sched_setaffinity sched_setattr allows it",
         );
     }
     let python = config.and_then(|config| config.python.get());

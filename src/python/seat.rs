@@ -26,6 +26,11 @@ static IS_REFUSED: AtomicBool = AtomicBool::new(false);
 /// Processors that threads were found to have, and what gives a thread these.
 static KNOWN: Mutex<Option<(CpuSet, CpuSet)>> = Mutex::new(None);
 
+/// From here on threads wake where the kernel has them wake: it is not for this process to say.
+pub(crate) fn leave_all() {
+    IS_REFUSED.store(true, Relaxed);
+}
+
 /// Where a thread runs.
 pub(crate) struct Seat {
     thread: Pid,

@@ -20,6 +20,7 @@
 
 mod claim;
 mod patience;
+mod prompt;
 #[cfg(test)]
 mod tests;
 mod waiter;
@@ -35,7 +36,7 @@ use patience::Patience;
 use rsgi_core::wire;
 use waiter::Waiter;
 
-use crate::scoreboard::{Avoid, Demand, Owner, Scoreboard, SlotRef, clock};
+use crate::scoreboard::{Avoid, Demand, Owner, Scoreboard, Slot, SlotRef, clock};
 
 /// Nobody is woken for nothing more often than this in one wait, but by somebody hostile who keeps doing it.
 const OFTEN: u32 = 64;
@@ -166,6 +167,9 @@ impl Admission {
             && let Some(process) = self.board.take(self.row, demand)
         {
             let waited = wait.since.map_or(Duration::ZERO, patience::since);
+            if prompt::is_prompt() {
+                prompt::set_prompt(self.is_brisk(process));
+            }
             return Ok(self.assignment(process, waited));
         }
         // Who waits anyway waits for a thread: more in the processes' sockets would only make some wait longer.
@@ -192,6 +196,7 @@ impl Admission {
             if is_next && let Some(process) = self.board.take(self.row, demand) {
                 let waited = patience.waited();
                 self.board.count_queued(waited);
+                prompt::set_prompt(self.is_brisk(process));
                 return Ok(self.assignment(process, waited));
             }
             let is_loading = !is_available && self.board.is_loading();
@@ -231,6 +236,10 @@ impl Admission {
                 return Err(Refused::ClientGone);
             }
         }
+    }
+
+    fn is_brisk(&self, process: SlotRef) -> bool {
+        self.board.slot(process.slot).is_some_and(Slot::is_brisk)
     }
 
     fn refuse(&self, late: patience::Late) -> Refused {

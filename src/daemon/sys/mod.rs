@@ -9,5 +9,6 @@ pub mod fork;
 pub mod identity;
 pub mod memory;
 pub mod process;
+pub mod scheduling;
 pub mod signal;
 pub mod socket;

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use rsgi_bridge::abi::{self, Bytes, Process, Start, level};
 
 use crate::settings::{self, Rule};
-use crate::{capi, events, interpreter, panics, process, telemetry};
+use crate::{capi, events, interpreter, panics, process, seat, telemetry};
 
 pub(crate) use status::Status;
 
@@ -65,6 +65,9 @@ pub(crate) unsafe fn start(options: &Start, table: &Process) -> Result<(), Strin
         return Err("Python was started in this process before".to_owned());
     }
     panics::install_hook();
+    if options.flags & abi::START_FIXED_PROCESSORS != 0 {
+        seat::leave_all();
+    }
     if options.flags & abi::START_MAIN_THREAD != 0 {
         run(&settings)?;
     } else {
