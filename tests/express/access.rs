@@ -2,7 +2,7 @@
 
 use super::Launcher;
 use super::launcher::Run;
-use crate::harness::{Connection, Request};
+use crate::harness::{Connection, Request, only_rsgi};
 
 const AUTH: &str = r#"
 def check_password(environ, user, password):
@@ -94,4 +94,60 @@ fn digest_and_files_beside_the_application_are_locked_as_well() {
     assert_eq!(reply.status, 401);
     let challenge = reply.header("WWW-Authenticate").unwrap_or_default();
     assert!(challenge.starts_with("Digest "), "{challenge}");
+}
+
+#[test]
+fn scripts_of_access_guard_the_whole_site_wherever_the_application_is_mounted() {
+    let page = "a page";
+    let run = Launcher::new()
+        .file("who.py", WHO)
+        .file("auth.py", AUTH)
+        .file("public/file.txt", page)
+        .file("static/style.css", page)
+        .args(&["who.py", "--mount-point", "/app"])
+        .args(&["--document-root", "public", "--url-alias", "/static", "static"])
+        .args(&["--proxy-mount-point", "/other", "http://127.0.0.1:9/"])
+        .args(&["--server-status", "--auth-user-script", "auth.py"])
+        .args(&["--host-access-script", "auth.py"])
+        .start();
+    let ask = |url: &str, headers: &[(&str, &str)]| {
+        let add = |request: Request, (name, value): &(&str, &str)| request.header(name, value);
+        let request = headers.iter().fold(Request::get(url), add);
+        let reply = Connection::open(run.launcher.port()).ask(&request);
+        (reply.status, reply.text())
+    };
+    let spy = ("Authorization", "Basic c3B5OnNlY3JldA==");
+    for url in [
+        "/app",
+        "/static/style.css",
+        "/file.txt",
+        "/other/",
+        "/server-status",
+    ] {
+        assert_eq!(ask(url, &[]).0, 401, "{url}");
+        assert_eq!(ask(url, &[spy, ("X-Shut", "1")]).0, 403, "{url}");
+    }
+    assert_eq!(ask("/app", &[spy]).0, 200);
+    for url in ["/static/style.css", "/file.txt"] {
+        assert_eq!(ask(url, &[spy]), (200, page.to_owned()), "{url}");
+    }
+    assert_eq!(ask("/server-status", &[spy]).0, 200);
+    // Nobody listens there.
+    assert_eq!(ask("/other/", &[spy]).0, 503);
+}
+
+#[test]
+fn a_name_that_only_this_machine_may_use_asks_for_users_as_well() {
+    only_rsgi!("the original has another name for this machine");
+    let run = Launcher::new()
+        .file("who.py", WHO)
+        .file("auth.py", AUTH)
+        .args(&["who.py", "--server-name", "site.example"])
+        .args(&["--allow-localhost", "--auth-user-script", "auth.py"])
+        .start();
+    assert_eq!(ask(&run, &[]).0, 401);
+    assert_eq!(
+        ask(&run, &[("Authorization", "Basic c3B5OnNlY3JldA==")]).0,
+        200
+    );
 }
