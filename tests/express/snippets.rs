@@ -15,7 +15,10 @@ fn adapted(text: &str, root: &str) -> String {
     for line in text.lines() {
         let words: Vec<_> = line.split_whitespace().collect();
         lines.push(match words.as_slice() {
-            ["Define", "RSGI_MODULES", _] => format!("Define RSGI_MODULES {modules}"),
+            // Where `make install` puts it; another place is not found here.
+            ["Define", "RSGI_MODULES", "/usr/local/lib/mod_rsgi"] => {
+                format!("Define RSGI_MODULES {modules}")
+            }
             ["Define", "RSGI_VENV", _] => format!("Define RSGI_VENV {python}"),
             ["Define", "RSGI_PORT", _] => "Define RSGI_PORT @PORT@".to_owned(),
             ["Define", "RSGI_LOGS", _] => format!("Define RSGI_LOGS {root}"),
