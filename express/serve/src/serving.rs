@@ -32,18 +32,25 @@ pub const VARIABLE: &str = "RSGI_EXPRESS_SERVING";
 /// What there is to know about a server that has been set up.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Serving {
+    /// Whether the launcher's own lines are JSON.
     pub speaks_json: bool,
+    /// The shell that runs the control script: a path.
     pub shell: String,
+    /// The control script in the server root.
     pub apachectl: PathBuf,
     /// Apache's program.
     pub program: PathBuf,
     /// The error log, where it is a file.
     pub log: Option<PathBuf>,
+    /// Apache's file with its process id, which is there while it runs.
     pub pid_file: PathBuf,
     /// Where to find out whether the server answers. No names: see the opening of the crate.
     pub addresses: Vec<SocketAddr>,
+    /// What is shown to people as the place of the application.
     pub url: String,
+    /// Seconds that a process of a group has to end: `--shutdown-timeout`.
     pub shutdown_timeout: u32,
+    /// Seconds that running requests have to finish after SIGTERM: `--stop-timeout`.
     pub stop_timeout: u32,
     /// What `--reload-on-changes` watches.
     pub watched: Option<Watched>,

@@ -6,11 +6,17 @@ use std::io::{self, IsTerminal as _};
 /// What a colour stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
+    /// What is well: green.
     Good,
+    /// What may go wrong, a warning: yellow.
     Doubtful,
+    /// What is wrong, an error: red.
     Bad,
+    /// A note beside the matter: cyan.
     Aside,
+    /// What is to be seen first: bold.
     Strong,
+    /// What can be passed over: dim.
     Faint,
 }
 
@@ -21,6 +27,7 @@ pub struct Paint {
 }
 
 impl Paint {
+    /// For standard output.
     pub fn of_stdout() -> Self {
         Self::of(io::stdout().is_terminal())
     }
@@ -30,6 +37,7 @@ impl Paint {
         Self { is_on: false }
     }
 
+    /// For standard error.
     pub fn of_stderr() -> Self {
         Self::of(io::stderr().is_terminal())
     }
