@@ -28,6 +28,7 @@ def served_by():
         "API": "mod_wsgi " + dotted(environ.get("mod_wsgi.version")),
         "Python": platform.python_version(),
         "Flask": FLASK_VERSION,
+        "Process group": environ.get("mod_wsgi.process_group") or "none, Apache's own processes",
         "Process": os.getpid(),
         "Thread": environ.get("mod_wsgi.thread_id", threading.current_thread().name),
         "User id": os.geteuid(),
