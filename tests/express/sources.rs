@@ -97,6 +97,43 @@ fn paths_in_a_file_are_seen_from_the_file() {
 }
 
 #[test]
+fn names_in_a_file_of_another_folder_stay_names() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new()
+        .file("srv/app.py", super::launcher::HELLO)
+        .file("srv/tasks.py", "")
+        .file("srv/public/start.html", "the start")
+        .file(
+            "srv/rsgi.toml",
+            "entry-point = \"app.py\"\n\
+             document-root = \"public\"\n\
+             directory-index = \"start.html\"\n\
+             service-script = { tasks = \"tasks.py\" }\n\
+             service-log-file = { tasks = \"tasks_log\" }\n\
+             shell-executable = \"sh\"\n\
+             reload-on-changes = true\n\
+             reload-ignore = [\"build\"]\n\
+             error-log-name = \"errors\"\n",
+        )
+        .args(&["--config", "srv/rsgi.toml"]);
+    launcher.setup();
+    let written = std::fs::read_to_string(launcher.root().join("httpd.conf")).unwrap();
+    for line in [
+        "DirectoryIndex \"start.html\"",
+        "root/errors\"",
+        "root/tasks_log\"",
+    ] {
+        assert!(written.contains(line), "no {line} in {written}");
+    }
+    let output = printed(&launcher);
+    let ignored = line(&output, "reload-ignore");
+    assert!(
+        ignored.starts_with("reload-ignore = [\"build\"]"),
+        "{ignored}"
+    );
+}
+
+#[test]
 fn a_typed_script_wins_over_the_entry_point_of_a_file() {
     only_rsgi!("the launcher is ours");
     let launcher = Launcher::new()

@@ -139,6 +139,6 @@ pub(crate) struct ReloadArgs {
     pub(crate) reload_watch: Vec<PathBuf>,
 
     /// A folder, by its path or its name alone, whose changes do not restart; may be repeated
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "NAME|DIR")]
     pub(crate) reload_ignore: Vec<PathBuf>,
 }

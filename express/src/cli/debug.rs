@@ -49,6 +49,6 @@ pub(crate) struct DebugArgs {
     pub(crate) enable_gdb: bool,
 
     /// The gdb to run it in
-    #[arg(long, value_name = "PATH", default_value = "gdb")]
+    #[arg(long, value_name = "NAME|PATH", default_value = "gdb")]
     pub(crate) gdb_executable: PathBuf,
 }

@@ -13,7 +13,7 @@ pub(crate) struct FileArgs {
     pub(crate) document_root: Vec<PathBuf>,
 
     /// The file to serve for a directory
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE-NAME")]
     pub(crate) directory_index: Option<String>,
 
     /// List directories without such a file
@@ -41,7 +41,7 @@ pub(crate) struct FileArgs {
     pub(crate) maintenance_file: Option<PathBuf>,
 
     /// A Python script for files with an extension; may be repeated
-    #[arg(long, value_names = ["EXT", "SCRIPT"], num_args = 2)]
+    #[arg(long, value_names = ["EXT", "PATH"], num_args = 2)]
     pub(crate) add_handler: Vec<String>,
 
     /// Run files with the extension .cgi

@@ -60,11 +60,11 @@ pub(crate) struct LogArgs {
     pub(crate) error_log_format: Option<String>,
 
     /// The access log's file name
-    #[arg(long, value_name = "FILE", default_value = "access_log")]
+    #[arg(long, value_name = "FILE-NAME", default_value = "access_log")]
     pub(crate) access_log_name: String,
 
     /// The error log's file name
-    #[arg(long, value_name = "FILE", default_value = "error_log")]
+    #[arg(long, value_name = "FILE-NAME", default_value = "error_log")]
     pub(crate) error_log_name: String,
 
     /// Log what goes wrong before the error log is open
@@ -72,7 +72,7 @@ pub(crate) struct LogArgs {
     pub(crate) startup_log: bool,
 
     /// That log's file name
-    #[arg(long, value_name = "FILE", default_value = "startup_log")]
+    #[arg(long, value_name = "FILE-NAME", default_value = "startup_log")]
     pub(crate) startup_log_name: String,
 
     /// Begin a new file when a log has become large
@@ -89,6 +89,6 @@ pub(crate) struct LogArgs {
     pub(crate) max_log_size: u32,
 
     /// The program that does it [default: Apache's rotatelogs]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "NAME|PATH")]
     pub(crate) rotatelogs_executable: Option<PathBuf>,
 }

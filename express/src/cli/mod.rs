@@ -179,7 +179,7 @@ pub(crate) struct InstallArgs {
     pub(crate) modules_directory: Option<PathBuf>,
 
     /// Apache's program [default: the one installed; HTTPD in the environment wins]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "NAME|PATH")]
     pub(crate) httpd_executable: Option<PathBuf>,
 
     #[command(flatten)]

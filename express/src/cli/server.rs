@@ -29,11 +29,11 @@ pub(crate) struct TreeArgs {
     pub(crate) envvars_script: Option<PathBuf>,
 
     /// The shell for apachectl [default: /bin/sh]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "NAME|PATH")]
     pub(crate) shell_executable: Option<PathBuf>,
 
     /// Apache's program [default: the one installed; HTTPD in the environment wins]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "NAME|PATH")]
     pub(crate) httpd_executable: Option<PathBuf>,
 
     /// The directory of Apache's modules [default: the one of the Apache found]

@@ -19,6 +19,6 @@ pub(crate) struct ServiceArgs {
     pub(crate) service_group: Vec<String>,
 
     /// The log of a service, in the directory of the logs [default: the error log]
-    #[arg(long, value_names = ["NAME", "FILE"], num_args = 2)]
+    #[arg(long, value_names = ["NAME", "FILE-NAME"], num_args = 2)]
     pub(crate) service_log_file: Vec<String>,
 }

@@ -225,7 +225,7 @@ pub(super) fn resolve_paths(options: &Options<'_>, typed: &ArgMatches, sayings: 
         }
         for values in saying.values.iter_mut().flatten() {
             for (at, value) in values.iter_mut().enumerate() {
-                if is_path(option, at, is_module) {
+                if is_path(option, at, value, is_module) {
                     *value = join(directory, value);
                 }
             }
@@ -239,17 +239,61 @@ fn join(directory: &Path, value: &str) -> String {
     joined.to_string_lossy().into_owned()
 }
 
-/// Whether an option's value is a path rather than a name: `--help` calls them so.
-fn is_path(option: Opt<'_>, at: usize, is_module: bool) -> bool {
+/// Whether an option's value is a path rather than a name: `--help` calls them so. Where it may be either, a word
+/// alone is a name, and what is on PATH or anywhere below a folder goes by it.
+fn is_path(option: Opt<'_>, at: usize, value: &str, is_module: bool) -> bool {
     let names = option.arg.get_value_names().unwrap_or_default();
-    let name = names.get(at).or(names.last()).map_or("", |name| name);
-    // The names of log files are names in the directory of logs.
-    if option.long.ends_with("-name") {
-        return false;
-    }
-    match name {
+    match names.get(at).or(names.last()).map_or("", |name| name) {
         "DIR" | "FILE" | "PATH" => true,
+        "NAME|DIR" | "NAME|PATH" => Path::new(value).components().count() > 1,
         "PATH|MODULE" => !is_module,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::CommandLine;
+
+    #[test]
+    fn paths_are_seen_from_the_file_and_names_stay_what_they_are() {
+        let mut grammar = CommandLine::grammar();
+        grammar.build();
+        let options = Options::of(grammar.find_subcommand("start-server").unwrap());
+        let first: [(&str, &str, bool); 17] = [
+            ("entry-point", "wsgi.py", true),
+            ("python-path", "lib", true),
+            ("document-root", "public", true),
+            ("ssl-certificate", "site", true),
+            ("pid-file", "pid", true),
+            ("directory-index", "index.html", false),
+            ("error-log-name", "errors", false),
+            ("access-log-name", "accesses", false),
+            ("startup-log-name", "starts", false),
+            ("process-name", "shop", false),
+            ("server-name", "shop.example", false),
+            ("reload-ignore", "build", false),
+            ("reload-ignore", "./build/x", true),
+            ("httpd-executable", "apache2", false),
+            ("shell-executable", "bash", false),
+            ("gdb-executable", "bin/gdb", true),
+            ("rotatelogs-executable", "rotatelogs", false),
+        ];
+        let second = [
+            ("url-alias", "static", true),
+            ("service-script", "tasks.py", true),
+            ("add-handler", "md.py", true),
+            ("service-log-file", "tasks_log", false),
+            ("service-user", "somebody", false),
+        ];
+        let first = first.map(|(name, value, expected)| (name, 0, value, expected));
+        let second = second.map(|(name, value, expected)| (name, 1, value, expected));
+        for (name, at, value, expected) in first.into_iter().chain(second) {
+            let option = options.find(name, false).unwrap();
+            assert_eq!(is_path(option, at, value, false), expected, "{name}");
+        }
+        let entry = options.find("entry-point", false).unwrap();
+        assert!(!is_path(entry, 0, "shop.wsgi", true));
     }
 }
