@@ -87,6 +87,17 @@ fn slow_clients_have_the_time_that_they_earn_and_no_more() {
 }
 
 #[test]
+fn apache_takes_times_that_no_rate_lengthens() {
+    for options in [
+        ["--header-min-rate", "0", "--body-min-rate", "0"],
+        ["--header-timeout", "40", "--body-max-timeout", "10"],
+    ] {
+        let launcher = Launcher::new().arg("hello.py").args(&options);
+        launcher.setup();
+    }
+}
+
+#[test]
 fn connections_beyond_the_backlog_are_not_taken() {
     let run = Launcher::new()
         .args(&["hello.py", "--server-backlog", "1"])

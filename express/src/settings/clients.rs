@@ -39,18 +39,18 @@ impl Clients {
     }
 }
 
-/// One part of RequestReadTimeout: `header=15-30,MinRate=500`, without what is 0.
+/// One part of RequestReadTimeout: `header=15-30,MinRate=500`. Without a rate nothing earns more time, and neither does
+/// it where the longest time is not longer than the first.
 ///
-/// httpd: a part that is left out has a limit of its own, so none is said.
+/// httpd: a part that is left out has a limit of its own, so none is said; a range needs a rate, and a rate without a
+/// range has no end.
 fn read_timeout(part: &str, [first, most, rate]: [u32; 3]) -> String {
-    let range = match (first, most) {
-        (0, _) => return format!("{part}=0"),
-        (first, most) if most > first => format!("{first}-{most}"),
-        (first, _) => first.to_string(),
-    };
-    match rate {
-        0 => format!("{part}={range}"),
-        rate => format!("{part}={range},MinRate={rate}"),
+    match (first, most, rate) {
+        (first, _, 0) => format!("{part}={first}"),
+        (0, ..) => format!("{part}=0"),
+        (first, 0, rate) => format!("{part}={first},MinRate={rate}"),
+        (first, most, rate) if most > first => format!("{part}={first}-{most},MinRate={rate}"),
+        (first, ..) => format!("{part}={first}"),
     }
 }
 
@@ -59,11 +59,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_that_are_zero_are_left_out() {
+    fn parts_that_are_zero_or_lengthen_nothing_are_left_out() {
         for (given, expected) in [
             ([15, 30, 500], "header=15-30,MinRate=500"),
             ([15, 0, 500], "header=15,MinRate=500"),
             ([15, 0, 0], "header=15"),
+            ([15, 30, 0], "header=15"),
+            ([30, 30, 500], "header=30"),
+            ([40, 30, 500], "header=40"),
             ([0, 30, 500], "header=0"),
         ] {
             assert_eq!(read_timeout("header", given), expected);
