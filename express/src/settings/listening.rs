@@ -145,6 +145,7 @@ impl Tls {
             verified.push("/".to_owned());
         }
         let path = |option, path: &Option<PathBuf>| super::optional(option, path.as_deref(), here);
+        let [certificate, key] = certificate_and_key(args, here)?;
         Ok(Some(Self {
             port,
             listen: listen(listening.host.as_deref(), port),
@@ -153,8 +154,8 @@ impl Tls {
             } else {
                 format!(":{port}")
             },
-            certificate: pair(args, &args.ssl_certificate_file, ".crt", here)?,
-            key: pair(args, &args.ssl_certificate_key_file, ".key", here)?,
+            certificate,
+            key,
             chain: path(
                 "--ssl-certificate-chain-file",
                 &args.ssl_certificate_chain_file,
@@ -201,15 +202,25 @@ fn without_port(args: &TlsArgs) -> Option<&'static str> {
     first.map(|(option, _)| *option)
 }
 
-/// One half of a certificate and key.
+/// The files of both.
+fn certificate_and_key(args: &TlsArgs, here: &Path) -> Result<[String; 2], Error> {
+    let certificate = ("--ssl-certificate-file", &args.ssl_certificate_file);
+    let key = ("--ssl-certificate-key-file", &args.ssl_certificate_key_file);
+    Ok([
+        pair(args, certificate, ".crt", here)?,
+        pair(args, key, ".key", here)?,
+    ])
+}
+
+/// One half of a certificate and key: the file that its own option names, or the one of `--ssl-certificate`.
 fn pair(
     args: &TlsArgs,
-    named: &Option<PathBuf>,
+    (option, named): (&str, &Option<PathBuf>),
     extension: &str,
     here: &Path,
 ) -> Result<String, Error> {
     match (named, &args.ssl_certificate) {
-        (Some(path), _) => usable("--ssl-certificate-file", &here.join(path)),
+        (Some(path), _) => usable(option, &here.join(path)),
         (None, Some(prefix)) => usable(
             "--ssl-certificate",
             &here.join(format!("{prefix}{extension}")),
