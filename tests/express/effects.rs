@@ -242,3 +242,24 @@ fn debugging_is_one_process_and_its_results_are_where_they_are_asked_for() {
         assert!(files.next().is_some(), "{name} is empty");
     }
 }
+
+#[test]
+fn scripts_of_files_without_an_application_are_told_the_same_of_requests() {
+    let script = "def handle_request(environ, start_response):\n    \
+                  names = ['REQUEST_METHOD', 'SHOP', 'HTTP_AUTHORIZATION']\n    \
+                  facts = '|'.join(environ.get(name, '-') for name in names)\n    \
+                  start_response('200 OK', [('X-Facts', facts)])\n    \
+                  return [environ['wsgi.input'].read()]\n";
+    let run = Launcher::new()
+        .file("md.py", script)
+        .file("site/page.md", "")
+        .args(&["--application-type", "static", "--document-root", "site"])
+        .args(&["--add-handler", ".md", "md.py", "--setenv", "SHOP", "tea"])
+        .args(&["--chunked-request", "--map-head-to-get", "on"])
+        .start();
+    let ask = |request| Connection::open(run.launcher.port()).ask(&request);
+    let head = Request::new("HEAD", "/page.md").header("Authorization", "Bearer x");
+    assert_eq!(ask(head).header("x-facts"), Some("GET|tea|Bearer x"));
+    let chunked = Request::new("POST", "/page.md").chunked(&[b"in ", b"pieces"]);
+    assert_eq!(ask(chunked).ok().text(), "in pieces");
+}
