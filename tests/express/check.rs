@@ -170,6 +170,72 @@ fn a_python_an_apache_and_modules_that_are_not_there_are_found() {
 }
 
 #[test]
+fn what_a_start_takes_is_no_error() {
+    only_rsgi!("the launcher is ours");
+    let program = crate::harness::httpd();
+    let name = program.file_name().unwrap().to_string_lossy().into_owned();
+    let launcher = Launcher::new()
+        .args(&["hello.py", "--httpd-executable", &name])
+        .args(&["--python-path", "later", "--url-alias", "/new", "to-come"]);
+    let (code, lines) = check(&launcher);
+    assert_eq!(code, Some(0), "{}", lines.join("\n"));
+    has(&lines, "ok", "apache", &[&name]);
+    has(&lines, "warning", "path", &["--python-path", "later"]);
+    has(&lines, "warning", "path", &["--url-alias", "to-come"]);
+}
+
+#[test]
+fn files_alone_need_neither_the_module_nor_a_python() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new()
+        .file("site/index.html", "")
+        .args(&["--application-type", "static", "site"])
+        .args(&["--python", "/nowhere"]);
+    let (code, lines) = check(&launcher);
+    assert_eq!(code, Some(0), "{}", lines.join("\n"));
+    assert!(!lines.iter().any(|line| line.contains("nowhere")));
+}
+
+#[test]
+fn the_user_of_the_environment_serves_and_a_service_has_its_own() {
+    only_rsgi!("the launcher is ours");
+    if !crate::harness::is_root() {
+        return;
+    }
+    let launcher = Launcher::new()
+        .file("closed/tick.py", "")
+        .args(&["hello.py", "--service-script", "tick", "closed/tick.py"])
+        .args(&["--service-user", "tick", "daemon"])
+        .env("MOD_WSGI_USER", "nobody");
+    let closed = launcher.path("closed");
+    crate::harness::allow(&closed, 0o700);
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap();
+    let mut lines = accounts.lines().map(|line| line.split(':'));
+    let owner = lines.find_map(|mut fields| {
+        (fields.next() == Some("daemon")).then(|| fields.nth(1)?.parse().ok())?
+    });
+    let Some(owner) = owner else { return };
+    std::os::unix::fs::chown(&closed, Some(owner), None).unwrap();
+    let (code, lines) = check(&launcher);
+    assert_eq!(code, Some(0), "{}", lines.join("\n"));
+    has(&lines, "ok", "user", &["serves as `nobody`"]);
+    has(&lines, "ok", "path", &["--service-script"]);
+}
+
+#[test]
+fn the_temporary_root_of_a_check_is_not_told_of() {
+    only_rsgi!("the launcher is ours");
+    let launcher = Launcher::new().args(&["hello.py", "--python-eggs", "gone/deep"]);
+    let (code, lines) = check(&launcher);
+    assert_eq!(code, Some(1), "{}", lines.join("\n"));
+    let launcher = Launcher::new().args(&["hello.py", "--error-log-format", "%Q"]);
+    let (_, more) = check(&launcher);
+    for line in lines.iter().chain(&more) {
+        assert!(!line.contains("rsgi-check-"), "{line}");
+    }
+}
+
+#[test]
 fn the_findings_are_json_for_programs() {
     only_rsgi!("the launcher is ours");
     let launcher = Launcher::new().args(&["gone.py", "--json"]);

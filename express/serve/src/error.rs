@@ -117,11 +117,28 @@ impl Error {
             Self::Usage(text) => Self::Usage(put(text)),
             Self::Application(text) => Self::Application(put(text)),
             Self::Installation(text) => Self::Installation(put(text)),
+            Self::Port(text) => Self::Port(put(text)),
+            Self::ServerRoot {
+                path: root,
+                problem,
+            } => Self::ServerRoot {
+                path: put(root.to_string_lossy().into_owned()).into(),
+                problem: put(problem),
+            },
+            Self::File {
+                action,
+                path: file,
+                source,
+            } => Self::File {
+                action,
+                path: put(file.to_string_lossy().into_owned()).into(),
+                source,
+            },
             Self::Configuration { path: file, text } => Self::Configuration {
                 path: put(file.to_string_lossy().into_owned()).into(),
                 text: put(text),
             },
-            other => other,
+            other @ (Self::Template { .. } | Self::System { .. }) => other,
         }
     }
 
@@ -148,6 +165,37 @@ impl Error {
             | Self::Template { .. }
             | Self::File { .. }
             | Self::System { .. } => ExitCode::Failure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_said_in_place_of_another_in_every_kind_of_error() {
+        let errors = [
+            Error::Usage("in /tmp/a/x".into()),
+            Error::Application("in /tmp/a/x".into()),
+            Error::Installation("in /tmp/a/x".into()),
+            Error::Port("in /tmp/a/x".into()),
+            Error::ServerRoot {
+                path: "/tmp/a".into(),
+                problem: "is not like `/tmp/a/x`".into(),
+            },
+            Error::Configuration {
+                path: "/tmp/a/httpd.conf".into(),
+                text: "in /tmp/a/x".into(),
+            },
+            Error::file("read", Path::new("/tmp/a/x"))(io::ErrorKind::NotFound.into()),
+        ];
+        for error in errors {
+            let told = error.in_place_of("/tmp/a", "/srv/b").to_string();
+            assert!(
+                told.contains("/srv/b") && !told.contains("/tmp/a"),
+                "{told}"
+            );
         }
     }
 }

@@ -86,24 +86,6 @@ impl Given {
         raw.map(|value| value.to_string_lossy().into_owned())
     }
 
-    /// All values of an option, each time it is given.
-    pub(crate) fn values(&self, long: &str) -> Vec<Vec<String>> {
-        let Some((_, matches)) = self.matches.subcommand() else {
-            return vec![];
-        };
-        let id = long.replace('-', "_");
-        if matches.try_get_raw(&id).is_err() {
-            return vec![];
-        }
-        let times = matches.get_raw_occurrences(&id).into_iter().flatten();
-        times
-            .map(|values| {
-                let text = |value: &std::ffi::OsStr| value.to_string_lossy().into_owned();
-                values.map(text).collect()
-            })
-            .collect()
-    }
-
     /// The origins of the options that a text names as `--option`.
     pub(crate) fn origins_in(&self, text: &str) -> Vec<(String, &Origin)> {
         let named = text

@@ -52,18 +52,27 @@ pub(crate) fn check(args: CheckArgs, given: &Given) -> Result<u8, Error> {
 
 /// Looks at each piece; whether it is worth the while to put them together.
 fn survey(settings: &Settings, given: &Given, findings: &mut Findings) -> bool {
-    let identity = findings.take("user", identity(given));
+    let tree = &settings.tree;
+    let identity = Identity::resolve(tree.user.as_deref(), tree.group.as_deref());
+    let identity = findings.take("user", identity);
     if let Some(identity) = &identity {
         findings.ok("user", served_by(identity.as_ref()));
     }
     let user = identity.clone().flatten();
-    let apache = apache(settings, given, findings);
-    let module = module(user.as_ref(), findings);
-    let python = python(given, user.as_ref(), findings);
+    let apache = apache(settings, findings);
+    // Files alone are served without either.
+    let (module, python) = if settings.has_python() {
+        (
+            module(user.as_ref(), findings),
+            python(settings, user.as_ref(), findings),
+        )
+    } else {
+        (true, true)
+    };
     if identity.is_some() {
-        paths::survey(given, user.as_ref(), findings);
+        paths::survey(settings, user.as_ref(), findings);
     }
-    ports(settings, given, findings);
+    ports(settings, findings);
     certificates::survey(given, findings);
     match ServerRoot::examine(&settings.server_root, &settings.tree.pid_file) {
         Ok(()) => findings.ok("server root", format!("`{}`", settings.server_root)),
@@ -79,11 +88,6 @@ fn survey(settings: &Settings, given: &Given, findings: &mut Findings) -> bool {
     apache.is_some() && module && python && identity.is_some()
 }
 
-fn identity(given: &Given) -> Result<Option<Identity>, Error> {
-    let (user, group) = (given.value("user"), given.value("group"));
-    Identity::resolve(user.as_deref(), group.as_deref())
-}
-
 fn served_by(identity: Option<&Identity>) -> String {
     match identity {
         Some(identity) => format!(
@@ -95,11 +99,9 @@ fn served_by(identity: Option<&Identity>) -> String {
 }
 
 /// Apache's program, MPM and modules.
-fn apache(settings: &Settings, given: &Given, findings: &mut Findings) -> Option<(Apache, String)> {
-    let here = std::env::current_dir().unwrap_or_default();
-    let path = |option| given.value(option).map(|path| here.join(path));
-    let (program, modules) = (path("httpd-executable"), path("modules-directory"));
-    let found = Apache::find(program.as_deref(), modules.as_deref());
+fn apache(settings: &Settings, findings: &mut Findings) -> Option<(Apache, String)> {
+    let tree = &settings.tree;
+    let found = Apache::find(tree.httpd.as_deref(), tree.modules_directory.as_deref());
     let apache = findings.take("apache", found)?;
     findings.ok("apache", format!("`{}`", apache.program.display()));
     let mpm = findings.take("mpm", apache.choose_mpm(&settings.processes.mpms))?;
@@ -152,10 +154,8 @@ fn executable(program: &Path, findings: &mut Findings) {
 }
 
 /// The Python, its shared library and its environment; whether it can be used.
-fn python(given: &Given, identity: Option<&Identity>, findings: &mut Findings) -> bool {
-    let here = std::env::current_dir().unwrap_or_default();
-    let asked = given.value("python").map(|path| here.join(path));
-    let chosen = Python::choose(asked.as_deref(), identity);
+fn python(settings: &Settings, identity: Option<&Identity>, findings: &mut Findings) -> bool {
+    let chosen = Python::choose(settings.python.asked.as_deref(), identity);
     let Some(python) = findings.take("python", chosen) else {
         return false;
     };
@@ -190,11 +190,9 @@ fn environment(home: &Path, minor: u32, findings: &mut Findings) {
     }
 }
 
-fn ports(settings: &Settings, given: &Given, findings: &mut Findings) {
-    let host = given.value("host");
-    let host = host.as_deref().map(|host| host.trim_matches(['[', ']']));
-    let https = given.value("https-port").and_then(|port| port.parse().ok());
-    let https = https.map(|port: u16| ("--https-port", port));
+fn ports(settings: &Settings, findings: &mut Findings) {
+    let host = settings.listening.host.as_deref();
+    let https = settings.tls.as_ref().map(|tls| ("--https-port", tls.port));
     for (option, port) in std::iter::once(("--port", settings.listening.port)).chain(https) {
         match port::check_one(option, host, port) {
             Ok(()) => findings.ok("port", format!("{port} is free")),

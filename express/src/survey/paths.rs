@@ -2,86 +2,152 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::unistd::{Group, Uid, User};
 
 use super::finding::Findings;
+use crate::cli::ApplicationType;
 use crate::privileges::{self, Identity};
 use crate::reach::{self, Obstacle};
-use crate::sources::Given;
+use crate::settings::Settings;
 
-/// Options that name what the serving user reads, and which of their values does.
-const READ: [(&str, usize); 6] = [
-    ("working-directory", 0),
-    ("document-root", 0),
-    ("python-path", 0),
-    ("url-alias", 1),
-    ("add-handler", 1),
-    ("service-script", 1),
-];
-/// Options whose files Apache reads before it gives any rights away.
-const INCLUDED: [&str; 3] = ["include-file", "rewrite-rules", "mime-types"];
+/// What a start does without a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// It is refused.
+    Must,
+    /// It is warned of: what is not there yet may be made while the server runs.
+    May,
+}
+
+/// A path and what names it: an option, or `application`.
+struct Named<'s> {
+    by: &'s str,
+    path: &'s Path,
+    need: Need,
+}
 
 /// Looks at each.
-pub(super) fn survey(given: &Given, identity: Option<&Identity>, findings: &mut Findings) {
-    let here = std::env::current_dir().unwrap_or_default();
-    let kind = given.value("application-type").unwrap_or_default();
-    let entry = given
-        .value("entry-point")
-        .or_else(|| given.value("script"))
-        .filter(|_| kind != "module");
-    let mut named: Vec<(String, PathBuf)> = vec![];
-    named.extend(entry.map(|entry| ("application".to_owned(), here.join(entry))));
-    for (option, at) in READ {
-        let values = given.values(option).into_iter();
-        let paths = values.filter_map(|values| values.get(at).cloned());
-        named.extend(paths.map(|path| (format!("--{option}"), here.join(path))));
+pub(super) fn survey(settings: &Settings, identity: Option<&Identity>, findings: &mut Findings) {
+    for named in read(settings) {
+        look(&named, identity, findings);
     }
-    let user = identity.map_or_else(privileges::current_user, |who| who.user.clone());
-    for (name, path) in named {
-        let shown = path.display();
-        match reach::first_obstacle(identity, &[&path]) {
-            Ok(None) => findings.ok("path", format!("{name}: `{shown}`")),
-            Ok(Some(obstacle)) => tell(&name, &obstacle, &user, findings),
-            Err(error) => findings.failure("path", &error),
+    let own = settings.services.iter().filter(|own| !own.is_generated);
+    for service in own {
+        // A service may have a user of its own.
+        let identity = service.identity(&settings.tree);
+        if let Some(identity) = findings.take("user", identity) {
+            let named = named("--service-script", &service.script, Need::Must);
+            look(&named, identity.as_ref(), findings);
         }
     }
-    for option in INCLUDED {
-        for path in given.values(option).concat() {
-            let path = here.join(path);
-            match fs::File::open(&path) {
-                Ok(_) => findings.ok("path", format!("--{option}: `{}`", path.display())),
-                Err(error) => findings.error(
-                    "path",
-                    format!("--{option}: `{}` cannot be read: {error}", path.display()),
-                    "name another file, or give whoever starts Apache the right to read it",
-                ),
-            }
+    for (option, path) in included(settings) {
+        match fs::File::open(path) {
+            Ok(_) => findings.ok("path", format!("`{option}`: `{path}`")),
+            Err(error) => findings.error(
+                "path",
+                format!("`{option}`: `{path}` cannot be read: {error}"),
+                "name another file, or give whoever starts Apache the right to read it",
+            ),
         }
     }
 }
 
-fn tell(name: &str, obstacle: &Obstacle, user: &str, findings: &mut Findings) {
+fn named<'s>(by: &'s str, path: &'s str, need: Need) -> Named<'s> {
+    let path = Path::new(path);
+    Named { by, path, need }
+}
+
+/// What the serving user reads, as a start looks at it.
+fn read(settings: &Settings) -> Vec<Named<'_>> {
+    let application = &settings.application;
+    let is_file = matches!(
+        application.kind,
+        ApplicationType::Script | ApplicationType::Paste
+    );
+    let files = &settings.files;
+    let mut all = vec![];
+    if is_file && !application.is_welcome {
+        all.push(named("application", &application.entry, Need::Must));
+    }
+    let mut add = |option, path, need| all.push(named(option, path, need));
+    add(
+        "--working-directory",
+        &settings.python.working_directory,
+        Need::Must,
+    );
+    for root in files.document_root.iter().chain(&files.more_roots) {
+        add("--document-root", root, Need::Must);
+    }
+    for handler in &files.handlers {
+        add("--add-handler", &handler.script, Need::Must);
+    }
+    for (option, script) in settings.access.scripts() {
+        add(option, script, Need::Must);
+    }
+    for folder in &settings.python.path {
+        add("--python-path", folder, Need::May);
+    }
+    for alias in &files.aliases {
+        add("--url-alias", &alias.path, Need::May);
+    }
+    all
+}
+
+/// Files that Apache reads before it gives any rights away.
+fn included(settings: &Settings) -> Vec<(&'static str, &String)> {
+    let files = &settings.files;
+    let mut all: Vec<_> = files
+        .include_files
+        .iter()
+        .map(|path| ("--include-file", path))
+        .collect();
+    if !files.has_own_rules {
+        all.push(("--rewrite-rules", &files.rewrite_rules));
+    }
+    all.extend(files.mime_types.iter().map(|path| ("--mime-types", path)));
+    all
+}
+
+fn look(named: &Named<'_>, identity: Option<&Identity>, findings: &mut Findings) {
+    let by = match named.by {
+        "application" => named.by.to_owned(),
+        option => format!("`{option}`"),
+    };
+    match reach::first_obstacle(identity, &[named.path]) {
+        Ok(None) => findings.ok("path", format!("{by}: `{}`", named.path.display())),
+        Ok(Some(obstacle)) => {
+            let user = identity.map_or_else(privileges::current_user, |who| who.user.clone());
+            let (text, cure) = told(&by, &obstacle, &user);
+            match named.need {
+                Need::Must => findings.error("path", text, &cure),
+                Need::May => findings.warning("path", text, &cure),
+            }
+        }
+        Err(error) => findings.failure("path", &error),
+    }
+}
+
+/// What is in the way, and what mends it.
+fn told(by: &str, obstacle: &Obstacle, user: &str) -> (String, String) {
     let sentence = obstacle.sentence(user);
+    let component = &obstacle.component;
     if obstacle.is_missing {
-        let component = obstacle.component.display();
-        return findings.error(
-            "path",
-            format!("{name}: {sentence}: the way to it ends at `{component}`"),
-            "correct the name, or make it",
+        let end = component.display();
+        return (
+            format!("{by}: {sentence}: the way to it ends at `{end}`"),
+            "correct the name, or make it".to_owned(),
         );
     }
-    let component = &obstacle.component;
     let right = if component.is_dir() { "x" } else { "r" };
-    findings.error(
-        "path",
-        format!("{name}: {sentence} ({})", ownership(component)),
-        &format!(
+    (
+        format!("{by}: {sentence} ({})", ownership(component)),
+        format!(
             "`chmod o+{right} {}`, move it elsewhere, or serve as another user with `--user`",
             component.display()
         ),
-    );
+    )
 }
 
 /// Whose a component is and what others may do with it.
