@@ -105,7 +105,13 @@ fn scripts_of_access_guard_the_whole_site_wherever_the_application_is_mounted() 
         .file("public/file.txt", page)
         .file("static/style.css", page)
         .args(&["who.py", "--mount-point", "/app"])
-        .args(&["--document-root", "public", "--url-alias", "/static", "static"])
+        .args(&[
+            "--document-root",
+            "public",
+            "--url-alias",
+            "/static",
+            "static",
+        ])
         .args(&["--proxy-mount-point", "/other", "http://127.0.0.1:9/"])
         .args(&["--server-status", "--auth-user-script", "auth.py"])
         .args(&["--host-access-script", "auth.py"])
