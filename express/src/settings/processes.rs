@@ -9,6 +9,16 @@ use super::text::{each, printable, url_path, usable};
 use crate::cli::ProcessArgs;
 use crate::error::Error;
 
+/// The largest number that a process group takes.
+const LARGEST: u64 = 2_147_483_647;
+/// The least size of a buffer where it is not 0, and what 0 stands for.
+const LEAST: [(&str, u64, &str); 4] = [
+    ("send-buffer-size", 512, "the system's"),
+    ("receive-buffer-size", 512, "the system's"),
+    ("header-buffer-size", 8192, "32768"),
+    ("response-buffer-size", 65_536, "8388608"),
+];
+
 /// Where the application runs, and how many requests at once.
 #[derive(Debug, Serialize)]
 pub(crate) struct Processes {
@@ -65,7 +75,7 @@ impl Processes {
     /// Resolves the options; the address names the group where nobody did.
     ///
     /// # Errors
-    /// A name, URL or path cannot be written down.
+    /// A name, URL or path cannot be written down, or a number is none that a process group takes.
     pub(super) fn resolve(
         args: &ProcessArgs,
         listening: &Listening,
@@ -81,10 +91,11 @@ impl Processes {
             None => None,
         };
         let times = &args.times;
+        taken("socket-timeout", times.socket_timeout.into())?;
         Ok(Self {
             is_embedded: args.embedded_mode || is_debugged,
             group,
-            options: options(args),
+            options: options(args)?,
             processes: if is_debugged {
                 1
             } else {
@@ -124,7 +135,10 @@ impl Processes {
 }
 
 /// The options with their values and, in the last column, the module's own defaults, which need not be written down.
-fn options(args: &ProcessArgs) -> Vec<GroupOption> {
+///
+/// # Errors
+/// The module would refuse one, in the words of its directive.
+fn options(args: &ProcessArgs) -> Result<Vec<GroupOption>, Error> {
     let (times, buffers) = (&args.times, &args.buffers);
     let numbers: [(&'static str, u64, u64); 20] = [
         ("threads", args.threads.into(), 15),
@@ -160,11 +174,27 @@ fn options(args: &ProcessArgs) -> Vec<GroupOption> {
         .chain(numbers)
         .chain([response])
         .filter(|(_, value, default)| value != default)
-        .map(|(name, value, _)| GroupOption {
-            name,
-            value: value.to_string(),
+        .map(|(name, value, _)| {
+            let value = taken(name, value)?.to_string();
+            Ok(GroupOption { name, value })
         })
         .collect()
+}
+
+/// A number that the module takes.
+fn taken(name: &str, value: u64) -> Result<u64, Error> {
+    if value > LARGEST {
+        return Err(Error::Usage(format!(
+            "`--{name}`: `{value}` is too large\n{LARGEST} at most"
+        )));
+    }
+    let size = LEAST.iter().find(|(option, ..)| *option == name);
+    match size {
+        Some((_, least, usual)) if value != 0 && value < *least => Err(Error::Usage(format!(
+            "`--{name}`: `{value}` is too small\n0 for {usual}, or {least} and more"
+        ))),
+        _ => Ok(value),
+    }
 }
 
 /// The name of a process group, which also ends up in the names of its processes.
@@ -187,5 +217,35 @@ fn mpms(asked: &[String], is_debugged: bool) -> Result<Vec<String>, Error> {
         None if is_debugged => Ok(vec!["worker".to_owned(), "prefork".to_owned()]),
         None if asked.is_empty() => Ok(known.map(str::to_owned).to_vec()),
         None => Ok(asked.to_vec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_the_module_would_refuse_are_refused_by_the_name_of_their_option() {
+        for (name, value) in [
+            ("send-buffer-size", 511),
+            ("receive-buffer-size", 1),
+            ("header-buffer-size", 8191),
+            ("response-buffer-size", 65_535),
+            ("response-buffer-size", LARGEST + 1),
+            ("request-timeout", LARGEST + 1),
+        ] {
+            let told = taken(name, value).unwrap_err().to_string();
+            let start = format!("`--{name}`: `{value}` is too ");
+            assert!(told.starts_with(&start) && told.contains('\n'), "{told}");
+        }
+        for (name, value) in [
+            ("send-buffer-size", 0),
+            ("send-buffer-size", 512),
+            ("header-buffer-size", 8192),
+            ("response-buffer-size", LARGEST),
+            ("request-timeout", 1),
+        ] {
+            assert_eq!(taken(name, value).unwrap(), value, "{name}");
+        }
     }
 }
