@@ -108,11 +108,11 @@ impl Apache {
             let wanted = wanted.join("`, `");
             Error::Installation(match fixed {
                 Some(fixed) => format!(
-                    "`{}` has the MPM `{fixed}` built in and cannot use `{wanted}`",
+                    "`{}` has the MPM `{fixed}` built in and cannot use `{wanted}`\nleave `--server-mpm` out, or name another Apache with `--httpd-executable`",
                     self.program.display()
                 ),
                 None => format!(
-                    "the MPM `{wanted}` cannot be loaded: no `mod_mpm_*.so` of that name is in `{}`",
+                    "the MPM `{wanted}` cannot be loaded: no `mod_mpm_*.so` of that name is in `{}`\ninstall it, name another with `--server-mpm`, or the right directory with `--modules-directory`",
                     self.modules_directory.display()
                 ),
             })
@@ -298,7 +298,7 @@ pub(crate) fn existing(origin: &str, path: &Path) -> Result<PathBuf, Error> {
     };
     found.ok_or_else(|| {
         Error::Installation(format!(
-            "`{origin}`: there is no program `{}`",
+            "`{origin}`: there is no program `{}`\nname it by its path, or one that is on PATH by its name",
             path.display()
         ))
     })
@@ -320,7 +320,7 @@ fn built_in(program: &Path) -> Result<Vec<String>, Error> {
         return Ok(names);
     }
     Err(Error::Installation(format!(
-        "`{}` is no Apache that can load modules: `-l` does not name mod_so.c",
+        "`{}` is no Apache that can load modules: `-l` does not name mod_so.c\nname another program with `--httpd-executable`",
         program.display()
     )))
 }

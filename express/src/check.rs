@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::message;
 use crate::privileges::{self, Identity};
 use crate::python::Python;
-use crate::reach;
+use crate::reach::{self, Obstacle};
 use crate::settings::{Service, Settings};
 
 /// The program that loads the application the way the handler script does in Apache.
@@ -48,14 +48,11 @@ pub(crate) fn files(settings: &Settings, identity: Option<&Identity>) -> Result<
     for (option, path) in std::iter::once(working).chain(directories) {
         let path = Path::new(path);
         if let Some(obstacle) = reach::first_obstacle(identity, &[path])? {
-            return Err(Error::Application(format!(
-                "`{option}`: {}",
-                obstacle.sentence(&user)
-            )));
+            return Err(obstructed(option, &obstacle, &user));
         }
         if !path.is_dir() {
             return Err(Error::Usage(format!(
-                "`{option}`: `{}` is no directory",
+                "`{option}`: `{}` is no directory\nname the folder that it is in, or another one",
                 path.display()
             )));
         }
@@ -63,16 +60,12 @@ pub(crate) fn files(settings: &Settings, identity: Option<&Identity>) -> Result<
     for handler in &settings.files.handlers {
         let path = Path::new(&handler.script);
         if let Some(obstacle) = reach::first_obstacle(identity, &[path])? {
-            return Err(Error::Application(format!(
-                "`--add-handler`: {}",
-                obstacle.sentence(&user)
-            )));
+            return Err(obstructed("--add-handler", &obstacle, &user));
         }
     }
     for (option, path) in settings.access.scripts() {
         if let Some(obstacle) = reach::first_obstacle(identity, &[Path::new(path)])? {
-            let sentence = obstacle.sentence(&user);
-            return Err(Error::Application(format!("`{option}`: {sentence}")));
+            return Err(obstructed(option, &obstacle, &user));
         }
     }
     // What is not there yet may be made while the server runs.
@@ -90,11 +83,24 @@ pub(crate) fn files(settings: &Settings, identity: Option<&Identity>) -> Result<
     named(settings)
 }
 
+/// What an option names cannot be had by the user who serves.
+fn obstructed(option: &str, obstacle: &Obstacle, user: &str) -> Error {
+    let sentence = obstacle.sentence(user);
+    let cure = if obstacle.is_missing {
+        "correct the name, or make it"
+    } else {
+        "move it to where that user can read it, or serve as another user with `--user`"
+    };
+    Error::Application(format!("`{option}`: {sentence}\n{cure}"))
+}
+
 /// Checks the places that are written to: a file in place of a folder, or the other way round, would be found out late.
 fn written(settings: &Settings) -> Result<(), Error> {
     let refuse = |option: &str, path: &Path, problem: &str| {
         let path = path.display();
-        Err(Error::Usage(format!("`{option}`: `{path}` {problem}")))
+        Err(Error::Usage(format!(
+            "`{option}`: `{path}` {problem}\nname another one"
+        )))
     };
     let eggs = (!settings.python.has_own_eggs).then_some(("--python-eggs", &settings.python.eggs));
     for (option, path) in settings.debug.directories().chain(eggs) {
@@ -151,7 +157,7 @@ fn named(settings: &Settings) -> Result<(), Error> {
     let missing = |(_, path): &&(&str, &String)| !Path::new(path).is_file();
     if let Some((option, path)) = wanted.iter().find(missing) {
         return Err(Error::Usage(format!(
-            "`{option}`: there is no file `{path}`"
+            "`{option}`: there is no file `{path}`\ncorrect the name, or make it"
         )));
     }
     let logs = Path::new(&settings.logs.error.place).parent();
@@ -162,7 +168,7 @@ fn named(settings: &Settings) -> Result<(), Error> {
                 && !directory.is_dir() =>
         {
             Err(Error::Usage(format!(
-                "`--log-directory`: there is no directory `{}`",
+                "`--log-directory`: there is no directory `{}`\ncorrect the name, or make it",
                 directory.display()
             )))
         }
@@ -190,14 +196,14 @@ fn script(path: &Path, identity: Option<&Identity>) -> Result<(), Error> {
     match reach::first_obstacle(identity, &[path])? {
         None => Ok(()),
         Some(obstacle) if obstacle.is_missing => Err(Error::Application(format!(
-            "script `{}` does not exist",
+            "script `{}` does not exist\nname it as it is seen from the current folder, or by its whole path",
             path.display()
         ))),
         Some(obstacle) => {
             let cure = if identity.is_some() {
                 "\nmove it to where that user can read it, or name another user with `--user`"
             } else {
-                ""
+                "\nmove it to where that user can read it, or start as one who can"
             };
             Err(Error::Application(obstacle.sentence(&user) + cure))
         }
@@ -292,7 +298,8 @@ fn judge(settings: &Settings, python: &Python, answer: &str) -> Result<(), Error
             )))
         }
         _ => Err(Error::Application(format!(
-            "`{entry}` ends the Python that loads it (`{}`) without an exception",
+            "`{entry}` ends the Python that loads it (`{}`) without an exception\n\
+             load it there by hand: a call of `os._exit` does that, or a library that crashes",
             python.executable.display()
         ))),
     }

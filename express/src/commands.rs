@@ -38,7 +38,7 @@ pub(crate) fn install_module(args: &InstallArgs) -> Result<(), Error> {
     };
     if !directory.is_dir() {
         return Err(Error::Usage(format!(
-            "`--modules-directory`: `{}` is no directory",
+            "`--modules-directory`: `{}` is no directory\nmake it, or name the one that Apache loads its modules from",
             directory.display()
         )));
     }

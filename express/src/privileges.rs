@@ -117,7 +117,7 @@ fn unchanged(options: [&str; 2], user: Option<&str>, group: Option<&str>) -> Res
         (true, false) => (options[1], group),
     };
     Err(Error::Usage(format!(
-        "`{option} {}` needs root: this is `{}`",
+        "`{option} {}` needs root: this is `{}`\nstart as root, or leave the option out",
         value.unwrap_or_default(),
         current_user()
     )))
@@ -130,7 +130,7 @@ fn find_user(option: &str, name: &str) -> Result<User, Error> {
     };
     found
         .map_err(Error::system("look up users"))?
-        .ok_or_else(|| Error::Usage(format!("`{option}`: there is no user `{name}`")))
+        .ok_or_else(|| Error::Usage(format!("`{option}`: there is no user `{name}`\nname one of this machine, or `#` and a number that one has")))
 }
 
 fn find_group(option: &str, name: &str) -> Result<Gid, Error> {
@@ -140,7 +140,7 @@ fn find_group(option: &str, name: &str) -> Result<Gid, Error> {
     Group::from_name(name)
         .map_err(Error::system("look up groups"))?
         .map(|group| group.gid)
-        .ok_or_else(|| Error::Usage(format!("`{option}`: there is no group `{name}`")))
+        .ok_or_else(|| Error::Usage(format!("`{option}`: there is no group `{name}`\nname one of this machine, or `#` and its number")))
 }
 
 fn web_user() -> Result<User, Error> {

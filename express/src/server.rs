@@ -14,9 +14,10 @@ use crate::message;
 use crate::module::ModuleFiles;
 use crate::php;
 use crate::port;
-use crate::privileges::Identity;
+use crate::privileges::{self, Identity};
 use crate::process;
 use crate::python::Python;
+use crate::reach;
 use crate::serving::Serving;
 use crate::settings::Settings;
 use crate::status::Access;
@@ -255,12 +256,15 @@ fn verify(
 ) -> Result<(), Error> {
     let handler = root.file("handler.wsgi");
     if let (Some((_, python)), true) = (&findings.python, settings.has_application()) {
-        if !check::is_reachable(findings.identity.as_ref(), &handler)? {
+        let identity = findings.identity.as_ref();
+        if let Some(obstacle) = reach::first_obstacle(identity, &[&handler])? {
+            let user = identity.map_or_else(privileges::current_user, |who| who.user.clone());
             return Err(Error::ServerRoot {
                 path: settings.server_root.clone().into(),
-                problem:
-                    "cannot be entered by the user who serves\nchoose another one with `--server-root`"
-                        .into(),
+                problem: format!(
+                    "cannot be used: {}\nchoose another one with `--server-root`",
+                    obstacle.sentence(&user)
+                ),
             });
         }
         // A debugger wants to see the application fail by itself.

@@ -10,19 +10,20 @@ use crate::kit;
 const WRONG: &[(&str, &str)] = &[
     // Application and Python
     ("--application-type perl", "'perl'"),
-    ("--entry-point gone.py", "gone.py` does not exist"),
+    ("--entry-point gone.py", "from the current folder"),
     ("--callable-object a.b", "`--callable-object`: `a.b`"),
     ("--mount-point /a?b", "`--mount-point`: `/a?b`"),
     ("--setenv A=B x", "`--setenv`: `A=B` is not the name"),
     ("--setenv A", "2 values required"),
     ("--passenv A=B", "`--passenv`: `A=B`"),
     ("--map-head-to-get maybe", "'maybe'"),
-    ("--switch-interval 0", "`--switch-interval`"),
+    ("--switch-interval 0", "`0` is no interval"),
+    ("--switch-interval 0", "more than 0 seconds"),
     ("--switch-interval never", "`never` is not a number"),
     ("--free-threading", "`--free-threading`: the Python "),
     ("--locale de/DE", "`--locale`: `de/DE`"),
     ("--lang a;b", "`--locale`: `a;b`"),
-    ("--working-directory gone", "`--working-directory`"),
+    ("--working-directory gone", "correct the name, or make it"),
     ("--python-path a:b", "has a colon"),
     ("--python gone", "`--python`: "),
     ("--python-eggs hello.py", "`--python-eggs`: `"),
@@ -69,6 +70,10 @@ const WRONG: &[(&str, &str)] = &[
     ("--https-only", "`--https-only` needs `--https-port`"),
     ("--hsts-policy x", "`--hsts-policy` needs `--https-port`"),
     ("TLS --https-only", "`--https-only` needs `--server-name`"),
+    (
+        "--https-port 8443 --ssl-certificate-file a --ssl-certificate-key-file b\tc",
+        "`--ssl-certificate-key-file`: `",
+    ),
     (
         "TLS --hsts-policy x",
         "`--hsts-policy` needs `--https-only`",
@@ -119,10 +124,18 @@ const WRONG: &[(&str, &str)] = &[
     ("--response-socket-timeout x", "`x` is not a"),
     ("--response-flush-delay x", "`x` is not a"),
     ("--ignore-activity /a?b", "`--ignore-activity`: `/a?b`"),
-    ("--send-buffer-size 1", "send-buffer-size"),
-    ("--receive-buffer-size 1", "receive-buffer-size"),
-    ("--header-buffer-size 1", "header-buffer-size"),
-    ("--response-buffer-size 1", "response-buffer-size"),
+    ("--send-buffer-size 1", "`--send-buffer-size`: `1` is too"),
+    ("--receive-buffer-size 1", "`--receive-buffer-size`: `1`"),
+    ("--header-buffer-size 1", "`--header-buffer-size`: `1` is"),
+    ("--response-buffer-size 1", "`--response-buffer-size`: `1`"),
+    (
+        "--response-buffer-size 2147483648",
+        "`--response-buffer-size`: `2147483648` is too large",
+    ),
+    (
+        "--request-timeout 2147483648",
+        "`--request-timeout`: `2147483648` is too large",
+    ),
     // Files
     ("--document-root gone", "`--document-root`"),
     (
@@ -196,7 +209,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "--service-script a hello.py --service-script a hello.py",
-        "two services `a`",
+        "give one of them another name",
     ),
     (
         "--service-user a nobody",
@@ -242,14 +255,17 @@ const WRONG: &[(&str, &str)] = &[
     ),
     // Server
     ("--user nosuch", "there is no user `nosuch`"),
+    ("--user nosuch", "name one of this machine"),
     ("--group nosuch", "there is no group `nosuch`"),
     (
         "--envvars-script gone",
         "`--envvars-script`: there is no file",
     ),
     ("--shell-executable gone", "there is no program `gone`"),
+    ("--httpd-executable gone", "name it by its path"),
     ("--httpd-executable gone", "there is no program `gone`"),
     ("--modules-directory /usr", "cannot be loaded"),
+    ("--modules-directory /usr", "with `--modules-directory`"),
     ("--stop-timeout x", "`x` is not a"),
     ("--server-root hello.py", "hello.py` is no directory"),
     ("--pid-file gone/pid", "`--pid-file`: `"),
@@ -275,7 +291,7 @@ const WRONG: &[(&str, &str)] = &[
     ("--telemetry-service unix:x", "`--telemetry-service`"),
     (
         "--telemetry-service unix:/x --telemetry-interval 0.1",
-        "`--telemetry-interval`",
+        "`--telemetry-interval`: `0.1` cannot be used",
     ),
     (
         "--telemetry-interval 1",
@@ -283,11 +299,11 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "--telemetry-service unix:/x --telemetry-options Everything",
-        "`--telemetry-options`",
+        "`--telemetry-options`: `Everything` cannot be used",
     ),
     (
         "--telemetry-service unix:/x --slow-requests=-1",
-        "`--slow-requests`",
+        "`--slow-requests`: `-1` cannot be used",
     ),
     (
         "--slow-requests 1",

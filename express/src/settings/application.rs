@@ -73,12 +73,14 @@ impl Application {
             (ApplicationType::Script, None) => format!("{root}/default.wsgi"),
             (ApplicationType::Module, None) => {
                 return Err(Error::Usage(
-                    "`--application-type module` needs the name of a module".into(),
+                    "`--application-type module` needs the name of a module\nsuch as `mysite.wsgi`, behind the options"
+                        .into(),
                 ));
             }
             (ApplicationType::Paste, None) => {
                 return Err(Error::Usage(
-                    "`--application-type paste` needs a configuration file".into(),
+                    "`--application-type paste` needs a configuration file\nsuch as `development.ini`, behind the options"
+                        .into(),
                 ));
             }
         };
@@ -168,7 +170,7 @@ fn application_group(name: &str) -> Result<String, Error> {
 fn variable(option: &str, name: &str) -> Result<String, Error> {
     if name.is_empty() || name.contains(|c: char| c.is_whitespace() || "=!\"\\".contains(c)) {
         return Err(Error::Usage(format!(
-            "`{option}`: `{name}` is not the name of a variable"
+            "`{option}`: `{name}` is not the name of a variable\na word without `=`, `!`, quotes and backslashes"
         )));
     }
     printable(option, name.to_owned())
@@ -180,7 +182,7 @@ fn identifier(option: &str, name: &str) -> Result<String, Error> {
         return Ok(name.to_owned());
     }
     Err(Error::Usage(format!(
-        "`{option}`: `{name}` is not a Python name"
+        "`{option}`: `{name}` is not a Python name\nletters, digits and `_`, no digit in front"
     )))
 }
 
@@ -190,7 +192,8 @@ fn dotted_name(option: &str, name: &str) -> Result<String, Error> {
         return Ok(name.to_owned());
     }
     Err(Error::Usage(format!(
-        "`{option}`: `{name}` is not the dotted name of a Python module"
+        "`{option}`: `{name}` is not the dotted name of a Python module, such as `mysite.wsgi`\n\
+         a file is served without `--application-type module`"
     )))
 }
 
@@ -205,7 +208,7 @@ fn mount(url: &str) -> Result<String, Error> {
     let parts: Vec<_> = url.split('/').filter(|part| !part.is_empty()).collect();
     if parts.iter().any(|part| matches!(*part, "." | "..")) || url.contains(['?', '#', '%']) {
         return Err(Error::Usage(format!(
-            "`--mount-point`: `{url}` is not the path of a URL, decoded"
+            "`--mount-point`: `{url}` is not the path of a URL, decoded\nsuch as `/shop`, without a query"
         )));
     }
     let url = parts.iter().map(|part| format!("/{part}")).collect();

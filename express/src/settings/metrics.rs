@@ -119,13 +119,25 @@ fn told(args: &MetricsArgs, service: &str) -> Result<Telemetry, Error> {
     }
     if let Some(interval) = args.telemetry_interval {
         let line = format!("unix:/socket interval={interval}");
-        checked("--telemetry-interval", Kind::TelemetryService, &line)?;
+        let (option, cure) = ("--telemetry-interval", "seconds, 0.5 at least");
+        checked(
+            [option, &interval.to_string(), cure],
+            Kind::TelemetryService,
+            &line,
+        )?;
     }
     for flags in &args.telemetry_options {
-        checked("--telemetry-options", Kind::TelemetryOptions, flags)?;
+        let cure = "one line of `CaptureUserAgent`, `None` or `All`";
+        checked(
+            ["--telemetry-options", flags, cure],
+            Kind::TelemetryOptions,
+            flags,
+        )?;
     }
     if let Some(slow) = args.slow_requests {
-        checked("--slow-requests", Kind::SlowRequests, &slow.to_string())?;
+        let slow = slow.to_string();
+        let cure = "seconds, or 0 to tell of none";
+        checked(["--slow-requests", &slow, cure], Kind::SlowRequests, &slow)?;
     }
     Ok(Telemetry {
         service: service.to_owned(),
@@ -151,11 +163,14 @@ fn needs_a_service(args: &MetricsArgs) -> Result<(), Error> {
     }
 }
 
-/// Has the module's own reader look at a directive's line.
-fn checked(option: &str, kind: Kind, line: &str) -> Result<(), Error> {
-    match parse(kind, line.as_bytes()) {
-        Ok(_) if !line.contains('\n') => Ok(()),
-        Ok(_) => Err(Error::Usage(format!("`{option}`: flags are one line"))),
-        Err(error) => Err(Error::Usage(format!("`{option}`: {error}"))),
+/// Has the module's own reader look at a directive's line; what it is about is an option, its value, and what that may
+/// be.
+fn checked([option, value, cure]: [&str; 3], kind: Kind, line: &str) -> Result<(), Error> {
+    if parse(kind, line.as_bytes()).is_ok() && !line.contains('\n') {
+        return Ok(());
     }
+    let value = value.escape_debug();
+    Err(Error::Usage(format!(
+        "`{option}`: `{value}` cannot be used\n{cure}"
+    )))
 }

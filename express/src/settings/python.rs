@@ -39,10 +39,11 @@ impl PythonSettings {
         root: &str,
     ) -> Result<Self, Error> {
         let interval = args.switch_interval;
-        if interval.is_some_and(|seconds| !seconds.is_finite() || seconds <= 0.0) {
-            return Err(Error::Usage(
-                "`--switch-interval`: an interval is more than 0 seconds".into(),
-            ));
+        let is_none = |seconds: &f64| !seconds.is_finite() || *seconds <= 0.0;
+        if let Some(seconds) = interval.filter(is_none) {
+            return Err(Error::Usage(format!(
+                "`--switch-interval`: `{seconds}` is no interval\nit is more than 0 seconds, such as `0.005`"
+            )));
         }
         let locale = match args.locale.as_ref().or(args.lang.as_ref()) {
             Some(name) => checked_locale(name)?,

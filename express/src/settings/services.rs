@@ -55,7 +55,7 @@ pub(super) fn resolve(
         let group = format!("service:{}", checked(name)?);
         if services.iter().any(|service| service.group == group) {
             return Err(Error::Usage(format!(
-                "`--service-script`: there are two services `{name}`"
+                "`--service-script`: there are two services `{name}`\ngive one of them another name"
             )));
         }
         if has_telemetry && name == TELEMETRY {
