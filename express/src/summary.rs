@@ -135,7 +135,6 @@ fn limits(settings: &Settings) -> Vec<(&'static str, String)> {
             ("Request Timeout", seconds(told.request_timeout)),
             ("Startup Timeout", seconds(told.startup_timeout)),
             ("Queue Timeout", seconds(told.queue_timeout)),
-            ("Queue Backlog", told.backlog.to_string()),
         ]);
         if told.interrupt_timeout > 0 {
             rows.insert(1, ("Interrupt Timeout", seconds(told.interrupt_timeout)));

@@ -33,15 +33,15 @@ pub(crate) struct ProcessArgs {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_clients: Option<u32>,
 
-    /// Apache's processes at the start, as a fraction of all
+    /// Apache's processes at the start, as a fraction of all [default: 0.2; prefork: 0.05]
     #[arg(long, value_name = "FRACTION", value_parser = fraction)]
     pub(crate) initial_workers: Option<f64>,
 
-    /// Apache's idle workers at least, as a fraction of all
+    /// Apache's idle workers at least, as a fraction of all [default: 0.2; prefork: 0.05]
     #[arg(long, value_name = "FRACTION", value_parser = fraction)]
     pub(crate) minimum_spare_workers: Option<f64>,
 
-    /// Apache's idle workers at most, as a fraction of all
+    /// Apache's idle workers at most, as a fraction of all [default: 0.6; prefork: 0.1]
     #[arg(long, value_name = "FRACTION", value_parser = fraction)]
     pub(crate) maximum_spare_workers: Option<f64>,
 
@@ -49,7 +49,7 @@ pub(crate) struct ProcessArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) server_mpm: Vec<String>,
 
-    /// Requests that may wait for a place in a process
+    /// Only read, for command lines of mod_wsgi: nobody listens on a socket here
     #[arg(
         long,
         value_name = "NUMBER",
@@ -73,11 +73,11 @@ pub(crate) struct ProcessArgs {
     pub(crate) socket_prefix: Option<PathBuf>,
 }
 
-/// Times after which something is given up; 0 is never.
+/// Times after which something is given up; 0 is never where an option says nothing else.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Times (seconds; 0 for never)")]
+#[command(next_help_heading = "Times (seconds; 0 for never, unless it says otherwise)")]
 pub(crate) struct TimeArgs {
-    /// Loading the application: after that the process is replaced
+    /// No request reaching its application so long after the first came: then the process is replaced
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
     pub(crate) startup_timeout: u32,
 
@@ -93,11 +93,12 @@ pub(crate) struct TimeArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub(crate) cpu_time_limit: u32,
 
-    /// Waiting for running requests when a process is replaced by choice
+    /// Waiting for running requests when a process is replaced by choice; 0 waits for all, but for none in one that is full
+    /// or stuck
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
     pub(crate) graceful_timeout: u32,
 
-    /// Waiting for running requests when a process is sent SIGUSR1
+    /// Waiting for running requests when a process is sent SIGUSR1; 0 for --graceful-timeout
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub(crate) eviction_timeout: u32,
 
@@ -109,15 +110,15 @@ pub(crate) struct TimeArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub(crate) inactivity_timeout: u32,
 
-    /// A request, on average over the threads: after that the process is replaced
+    /// A request: after 1 + ln(--threads) times as long the process is replaced
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) request_timeout: u32,
 
-    /// A request: after that an exception is raised in it
+    /// How long such a request has to end after mod_wsgi.RequestTimeout is raised in it; 0 raises nothing
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub(crate) interrupt_timeout: u32,
 
-    /// Waiting for a process that is ready
+    /// Waiting for a process that is ready; 0 for not at all
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
     pub(crate) connect_timeout: u32,
 
@@ -125,7 +126,7 @@ pub(crate) struct TimeArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 45)]
     pub(crate) queue_timeout: u32,
 
-    /// Reading from or writing to a client or a process
+    /// Reading from or writing to a client or a process; 1 at least
     #[arg(
         long,
         value_name = "SECONDS",
@@ -134,11 +135,11 @@ pub(crate) struct TimeArgs {
     )]
     pub(crate) socket_timeout: u32,
 
-    /// Writing a response to a client that reads nothing
+    /// Writing a response to a client that reads nothing; 0 for --socket-timeout
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub(crate) response_socket_timeout: u32,
 
-    /// Holding back a part of a response, in milliseconds, in case more comes
+    /// Holding back a part of a response in case more comes: milliseconds, 0 for not at all
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 5)]
     pub(crate) response_flush_delay: u32,
 

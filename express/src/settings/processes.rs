@@ -68,7 +68,6 @@ pub(crate) struct Told {
     pub(crate) interrupt_timeout: u32,
     pub(crate) startup_timeout: u32,
     pub(crate) queue_timeout: u32,
-    pub(crate) backlog: u32,
 }
 
 impl Processes {
@@ -121,7 +120,6 @@ impl Processes {
                 interrupt_timeout: times.interrupt_timeout,
                 startup_timeout: times.startup_timeout,
                 queue_timeout: times.queue_timeout,
-                backlog: args.daemon_backlog,
             },
         })
     }
