@@ -37,6 +37,12 @@ fn the_help_is_grouped_by_task_and_has_examples() {
         "Serve an application:",
         "Find out what is wrong",
         "rsgi-express start-server wsgi.py",
+        "Environment:",
+        "RSGI_MODULE",
+        "RSGI_RELOAD_POLLING",
+        "NO_COLOR",
+        "Exit codes:",
+        "5  the port cannot be had",
     ] {
         assert!(help.contains(part), "no {part:?} in {help}");
     }
@@ -70,6 +76,9 @@ fn the_man_pages_are_accepted_and_name_every_option() {
     only_rsgi!("the launcher is ours");
     let page = said(&["man"]);
     assert!(page.contains("start\\-server"), "{page}");
+    let heading = ".SH \"ENVIRONMENT AND EXIT CODES\"\n.nf\n\\&Environment:";
+    assert!(page.contains(heading), "{page}");
+    assert_eq!(page.matches("RSGI_MODULE").count(), 1, "{page}");
     let page = said(&["man", "start-server"]);
     for part in ["queue\\-timeout", "print\\-config", ".SH"] {
         assert!(page.contains(part), "no {part:?}");

@@ -49,7 +49,7 @@ pub(crate) use status::StatusArgs;
     infer_long_args = true,
     disable_help_subcommand = true,
     arg_required_else_help = true,
-    after_help = paper::EXAMPLES
+    after_help = paper::below_help()
 )]
 pub(crate) struct CommandLine {
     #[command(subcommand)]

@@ -1,4 +1,4 @@
-//! What is read rather than run: the examples in the help, completions for shells, man pages. All of it comes from the
+//! What is read rather than run: the examples, variables and exit codes in the help, completions for shells, man pages. All of it comes from the
 //! same definitions as the options.
 
 use std::io::{self, Write as _};
@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::error::Error;
 
 /// Below the help of the program.
-pub(super) const EXAMPLES: &str = "\
+const EXAMPLES: &str = "\
 Serve an application:
   rsgi-express start-server wsgi.py
   rsgi-express start-server --application-type module mysite.wsgi --callable-object app
@@ -30,6 +30,33 @@ Look at it while it runs:
 
 Use the module in an Apache of your own:
   rsgi-express module-config";
+
+/// Below that: what else of the environment counts, and what the program ends with.
+const NOTES: &str = "\
+Environment:
+  RSGI_THREADS and so on   each option of a server; PORT alone is RSGI_PORT
+  RSGI_MODULE              the path of mod_rsgi.so, where it is not the one installed with this program
+  RSGI_RELOAD_POLLING      any value: --reload-on-changes looks at the files, for mounts that tell nothing of changes
+  MOD_WSGI_USER, MOD_WSGI_GROUP, else WSGI_RUN_USER, WSGI_RUN_GROUP
+                           win over --user and --group
+  HTTPD                    Apache's program; wins over --httpd-executable
+  VIRTUAL_ENV              the Python, where --python names none
+  TMPDIR                   where the server root is, where --server-root names none
+  NO_COLOR                 any value: no colours on a terminal
+
+Exit codes:
+  0  the command did what it says
+  1  a file or a process could not be handled; check and check-config: there are errors
+  2  the options make no sense
+  3  the application is missing, cannot be read or does not load
+  4  Apache, its modules, mod_rsgi or Python is missing or does not fit
+  5  the port cannot be had
+  Once Apache runs, start-server ends with Apache's own code.";
+
+/// All that is below the help of the program.
+pub(super) fn below_help() -> String {
+    format!("{EXAMPLES}\n\n{NOTES}")
+}
 
 /// Below the help of `start-server` and its kin.
 pub(super) const SERVER_EXAMPLES: &str = "\
@@ -123,8 +150,13 @@ fn page(mut command: clap::Command) -> io::Result<Vec<u8>> {
     if has_commands {
         page.render_subcommands_section(&mut text)?;
     }
-    if let Some(examples) = examples {
-        write!(text, ".SH EXAMPLES\n{}", unfilled(&examples))?;
+    if let Some(below) = examples {
+        let examples = below.trim_end_matches(NOTES).trim_end();
+        write!(text, ".SH EXAMPLES\n{}", unfilled(examples))?;
+        if below.ends_with(NOTES) {
+            let heading = "ENVIRONMENT AND EXIT CODES";
+            write!(text, ".SH \"{heading}\"\n{}", unfilled(NOTES))?;
+        }
     }
     Ok(text)
 }
