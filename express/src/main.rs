@@ -97,8 +97,7 @@ fn obey(command: Command, given: &sources::Given) -> Result<u8, Error> {
         Command::Status(args) => status::run(&args)?,
         Command::SystemdUnit(args) => {
             // What makes no sense is refused here rather than when the unit starts.
-            settings::Settings::resolve(&args)?;
-            unit::print(given)?;
+            unit::print(&settings::Settings::resolve(&args)?, given)?;
         }
         Command::ModuleConfig(args) => commands::module_config(&args)?,
         Command::ModuleLocation => commands::module_location()?,

@@ -11,7 +11,7 @@ use crate::apache::Apache;
 use crate::error::Error;
 use crate::message;
 use crate::privileges;
-use crate::settings::printable;
+use crate::settings::{Settings, printable};
 use crate::sources::{Given, Origin};
 
 /// Below it a port needs a capability.
@@ -19,49 +19,67 @@ const FIRST_FREE_PORT: u16 = 1024;
 /// What Apache and the launcher themselves need to end, beyond the application.
 const MARGIN: u64 = 25;
 
+/// What else of the environment the launcher heeds.
+const HEEDED: [&str; 11] = [
+    "RSGI_MODULE",
+    "RSGI_RELOAD_POLLING",
+    "VIRTUAL_ENV",
+    "HTTPD",
+    "MOD_WSGI_USER",
+    "WSGI_RUN_USER",
+    "MOD_WSGI_GROUP",
+    "WSGI_RUN_GROUP",
+    "LANG",
+    "LC_CTYPE",
+    "LC_ALL",
+];
+
 /// Prints the unit.
 ///
 /// # Errors
 /// An option cannot be written into a unit, or this program's file cannot be found.
-pub(crate) fn print(given: &Given) -> Result<(), Error> {
-    message::output(&text(given)?);
+pub(crate) fn print(settings: &Settings, given: &Given) -> Result<(), Error> {
+    message::output(&text(settings, given)?);
     Ok(())
 }
 
-fn text(given: &Given) -> Result<String, Error> {
-    let number = |option: &str| {
-        given
-            .value(option)
-            .and_then(|text| text.parse::<u64>().ok())
-    };
+fn text(settings: &Settings, given: &Given) -> Result<String, Error> {
     let here = env::current_dir().map_err(Error::system("find the current directory"))?;
-    let port = number("port").and_then(|port| u16::try_from(port).ok());
-    let port = port.unwrap_or(8000);
-    let user = given.value("user").unwrap_or_else(privileges::serving_user);
-    let group = given.value("group");
-    let stop = number("stop-timeout").unwrap_or(8) + number("shutdown-timeout").unwrap_or(5);
-    let name = format!("rsgi-{port}");
-    let own_root = given.value("server-root").is_none();
     let application = given
         .value("entry-point")
         .or_else(|| given.value("script"))
         .unwrap_or_default();
-
-    let mut unit = format!(
+    Ok(format!(
         "# Written by rsgi-express {}: systemd-unit; `systemctl reload` restarts gracefully.\n{}\n\
          [Unit]\n\
          Description=WSGI application {} (rsgi-express)\n\
          Wants=network-online.target\n\
          After=network-online.target\n\n\
-         [Service]\n\
-         # Started when the server answers: the launcher tells.\n\
+         [Service]\n{}{}\n\
+         [Install]\nWantedBy=multi-user.target",
+        env!("CARGO_PKG_VERSION"),
+        sockets(settings),
+        specifiers(&printable("SCRIPT", application.clone())?),
+        service(settings, given, &here)?,
+        hardening(settings.listening.port, &here, &application),
+    ))
+}
+
+/// What is run, as whom, with what to write to.
+fn service(settings: &Settings, given: &Given, here: &Path) -> Result<String, Error> {
+    let number = |option: &str| {
+        given
+            .value(option)
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    let name = format!("rsgi-{}", settings.listening.port);
+    let own_root = given.value("server-root").is_none();
+    let mut unit = String::from(
+        "# Started when the server answers: the launcher tells.\n\
          Type=notify\n\
          NotifyAccess=main\n",
-        env!("CARGO_PKG_VERSION"),
-        sockets(given),
-        specifiers(&printable("SCRIPT", application.clone())?),
     );
-    unit += &format!("WorkingDirectory={}\n", specifiers(&shown(&here)?));
+    unit += &format!("WorkingDirectory={}\n", specifiers(&shown(here)?));
     for variable in variables(given)? {
         unit += &format!("Environment={variable}\n");
     }
@@ -69,32 +87,32 @@ fn text(given: &Given) -> Result<String, Error> {
     unit += "ExecReload=/bin/kill -USR1 $MAINPID\n";
     unit += "# The launcher stops Apache in order; what is left after TimeoutStopSec is killed.\nKillMode=mixed\n";
     let start = number("startup-timeout").unwrap_or(15) + 60;
+    let stop = number("stop-timeout").unwrap_or(8) + number("shutdown-timeout").unwrap_or(5);
     unit += &format!(
         "TimeoutStartSec={start}\nTimeoutStopSec={}\n",
         stop + MARGIN
     );
     unit += "Restart=on-failure\nRestartSec=2\n\n";
+    let user = settings.tree.user.clone();
+    let user = user.unwrap_or_else(privileges::serving_user);
     unit += &format!("User={}\n", specifiers(&printable("--user", user)?));
-    if let Some(group) = group {
+    if let Some(group) = settings.tree.group.clone() {
         unit += &format!("Group={}\n", specifiers(&printable("--group", group)?));
     }
     if own_root {
         unit +=
             &format!("# The server root.\nRuntimeDirectory={name}\nRuntimeDirectoryMode=0755\n");
     }
-    for folder in writable(given, &here)? {
+    for folder in writable(given, here)? {
         unit += &format!("ReadWritePaths={folder}\n");
     }
-    unit += &hardening(port, &here, &application);
-    unit += "\n[Install]\nWantedBy=multi-user.target";
     Ok(unit)
 }
 
 /// Why there is no socket unit.
-fn sockets(given: &Given) -> String {
-    let path = |option: &str| given.value(option).map(PathBuf::from);
-    let (program, modules) = (path("httpd-executable"), path("modules-directory"));
-    let apache = Apache::find(program.as_deref(), modules.as_deref()).ok();
+fn sockets(settings: &Settings) -> String {
+    let tree = &settings.tree;
+    let apache = Apache::find(tree.httpd.as_deref(), tree.modules_directory.as_deref()).ok();
     let has_systemd =
         apache.is_some_and(|apache| apache.modules_directory.join("mod_systemd.so").is_file());
     if has_systemd {
@@ -124,8 +142,7 @@ fn command(given: &Given, own_root: bool, name: &str) -> Result<String, Error> {
 
 /// The options that came from the environment, and what else of it the launcher heeds.
 fn variables(given: &Given) -> Result<Vec<String>, Error> {
-    let others = ["RSGI_MODULE", "VIRTUAL_ENV", "HTTPD", "LANG", "LC_ALL"];
-    let mut names: Vec<String> = others.map(str::to_owned).to_vec();
+    let mut names: Vec<String> = HEEDED.map(str::to_owned).to_vec();
     names.extend(given.origins().filter_map(|origin| match origin {
         Origin::Variable(name) => Some(name.clone()),
         Origin::Line(..) => None,
@@ -155,11 +172,15 @@ fn writable(given: &Given, here: &Path) -> Result<Vec<String>, Error> {
     let mut folders = vec![];
     for option in options {
         if let Some(folder) = given.value(option).filter(|folder| !folder.is_empty()) {
-            // A dash: one that is not there yet is no error.
-            folders.push(format!("-{}", specifiers(&shown(&here.join(folder))?)));
+            folders.push(here.join(folder));
         }
     }
-    Ok(folders)
+    // Apache makes the file anew at each start, so it is its folder that counts.
+    let pid_file = given.value("pid-file").map(|file| here.join(file));
+    folders.extend(pid_file.and_then(|file| Some(file.parent()?.to_path_buf())));
+    // A dash: one that is not there yet is no error.
+    let path = |folder: &PathBuf| Ok(format!("-{}", specifiers(&shown(folder)?)));
+    folders.iter().map(path).collect()
 }
 
 /// What the unit may not do: all but serving.

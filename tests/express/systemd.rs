@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use super::Launcher;
 use super::launcher::text;
 use crate::harness::{
-    Connection, Request, comes_true, is_root, needs, only_rsgi, signal, wait_until,
+    Connection, Request, comes_true, is_root, needs, only_rsgi, signal, wait_until, web_user,
 };
 
 /// The processes that answer.
@@ -205,4 +205,27 @@ fn a_unit_that_systemd_runs_is_ready_when_it_serves_reloads_without_a_gap_and_st
     assert_eq!(systemd.property("ActiveState"), "inactive");
     assert_eq!(systemd.property("Result"), "success");
     assert!(answering(port).is_none(), "something still serves");
+}
+
+#[test]
+fn a_unit_carries_what_the_launcher_heeds_and_may_write_where_the_options_say() {
+    only_rsgi!("the launcher is ours");
+    let user = web_user();
+    let launcher = Launcher::new()
+        .file("run/x", "")
+        .args(&["hello.py", "--pid-file", "run/httpd.pid"])
+        .env("LC_CTYPE", "C.UTF-8")
+        .env("RSGI_RELOAD_POLLING", "1")
+        .env("MOD_WSGI_USER", &user);
+    let output = launcher.output("systemd-unit");
+    let unit = text(&output);
+    let folder = launcher.path("run");
+    for line in [
+        format!("ReadWritePaths=-{}", folder.display()),
+        "Environment=LC_CTYPE=C.UTF-8".to_owned(),
+        "Environment=RSGI_RELOAD_POLLING=1".to_owned(),
+        format!("User={user}"),
+    ] {
+        assert!(unit.lines().any(|other| other == line), "no {line}: {unit}");
+    }
 }
