@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use clap::Arg;
+use clap::{Arg, ArgAction};
 
 use crate::cli::CommandLine;
 
@@ -294,7 +294,8 @@ pub(crate) fn markdown() -> String {
     let mut text = String::from(
         "# Options of rsgi-express\n\n\
          Of `start-server` and `setup-server`. Written by `rsgi-express options --markdown`: do not edit. Names and defaults \
-         are those of mod_wsgi-express 6.1.1; what it does not have is marked +.\n",
+         are those of mod_wsgi-express 6.1.1, but for what [Coming from mod_wsgi](from-mod-wsgi.md) says; what it does not \
+         have is marked +. What ends in … may be given several times.\n",
     );
     let grammar = CommandLine::grammar();
     let Some(command) = grammar.find_subcommand("start-server") else {
@@ -328,11 +329,15 @@ pub(crate) fn markdown() -> String {
 }
 
 /// Options of our own.
-const OWN: [&str; 4] = [
+const OWN: [&str; 8] = [
     "python",
     "reload-watch",
     "reload-ignore",
     "maintenance-file",
+    "stop-timeout",
+    "config",
+    "print-config",
+    "log-format",
 ];
 
 fn shown(name: &str, argument: &Arg) -> String {
@@ -341,6 +346,9 @@ fn shown(name: &str, argument: &Arg) -> String {
         for value in argument.get_value_names().unwrap_or_default() {
             // Writing to a string cannot fail.
             let _ = write!(text, " {}", value.replace('|', "\\|"));
+        }
+        if matches!(argument.get_action(), ArgAction::Append) {
+            text.push_str(" …");
         }
     }
     text.push('`');

@@ -9,6 +9,7 @@ use clap::Args;
 #[command(next_help_heading = "Files")]
 pub(crate) struct FileArgs {
     /// A directory of static files: one that exists is served before the application is asked; may be repeated
+    /// [default: an empty one in the server root]
     #[arg(long, value_name = "DIR")]
     pub(crate) document_root: Vec<PathBuf>,
 
