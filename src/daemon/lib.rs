@@ -25,4 +25,5 @@ pub mod server;
 pub mod supervisor;
 #[allow(unsafe_code, reason = "the room for it")]
 pub mod sys;
+mod times;
 pub mod usage;

@@ -4,6 +4,7 @@
 mod apps;
 mod bodies;
 mod crashes;
+mod ends;
 mod groups;
 mod hostile;
 mod identity;

@@ -11,6 +11,7 @@ use rsgi_core::daemon::{DaemonOptions, ShutdownReason};
 
 use crate::order::{Order, Report};
 use crate::server::Running;
+use crate::times::EndTimes;
 
 /// What the monitor sees at one moment. Times are since the process began.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +71,7 @@ enum Phase {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Lifecycle {
+    times: EndTimes,
     options: DaemonOptions,
     phase: Phase,
     reason: Option<ShutdownReason>,
@@ -86,6 +88,7 @@ fn seconds(count: u32) -> Duration {
 impl Lifecycle {
     pub(super) fn new(options: DaemonOptions) -> Self {
         Self {
+            times: EndTimes::of(&options),
             options,
             phase: Phase::Starting,
             reason: None,
@@ -201,23 +204,6 @@ impl Lifecycle {
         matches!(self.phase, Phase::Draining { .. } | Phase::Ending { .. })
     }
 
-    /// How long requests may go on; none is for ever. mod_wsgi: without a time, processes that are full or stuck end at
-    /// once, others when they are idle.
-    fn drain_time(&self, reason: ShutdownReason) -> Option<Duration> {
-        let time = match reason {
-            ShutdownReason::EvictionSignal => self.options.eviction_timeout,
-            _ => self.options.graceful_timeout,
-        };
-        match reason {
-            _ if time > 0 => Some(seconds(time)),
-            ShutdownReason::MaximumRequests
-            | ShutdownReason::RequestTimeout
-            | ShutdownReason::StartupTimeout
-            | ShutdownReason::CpuTimeLimit => Some(Duration::ZERO),
-            _ => None,
-        }
-    }
-
     /// Asks for a successor and serves on.
     fn ask(&mut self, reason: ShutdownReason) -> Vec<Act> {
         match self.phase {
@@ -240,7 +226,7 @@ impl Lifecycle {
             Phase::Starting => self.end(reason, now),
             Phase::Serving { .. } => {
                 let reason = *self.reason.get_or_insert(reason);
-                let deadline = self.drain_time(reason).map(|time| now + time);
+                let deadline = self.times.drain(reason).map(|time| now + time);
                 self.phase = Phase::Draining { deadline };
                 vec![
                     Act::CloseSlot(reason),

@@ -148,7 +148,7 @@ impl Lifecycle {
                 let _ = write!(text, ", the longest for {age} s");
             }
             // Without a time the rest is left to shutdown-timeout, by configuration.
-            let is_configured = self.drain_time(reason) == Some(Duration::ZERO);
+            let is_configured = self.times.drain(reason) == Some(Duration::ZERO);
             acts.push(if is_configured {
                 Act::Info(text)
             } else {

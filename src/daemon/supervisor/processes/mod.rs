@@ -20,6 +20,7 @@ use crate::supervisor::output::{More, Output};
 use crate::supervisor::plan::{GroupPlan, SupervisorLog};
 use crate::supervisor::state::{Action, End, Group, Rules};
 use crate::sys::process::{Ended, Program, bury};
+use crate::times::EndTimes;
 
 /// Messages taken from a process in a row.
 const TURN: usize = 16;
@@ -330,13 +331,11 @@ fn slot_number(slot: usize) -> Option<u32> {
 
 fn rules(plan: &GroupPlan) -> Rules {
     let options = &plan.config.options;
-    let seconds = |value: u32| Duration::from_secs(u64::from(value));
     Rules {
         processes: usize::try_from(options.processes).unwrap_or(1),
         is_service: options.threads == 0,
         overlaps: plan.overlaps,
-        graceful: (options.graceful_timeout > 0).then(|| seconds(options.graceful_timeout)),
-        shutdown: seconds(options.shutdown_timeout),
+        times: EndTimes::of(options),
     }
 }
 

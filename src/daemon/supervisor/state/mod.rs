@@ -8,6 +8,7 @@ use rsgi_core::daemon::ShutdownReason;
 
 use super::pace::{Life, Pace};
 use crate::order::{Order, Report};
+use crate::times::EndTimes;
 
 /// A stop may take this much longer than `shutdown-timeout`, which the process keeps itself.
 pub(super) const STOP_GRACE: Duration = Duration::from_millis(500);
@@ -23,10 +24,8 @@ pub(super) struct Rules {
     pub(super) is_service: bool,
     /// Whether a successor starts while its predecessor still serves.
     pub(super) overlaps: bool,
-    /// `graceful-timeout=`, none where it is 0.
-    pub(super) graceful: Option<Duration>,
-    /// `shutdown-timeout=`
-    pub(super) shutdown: Duration,
+    /// How long its processes may take to end.
+    pub(super) times: EndTimes,
 }
 
 /// What is to be done.
@@ -144,7 +143,7 @@ impl Group {
     /// A process said something.
     pub(super) fn reported(&mut self, now: Instant, slot: usize, report: Report) -> Vec<Action> {
         let mut actions = Vec::new();
-        let drain_until = self.drain_until(now);
+        let times = self.rules.times;
         let overlaps = self.rules.overlaps && !self.rules.is_service;
         let Some(place) = self.places.get_mut(slot) else {
             return actions;
@@ -158,12 +157,12 @@ impl Group {
                 if overlaps {
                     place.phase = Phase::Outgoing(reason);
                 } else {
-                    place.phase = leaving(drain_until, false);
+                    place.phase = draining(now, times, reason);
                     actions.push(Action::Tell(slot, Order::Drain(reason)));
                 }
             }
-            (Report::Draining(_), Phase::Starting | Phase::Ready | Phase::Outgoing(_)) => {
-                place.phase = leaving(drain_until, false);
+            (Report::Draining(reason), Phase::Starting | Phase::Ready | Phase::Outgoing(_)) => {
+                place.phase = draining(now, times, reason);
             }
             // Said twice, or too late to matter.
             _ => {}
@@ -328,7 +327,6 @@ impl Group {
 
     /// Drains processes whose successors are there: as many as leave the group with all the processes it is to have.
     fn let_go(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        let drain_until = self.drain_until(now);
         loop {
             let ready = self.count(|phase| phase == Phase::Ready);
             let mut outgoing: Vec<(Option<Instant>, usize, ShutdownReason)> = self
@@ -347,13 +345,13 @@ impl Group {
             if ready + outgoing.len() - 1 < self.rules.processes {
                 return;
             }
-            self.places[slot].phase = leaving(drain_until, false);
+            self.places[slot].phase = draining(now, self.rules.times, reason);
             actions.push(Action::Tell(slot, Order::Drain(reason)));
         }
     }
 
     fn stop(&mut self, now: Instant, slot: usize) -> Option<Action> {
-        let until = now + self.rules.shutdown + STOP_GRACE;
+        let until = now + self.rules.times.shutdown() + STOP_GRACE;
         let place = self.places.get_mut(slot)?;
         match place.phase {
             Phase::Free | Phase::Foreign => None,
@@ -363,12 +361,12 @@ impl Group {
             }
         }
     }
+}
 
-    fn drain_until(&self, now: Instant) -> Option<Instant> {
-        self.rules
-            .graceful
-            .map(|graceful| now + graceful + self.rules.shutdown + DRAIN_GRACE)
-    }
+/// A process that takes no more requests, with the time that its reason gives those that run.
+fn draining(now: Instant, times: EndTimes, reason: ShutdownReason) -> Phase {
+    let kill_at = times.whole(reason).map(|time| now + time + DRAIN_GRACE);
+    leaving(kill_at, false)
 }
 
 const fn leaving(kill_at: Option<Instant>, is_stopping: bool) -> Phase {

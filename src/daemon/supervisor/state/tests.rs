@@ -1,3 +1,5 @@
+use rsgi_core::daemon::DaemonOptions;
+
 use super::*;
 
 /// A group with a clock of its own.
@@ -6,13 +8,23 @@ struct Played {
     now: Instant,
 }
 
-const RULES: Rules = Rules {
-    processes: 2,
-    is_service: false,
-    overlaps: true,
-    graceful: Some(Duration::from_secs(15)),
-    shutdown: Duration::from_secs(5),
-};
+/// As the options are by default.
+fn rules() -> Rules {
+    timed(|_| {})
+}
+
+/// Rules for these times.
+fn timed(change: impl FnOnce(&mut DaemonOptions)) -> Rules {
+    let mut options = DaemonOptions::default();
+    change(&mut options);
+    Rules {
+        processes: 2,
+        is_service: false,
+        overlaps: true,
+        times: EndTimes::of(&options),
+    }
+}
+
 const REASON: ShutdownReason = ShutdownReason::MaximumRequests;
 
 impl Played {
@@ -55,7 +67,7 @@ impl Played {
 
 #[test]
 fn all_wanted_processes_start_at_once_and_no_more() {
-    let mut played = Played::new(RULES, 4);
+    let mut played = Played::new(rules(), 4);
     assert_eq!(played.tick(), [Action::Start(0), Action::Start(1)]);
     assert_eq!(played.tick(), []);
     assert_eq!(played.group.deadline(), None);
@@ -63,7 +75,7 @@ fn all_wanted_processes_start_at_once_and_no_more() {
 
 #[test]
 fn a_successor_starts_at_once_in_a_place_that_was_free_for_longer() {
-    let mut played = Played::ready(RULES, 4);
+    let mut played = Played::ready(rules(), 4);
     let unwanted = Farewell::Unwanted(Duration::ZERO);
     assert_eq!(played.ended(0), (unwanted, vec![Action::Start(2)]));
     played.report(2, Report::Ready);
@@ -76,7 +88,7 @@ fn a_successor_starts_at_once_in_a_place_that_was_free_for_longer() {
 
 #[test]
 fn one_that_wants_to_be_replaced_serves_until_its_successor_is_ready() {
-    let mut played = Played::ready(RULES, 4);
+    let mut played = Played::ready(rules(), 4);
     assert_eq!(
         played.report(0, Report::Replace(REASON)),
         [Action::Start(2)]
@@ -91,7 +103,7 @@ fn one_that_wants_to_be_replaced_serves_until_its_successor_is_ready() {
 
 #[test]
 fn an_outgoing_process_stays_while_another_one_is_missing() {
-    let mut played = Played::ready(RULES, 4);
+    let mut played = Played::ready(rules(), 4);
     played.report(0, Report::Replace(REASON));
     // The other one crashes meanwhile.
     assert_eq!(played.ended(1).1, [Action::Start(3)]);
@@ -107,7 +119,7 @@ fn without_overlap_a_successor_waits_for_the_end() {
     let mut played = Played::ready(
         Rules {
             overlaps: false,
-            ..RULES
+            ..rules()
         },
         4,
     );
@@ -124,7 +136,7 @@ fn without_overlap_a_successor_waits_for_the_end() {
 
 #[test]
 fn one_that_takes_no_more_requests_has_a_successor_at_once() {
-    let mut played = Played::ready(RULES, 4);
+    let mut played = Played::ready(rules(), 4);
     assert_eq!(
         played.report(1, Report::Draining(ShutdownReason::ScriptReload)),
         [Action::Start(2)]
@@ -137,7 +149,7 @@ fn a_service_process_is_replaced_when_it_has_ended_and_only_then() {
     let rules = Rules {
         processes: 1,
         is_service: true,
-        ..RULES
+        ..rules()
     };
     let mut played = Played::new(rules, 2);
     assert_eq!(played.tick(), [Action::Start(0)]);
@@ -154,7 +166,7 @@ fn processes_that_die_young_are_replaced_with_growing_delay() {
     let mut played = Played::new(
         Rules {
             processes: 1,
-            ..RULES
+            ..rules()
         },
         2,
     );
@@ -181,7 +193,7 @@ fn processes_that_die_young_are_replaced_with_growing_delay() {
 fn a_process_that_ends_for_a_reason_of_its_own_delays_nothing() {
     let rules = Rules {
         processes: 1,
-        ..RULES
+        ..rules()
     };
     let mut played = Played::new(rules, 2);
     played.tick();
@@ -195,7 +207,7 @@ fn a_process_that_ends_for_a_reason_of_its_own_delays_nothing() {
 
 #[test]
 fn a_process_that_does_not_end_in_time_is_killed_once() {
-    let mut played = Played::ready(RULES, 4);
+    let mut played = Played::ready(rules(), 4);
     played.report(0, Report::Draining(REASON));
     let limit = Duration::from_secs(20) + DRAIN_GRACE;
     assert_eq!(played.group.deadline(), Some(played.now + limit));
@@ -206,15 +218,28 @@ fn a_process_that_does_not_end_in_time_is_killed_once() {
 }
 
 #[test]
+fn the_time_of_a_drain_is_that_of_its_reason() {
+    let rules = timed(|options| options.eviction_timeout = 120);
+    for (reason, seconds) in [
+        (ShutdownReason::EvictionSignal, 125),
+        (ShutdownReason::GracefulSignal, 20),
+        (ShutdownReason::DeadlockTimeout, 5),
+    ] {
+        let limit = Duration::from_secs(seconds) + DRAIN_GRACE;
+        let mut played = Played::ready(rules, 4);
+        played.report(0, Report::Draining(reason));
+        assert_eq!(played.group.deadline(), Some(played.now + limit));
+        let mut played = Played::ready(rules, 4);
+        played.report(0, Report::Replace(reason));
+        played.report(2, Report::Ready);
+        assert_eq!(played.group.deadline(), Some(played.now + limit));
+    }
+}
+
+#[test]
 fn without_a_graceful_timeout_a_drain_has_no_end() {
-    let mut played = Played::ready(
-        Rules {
-            graceful: None,
-            ..RULES
-        },
-        4,
-    );
-    played.report(0, Report::Draining(REASON));
+    let mut played = Played::ready(timed(|options| options.graceful_timeout = 0), 4);
+    played.report(0, Report::Draining(ShutdownReason::ScriptReload));
     assert_eq!(played.group.deadline(), None);
 }
 
@@ -222,18 +247,18 @@ fn without_a_graceful_timeout_a_drain_has_no_end() {
 fn when_all_places_are_taken_by_leaving_processes_the_oldest_has_to_go() {
     let rules = Rules {
         processes: 1,
-        graceful: None,
-        ..RULES
+        ..timed(|options| options.graceful_timeout = 0)
     };
     let mut played = Played::ready(rules, 2);
+    let reason = ShutdownReason::ScriptReload;
     assert_eq!(
-        played.report(0, Report::Draining(REASON)),
+        played.report(0, Report::Draining(reason)),
         [Action::Start(1)]
     );
     played.pass(1000);
     played.report(1, Report::Ready);
     assert_eq!(
-        played.report(1, Report::Draining(REASON)),
+        played.report(1, Report::Draining(reason)),
         [Action::Tell(0, Order::Stop)]
     );
     // It is told once.
@@ -246,7 +271,7 @@ fn when_all_places_are_taken_by_leaving_processes_the_oldest_has_to_go() {
 
 #[test]
 fn at_its_end_a_group_stops_everything_and_starts_nothing() {
-    let mut played = Played::ready(RULES, 4);
+    let mut played = Played::ready(rules(), 4);
     played.report(0, Report::Replace(REASON));
     assert_eq!(
         played.group.end(played.now),
@@ -257,7 +282,7 @@ fn at_its_end_a_group_stops_everything_and_starts_nothing() {
     assert_eq!(played.report(2, Report::Ready), []);
     played.ended(0);
     assert!(!played.group.is_over());
-    played.now += RULES.shutdown + STOP_GRACE;
+    played.now += rules().times.shutdown() + STOP_GRACE;
     assert_eq!(played.tick(), [Action::Kill(2)]);
     assert_eq!(played.ended(2).0, Farewell::Killed);
     assert!(played.group.is_over());
@@ -265,7 +290,7 @@ fn at_its_end_a_group_stops_everything_and_starts_nothing() {
 
 #[test]
 fn places_of_an_earlier_supervisor_are_left_alone_until_they_are_free() {
-    let mut group = Group::new(RULES, 4, &[0, 1]);
+    let mut group = Group::new(rules(), 4, &[0, 1]);
     let now = Instant::now();
     assert_eq!(group.tick(now), [Action::Start(2), Action::Start(3)]);
     assert_eq!(
@@ -284,7 +309,7 @@ fn services_wait_for_those_of_an_earlier_supervisor() {
     let rules = Rules {
         processes: 1,
         is_service: true,
-        ..RULES
+        ..rules()
     };
     let mut group = Group::new(rules, 2, &[0]);
     let now = Instant::now();

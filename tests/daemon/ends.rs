@@ -1,0 +1,63 @@
+//! How long a process that is to end may take, and what bounds it.
+
+use std::time::Duration;
+
+use super::{answering, grouped};
+use crate::harness::{
+    Builder, Connection, Request, Server, comes_true, has_ended, only_rsgi, signal, wait_until,
+};
+
+/// `/work?SECONDS` notes when it begins and when it is done.
+const WORKING: &str = r#"
+import os, time
+def note(text):
+    with open("@WORK@/events", "a") as events:
+        events.write(text + "\n")
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/work":
+        note("begun")
+        time.sleep(float(environ["QUERY_STRING"]))
+        note("done")
+    start_response("200 OK", [])
+    return [str(os.getpid()).encode()]
+"#;
+
+fn working(options: &str) -> Builder {
+    grouped(&format!("processes=1 threads=2 {options}"), WORKING)
+}
+
+/// Sends a request that takes so long, and waits until the application has it.
+#[track_caller]
+fn begun(server: &Server, seconds: u32) -> Connection {
+    let mut connection = server.connect();
+    connection.set_read_timeout(Duration::from_secs(40));
+    connection.send(Request::get(&format!("/work?{seconds}")).to_bytes());
+    wait_until("the request runs", || noted(server, "begun"));
+    connection
+}
+
+fn noted(server: &Server, what: &str) -> bool {
+    server.events().iter().any(|event| event == what)
+}
+
+#[track_caller]
+fn ends_within(pid: i32, time: Duration) {
+    assert!(
+        comes_true(time, || has_ended(pid)),
+        "{pid} does not end within {time:?}"
+    );
+}
+
+#[test]
+fn an_eviction_timeout_that_is_longer_than_graceful_timeout_is_kept() {
+    only_rsgi!("its parent gives no process more than a few seconds");
+    let server = working("eviction-timeout=30 graceful-timeout=1 shutdown-timeout=1").start();
+    let pid = answering(&server);
+    let mut request = begun(&server, 9);
+    signal(pid, libc::SIGUSR1);
+    let reply = request.reply("GET").ok();
+    assert_eq!(reply.text(), pid.to_string());
+    ends_within(pid, Duration::from_secs(5));
+    server.finish();
+}
