@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use rsgi_core::daemon::{DaemonOptions, ShutdownReason};
 
+/// What takes the place of `shutdown-timeout=0` when httpd stops or restarts: it gives its own children as much, and
+/// does not wait for ever for anybody.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
 /// The times of a group's processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EndTimes {
@@ -45,14 +49,19 @@ impl EndTimes {
         }
     }
 
-    /// How long a process may take to end once it has begun to.
-    pub(crate) fn shutdown(self) -> Duration {
-        self.shutdown
+    /// How long a process may take to end once it has begun to; none is for ever. mod_wsgi: 0 is no limit.
+    pub(crate) fn shutdown(self) -> Option<Duration> {
+        (!self.shutdown.is_zero()).then_some(self.shutdown)
+    }
+
+    /// The same when httpd stops, or nobody is there to end it any more.
+    pub(crate) fn stop(self) -> Duration {
+        self.shutdown().unwrap_or(STOP_LIMIT)
     }
 
     /// How long both may take together; none is for ever.
     pub(crate) fn whole(self, reason: ShutdownReason) -> Option<Duration> {
-        Some(self.drain(reason)? + self.shutdown())
+        Some(self.drain(reason)? + self.shutdown()?)
     }
 }
 
@@ -94,5 +103,16 @@ mod tests {
         }
         assert_eq!(both.whole(Reason::EvictionSignal), seconds(125));
         assert_eq!(none.whole(Reason::EvictionSignal), None);
+    }
+
+    #[test]
+    fn without_a_shutdown_timeout_only_a_stop_of_httpd_is_an_end() {
+        let some = times(|options| options.shutdown_timeout = 3);
+        assert_eq!(some.shutdown(), Some(Duration::from_secs(3)));
+        assert_eq!(some.stop(), Duration::from_secs(3));
+        let none = times(|options| options.shutdown_timeout = 0);
+        assert_eq!(none.shutdown(), None);
+        assert_eq!(none.whole(ShutdownReason::MaximumRequests), None);
+        assert_eq!(none.stop(), Duration::from_secs(10));
     }
 }

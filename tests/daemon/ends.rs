@@ -1,6 +1,6 @@
 //! How long a process that is to end may take, and what bounds it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{answering, grouped};
 use crate::harness::{
@@ -59,5 +59,51 @@ fn an_eviction_timeout_that_is_longer_than_graceful_timeout_is_kept() {
     let reply = request.reply("GET").ok();
     assert_eq!(reply.text(), pid.to_string());
     ends_within(pid, Duration::from_secs(5));
+    server.finish();
+}
+
+#[test]
+fn without_a_shutdown_timeout_a_replaced_process_has_all_the_time_it_takes() {
+    only_rsgi!("its parent gives no process more than a few seconds");
+    let server = working("graceful-timeout=1 shutdown-timeout=0").start();
+    let pid = answering(&server);
+    let mut request = begun(&server, 9);
+    signal(pid, libc::SIGUSR1);
+    let reply = request.reply("GET").ok();
+    assert_eq!(reply.text(), pid.to_string());
+    ends_within(pid, Duration::from_secs(5));
+    server.expect_log("RSGI0441");
+    server.finish();
+}
+
+#[test]
+fn without_a_shutdown_timeout_a_stop_lets_requests_finish() {
+    only_rsgi!("httpd ends its processes itself");
+    let mut server = working("shutdown-timeout=0").start();
+    let request = begun(&server, 3);
+    server.control("stop");
+    server.wait_until_ended();
+    assert!(noted(&server, "done"), "{:?}", server.events());
+    drop(request);
+    server.finish();
+}
+
+#[test]
+fn without_a_shutdown_timeout_a_stop_takes_ten_seconds_and_no_more() {
+    only_rsgi!("httpd ends its processes itself");
+    let mut server = working("shutdown-timeout=0").start();
+    let pid = answering(&server);
+    let request = begun(&server, 60);
+    let start = Instant::now();
+    server.control("stop");
+    server.wait_until_ended();
+    let took = start.elapsed();
+    let bounds = Duration::from_secs(8)..Duration::from_secs(16);
+    assert!(bounds.contains(&took), "{took:?}");
+    assert!(has_ended(pid));
+    drop(request);
+    let line = server.expect_log("RSGI0451");
+    assert!(line.text.contains(&pid.to_string()), "{}", line.text);
+    server.allow_log("AH0004");
     server.finish();
 }

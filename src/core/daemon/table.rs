@@ -120,7 +120,7 @@ pub(super) static OPTIONS: [Entry; 44] = [
     ),
     entry(
         "shutdown-timeout",
-        "how long requests may go on in a process that is to end, before they are cut; 0 waits for ever (default: 5)",
+        "how long requests may go on in a process that is to end, before they are cut; 0 waits for ever, but 10 s when httpd stops or restarts (default: 5)",
         number(" of seconds", 0, LARGEST, |options, value| {
             options.shutdown_timeout = narrow(value)
         }),

@@ -18,6 +18,7 @@ use crate::sys::identity::exit_now;
 use crate::sys::process::EXIT_CUT;
 use crate::sys::signal::{self, Signal};
 use crate::sys::socket::{Waiting, recv_with_fds, send_with_fds};
+use crate::times::EndTimes;
 
 /// Between two signs of life.
 const BEAT: Duration = Duration::from_millis(250);
@@ -263,14 +264,10 @@ impl Watch {
         if let Some(helper) = &self.helper {
             helper.stopping(reason.name());
         }
-        let timeout = Duration::from_secs(self.watched.options.shutdown_timeout.into());
-        let patience = if timeout.is_zero() {
-            // mod_wsgi: 0 is no limit.
-            Duration::MAX
-        } else {
+        let patience = EndTimes::of(&self.watched.options)
+            .shutdown()
             // Some of it is for Python's own end.
-            timeout.mul_f32(0.8)
-        };
+            .map_or(Duration::MAX, |timeout| timeout.mul_f32(0.8));
         let mut state = self.shared.state.lock();
         if self.watched.options.threads == 0 && !state.is_through {
             // The script of a service is in Python on the main thread, and SIGTERM is what tells it. Python's own end

@@ -18,6 +18,7 @@ use crate::config::ProcessConfig;
 use crate::scoreboard::{Layout, Scoreboard};
 use crate::sys::process::{bury, fork};
 use crate::sys::socket::{Interest, Waiting, message_pair, send_with_fds, wait_for};
+use crate::times::EndTimes;
 
 /// Places beyond twice the processes: for those that take long to leave.
 const SPARE_SLOTS: u32 = 2;
@@ -203,11 +204,11 @@ impl Generation {
 
     /// How long the processes may take to end when they are told to.
     fn patience(&self) -> Duration {
-        let longest = self
+        let times = self
             .groups
             .iter()
-            .map(|group| group.spec.config.options.shutdown_timeout);
-        Duration::from_secs(u64::from(longest.max().unwrap_or(0))) + STOP_GRACE + GRACE
+            .map(|group| EndTimes::of(&group.spec.config.options).stop());
+        times.max().unwrap_or_default() + STOP_GRACE + GRACE
     }
 }
 

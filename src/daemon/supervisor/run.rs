@@ -8,6 +8,7 @@ use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
 
 use super::plan::{Plan, Previous, SupervisorLog};
 use super::processes::{Processes, Watched};
+use super::state::Over;
 
 /// How often processes are looked at that the kernel cannot tell about.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -62,7 +63,7 @@ struct Supervisor<'a> {
     handover: Handover,
     previous: Option<Previous>,
     groups: Vec<Processes<'a>>,
-    is_ending: bool,
+    over: Option<Over>,
 }
 
 impl<'a> Supervisor<'a> {
@@ -84,7 +85,7 @@ impl<'a> Supervisor<'a> {
             handover: Handover::Open,
             previous: plan.previous,
             groups,
-            is_ending: false,
+            over: None,
         }
     }
 
@@ -95,10 +96,10 @@ impl<'a> Supervisor<'a> {
     /// Does what is due.
     fn settle(&mut self, now: Instant) {
         if getppid().is_none_or(|pid| pid.as_raw_nonzero().get() != self.parent_pid) {
-            self.end(now);
+            self.end(now, Over::Stopped);
         }
         if self.is_unused(now) {
-            self.end(now);
+            self.end(now, Over::Unused);
         }
         for group in &mut self.groups {
             group.tick(now);
@@ -131,13 +132,13 @@ impl<'a> Supervisor<'a> {
     }
 
     /// The generation is over: all processes end.
-    fn end(&mut self, now: Instant) {
-        if self.is_ending {
+    fn end(&mut self, now: Instant, over: Over) {
+        if self.over >= Some(over) {
             return;
         }
-        self.is_ending = true;
+        self.over = Some(over);
         for group in &mut self.groups {
-            group.end(now);
+            group.end(now, over);
         }
     }
 
@@ -145,7 +146,7 @@ impl<'a> Supervisor<'a> {
     fn wait(&mut self) {
         for source in self.happened() {
             match source {
-                Source::End => self.end(Instant::now()),
+                Source::End => self.end(Instant::now(), Over::Stopped),
                 Source::Childless => self.childless_since = Some(Instant::now()),
                 Source::Handover => {
                     let mut word = [0; 1];
@@ -190,16 +191,18 @@ impl<'a> Supervisor<'a> {
     fn watched(&self) -> Vec<(Source, BorrowedFd<'_>)> {
         let mut watched = Vec::new();
         // What is known needs no waiting for, and would wake for ever.
-        if !self.is_ending {
+        if self.over != Some(Over::Stopped) {
             watched.push((Source::End, self.parent.as_fd()));
+            if let Some(pidfd) = &self.parent_pidfd {
+                watched.push((Source::End, pidfd.as_fd()));
+            }
+        }
+        if self.over.is_none() {
             if self.childless_since.is_none() {
                 watched.push((Source::Childless, self.children.as_fd()));
             }
             if self.handover == Handover::Open {
                 watched.push((Source::Handover, self.next.as_fd()));
-            }
-            if let Some(pidfd) = &self.parent_pidfd {
-                watched.push((Source::End, pidfd.as_fd()));
             }
         }
         for (index, group) in self.groups.iter().enumerate() {
@@ -214,8 +217,8 @@ impl<'a> Supervisor<'a> {
         let due = self.groups.iter().filter_map(Processes::deadline).min();
         let due = due.map(|at| at.saturating_duration_since(now));
         let glances = self.groups.iter().any(Processes::needs_glances);
-        let glance =
-            (glances || (self.parent_pidfd.is_none() && !self.is_ending)).then_some(GLANCE);
+        let glance = (glances || (self.parent_pidfd.is_none() && self.over != Some(Over::Stopped)))
+            .then_some(GLANCE);
         due.into_iter().chain(glance).min()
     }
 }

@@ -111,9 +111,7 @@ impl Lifecycle {
     /// When the process is to be ended by force, if it has not ended by itself.
     pub(super) fn end_by_force(&self) -> Option<Duration> {
         match self.phase {
-            Phase::Ending { since } if self.options.shutdown_timeout > 0 => {
-                Some(since + seconds(self.options.shutdown_timeout))
-            }
+            Phase::Ending { since } => self.times.shutdown().map(|time| since + time),
             _ => None,
         }
     }

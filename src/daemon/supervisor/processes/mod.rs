@@ -18,7 +18,7 @@ use crate::supervisor::child::{Child, Said, discard, program};
 use crate::supervisor::level;
 use crate::supervisor::output::{More, Output};
 use crate::supervisor::plan::{GroupPlan, SupervisorLog};
-use crate::supervisor::state::{Action, End, Group, Rules};
+use crate::supervisor::state::{Action, End, Group, Over, Rules};
 use crate::sys::process::{Ended, Program, bury};
 use crate::times::EndTimes;
 
@@ -153,8 +153,8 @@ impl<'a> Processes<'a> {
     }
 
     /// All processes are to end.
-    pub(super) fn end(&mut self, now: Instant) {
-        let actions = self.state.end(now);
+    pub(super) fn end(&mut self, now: Instant, over: Over) {
+        let actions = self.state.end(now, over);
         self.act(actions);
     }
 

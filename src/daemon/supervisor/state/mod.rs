@@ -10,7 +10,7 @@ use super::pace::{Life, Pace};
 use crate::order::{Order, Report};
 use crate::times::EndTimes;
 
-/// A stop may take this much longer than `shutdown-timeout`, which the process keeps itself.
+/// An end may take this much longer than its time, which the process keeps itself.
 pub(super) const STOP_GRACE: Duration = Duration::from_millis(500);
 /// A drain may take this much longer than all the timeouts that the process keeps itself.
 const DRAIN_GRACE: Duration = Duration::from_secs(5);
@@ -37,6 +37,15 @@ pub(super) enum Action {
     Tell(usize, Order),
     /// It had its time: SIGKILL.
     Kill(usize),
+}
+
+/// Why a group is over; what comes later is more urgent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::supervisor) enum Over {
+    /// Nobody sends it requests any more.
+    Unused,
+    /// httpd stops, or wants it to.
+    Stopped,
 }
 
 /// How a process ended, as far as its successor is concerned.
@@ -92,7 +101,7 @@ pub(super) struct Group {
     rules: Rules,
     places: Vec<Place>,
     pace: Pace,
-    is_ending: bool,
+    over: Option<Over>,
 }
 
 impl Group {
@@ -116,7 +125,7 @@ impl Group {
             rules,
             places,
             pace: Pace::default(),
-            is_ending: false,
+            over: None,
         }
     }
 
@@ -203,19 +212,26 @@ impl Group {
     }
 
     /// The group is over: all processes stop, none starts any more.
-    pub(super) fn end(&mut self, now: Instant) -> Vec<Action> {
-        if self.is_ending {
+    pub(super) fn end(&mut self, now: Instant, over: Over) -> Vec<Action> {
+        if self.over >= Some(over) {
             return Vec::new();
         }
-        self.is_ending = true;
+        self.over = Some(over);
+        let times = self.rules.times;
+        let time = match over {
+            Over::Unused => times.shutdown(),
+            Over::Stopped => Some(times.stop()),
+        };
         let slots = 0..self.places.len();
-        slots.filter_map(|slot| self.stop(now, slot)).collect()
+        slots
+            .filter_map(|slot| self.stop(now, slot, time))
+            .collect()
     }
 
     /// Whether the group has ended and no process is left of those that this supervisor started.
     #[must_use]
     pub(super) fn is_over(&self) -> bool {
-        self.is_ending
+        self.over.is_some()
             && self
                 .places
                 .iter()
@@ -235,7 +251,7 @@ impl Group {
             Phase::Leaving { kill_at, .. } => kill_at,
             _ => None,
         });
-        let start = if self.lacks_processes() && !self.is_ending {
+        let start = if self.lacks_processes() && self.over.is_none() {
             self.pace.not_before()
         } else {
             None
@@ -266,7 +282,7 @@ impl Group {
 
     /// Starts what is missing and lets go what is not needed any more.
     fn settle(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        if self.is_ending {
+        if self.over.is_some() {
             return;
         }
         while self.lacks_processes() && self.pace.allows(now) {
@@ -322,7 +338,8 @@ impl Group {
             .filter(|(_, place)| matches!(place.phase, Phase::Leaving { .. }))
             .min_by_key(|(_, place)| place.since)
             .map(|(slot, _)| slot);
-        actions.extend(oldest.and_then(|slot| self.stop(now, slot)));
+        let time = self.rules.times.shutdown();
+        actions.extend(oldest.and_then(|slot| self.stop(now, slot, time)));
     }
 
     /// Drains processes whose successors are there: as many as leave the group with all the processes it is to have.
@@ -350,13 +367,18 @@ impl Group {
         }
     }
 
-    fn stop(&mut self, now: Instant, slot: usize) -> Option<Action> {
-        let until = now + self.rules.times.shutdown() + STOP_GRACE;
+    /// Stops a process that has this time to end; none is for ever.
+    fn stop(&mut self, now: Instant, slot: usize, time: Option<Duration>) -> Option<Action> {
+        let kill_at = time.map(|time| now + time + STOP_GRACE);
         let place = self.places.get_mut(slot)?;
         match place.phase {
-            Phase::Free | Phase::Foreign => None,
+            Phase::Free
+            | Phase::Foreign
+            | Phase::Leaving {
+                was_killed: true, ..
+            } => None,
             _ => {
-                place.phase = leaving(Some(until), true);
+                place.phase = leaving(kill_at, true);
                 Some(Action::Tell(slot, Order::Stop))
             }
         }

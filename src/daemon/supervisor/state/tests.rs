@@ -274,18 +274,38 @@ fn at_its_end_a_group_stops_everything_and_starts_nothing() {
     let mut played = Played::ready(rules(), 4);
     played.report(0, Report::Replace(REASON));
     assert_eq!(
-        played.group.end(played.now),
+        played.group.end(played.now, Over::Stopped),
         [0, 1, 2].map(|slot| Action::Tell(slot, Order::Stop))
     );
-    assert_eq!(played.group.end(played.now), []);
+    assert_eq!(played.group.end(played.now, Over::Stopped), []);
     assert_eq!(played.ended(1), (Farewell::Expected, vec![]));
     assert_eq!(played.report(2, Report::Ready), []);
     played.ended(0);
     assert!(!played.group.is_over());
-    played.now += rules().times.shutdown() + STOP_GRACE;
+    played.now += rules().times.stop() + STOP_GRACE;
     assert_eq!(played.tick(), [Action::Kill(2)]);
     assert_eq!(played.ended(2).0, Farewell::Killed);
     assert!(played.group.is_over());
+}
+
+#[test]
+fn without_a_shutdown_timeout_only_a_stop_of_httpd_ends_a_process_by_force() {
+    let rules = timed(|options| options.shutdown_timeout = 0);
+    let mut played = Played::ready(rules, 4);
+    played.report(0, Report::Draining(REASON));
+    assert_eq!(played.group.deadline(), None);
+    let stops = [0, 1, 2].map(|slot| Action::Tell(slot, Order::Stop));
+    assert_eq!(played.group.end(played.now, Over::Unused), stops);
+    assert_eq!(played.group.deadline(), None);
+    assert_eq!(played.group.end(played.now, Over::Unused), []);
+    played.pass(1000);
+    assert_eq!(played.group.end(played.now, Over::Stopped), stops);
+    let limit = Duration::from_secs(10) + STOP_GRACE;
+    assert_eq!(played.group.deadline(), Some(played.now + limit));
+    played.now += limit;
+    assert_eq!(played.tick(), [0, 1, 2].map(Action::Kill));
+    assert_eq!(played.group.end(played.now, Over::Unused), []);
+    assert_eq!(played.ended(2).0, Farewell::Killed);
 }
 
 #[test]
@@ -298,7 +318,7 @@ fn places_of_an_earlier_supervisor_are_left_alone_until_they_are_free() {
         (Farewell::Expected, vec![])
     );
     assert_eq!(group.ended(now, 2, End::Failed).1, [Action::Start(0)]);
-    assert_eq!(group.end(now).len(), 2);
+    assert_eq!(group.end(now, Over::Stopped).len(), 2);
     group.ended(now, 0, End::Failed);
     group.ended(now, 3, End::Failed);
     assert!(group.is_over());
