@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{answering, group, sleeping};
 use crate::harness::{
-    Server, UnderTest, comes_true, descendants, has_ended, only_rsgi, signal, under_test,
-    wait_until,
+    Connection, Server, UnderTest, comes_true, descendants, has_ended, only_rsgi, signal,
+    under_test, wait_until,
 };
 
 /// What outlives processes by itself.
@@ -201,6 +201,79 @@ fn a_crash_of_everything_of_apaches_at_once_leaves_nothing() {
         },
         Duration::from_secs(8),
     );
+}
+
+/// Starts a group with a request that does not end, in a process whose supervisor is then killed.
+fn abandoned(options: &str) -> (Server, i32, Connection) {
+    let server = group(&format!("processes=1 threads=2 {options}")).start();
+    let pid = answering(&server);
+    let mut stuck = server.connect();
+    stuck.send(sleeping(60.0, 0, 0).request.to_bytes());
+    assert!(stuck.is_silent(Duration::from_millis(200)));
+    for text in ["RSGI", "AH0004", "AH00052", "exit signal"] {
+        server.allow_log(text);
+    }
+    server.allow_stacks();
+    (server, pid, stuck)
+}
+
+#[test]
+fn a_stop_leaves_nothing_of_an_earlier_supervisor() {
+    only_rsgi!("it has none");
+    for options in [
+        "shutdown-timeout=1",
+        "graceful-timeout=0 shutdown-timeout=1",
+    ] {
+        let (mut server, pid, _stuck) = abandoned(options);
+        let first = server.supervisors();
+        signal(first[0], libc::SIGKILL);
+        wait_until("another supervisor with a process of its own", || {
+            let is_other = server.supervisors().iter().any(|pid| *pid != first[0]);
+            is_other && !server.daemons().is_empty()
+        });
+        assert!(!has_ended(pid), "its request still runs");
+        let all = descendants(server.pid());
+        let begun = Instant::now();
+        server.control("stop");
+        server.wait_until_ended();
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(6), "{options}: {took:?}");
+        let is_gone = || has_ended(pid) && all.iter().all(|&pid| has_ended(pid));
+        assert!(
+            comes_true(Duration::from_millis(50), is_gone),
+            "{options}: {pid} or one of {all:?} is left"
+        );
+        server.finish();
+    }
+}
+
+#[test]
+fn without_parent_and_supervisor_a_process_ends_whatever_its_timeouts() {
+    only_rsgi!("its daemons live on");
+    for (options, seconds) in [
+        ("graceful-timeout=0 shutdown-timeout=1", 6),
+        ("graceful-timeout=60 shutdown-timeout=1", 6),
+        ("graceful-timeout=0 shutdown-timeout=0", 15),
+    ] {
+        let (mut server, pid, _stuck) = abandoned(options);
+        let children = server.children();
+        let mut all = server.supervisors();
+        all.push(server.pid());
+        for &pid in &all {
+            signal(pid, libc::SIGKILL);
+        }
+        server.wait_until_ended();
+        let is_gone = comes_true(Duration::from_secs(seconds), || has_ended(pid));
+        // httpd: its children go on without a parent.
+        for pid in children {
+            signal(pid, libc::SIGKILL);
+        }
+        if !is_gone {
+            signal(pid, libc::SIGKILL);
+        }
+        assert!(is_gone, "{options}: {pid} is still there");
+        server.finish();
+    }
 }
 
 /// 50 in CI; `RSGI_TEST_SOAK=1` makes it 500.

@@ -21,6 +21,7 @@ use rsgi_core::daemon::{DaemonOptions, ShutdownReason};
 pub use helper::Python;
 use watch::Watch;
 
+use crate::program::Httpd;
 use crate::scoreboard::Scoreboard;
 use crate::server::Activity;
 
@@ -42,6 +43,8 @@ pub struct Watched {
     pub signals: OwnedFd,
     /// Who started the process.
     pub parent: Option<rustix::process::Pid>,
+    /// Who started that one, where it is known.
+    pub httpd: Option<Httpd>,
 }
 
 /// Why and since when the process ends.

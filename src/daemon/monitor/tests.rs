@@ -150,6 +150,31 @@ fn no_shutdown_timeout_is_no_end_by_force() {
 }
 
 #[test]
+fn a_process_with_neither_supervisor_nor_httpd_ends_whatever_its_times() {
+    let reason = ShutdownReason::SupervisorGone;
+    for shutdown in [0, 3] {
+        let mut lifecycle = serving(|options| {
+            options.graceful_timeout = 0;
+            options.shutdown_timeout = shutdown;
+        });
+        assert_eq!(lifecycle.abandoned(at(1))[1..], drained(reason));
+        assert!(lifecycle.tick(&busy(1_000, 1)).is_empty());
+        assert_eq!(lifecycle.orphaned(at(1_000)), [Act::End(reason)]);
+        assert!(lifecycle.orphaned(at(1_001)).is_empty());
+        let limit = if shutdown == 0 { 10 } else { 3 };
+        assert_eq!(lifecycle.end_by_force(), Some(at(1_000 + limit)));
+    }
+}
+
+#[test]
+fn an_abandoned_process_obeys_a_stop() {
+    let mut lifecycle = serving(|options| options.graceful_timeout = 0);
+    lifecycle.abandoned(at(1));
+    let acts = lifecycle.stop(at(2));
+    assert_eq!(acts, [Act::End(ShutdownReason::SupervisorGone)]);
+}
+
+#[test]
 fn a_slow_request_is_interrupted_once_and_then_the_process_replaced() {
     let mut lifecycle = serving(|options| {
         options.request_timeout = 10;

@@ -13,6 +13,7 @@ use super::lifecycle::{Act, Lifecycle, View};
 use super::{Ending, Shared, Watched};
 use crate::log;
 use crate::order::{Order, Report};
+use crate::program::Httpd;
 use crate::scoreboard::{Slot, SlotState};
 use crate::sys::identity::exit_now;
 use crate::sys::process::EXIT_CUT;
@@ -55,6 +56,7 @@ impl Watch {
             let view = self.view();
             let acts = self.lifecycle.tick(&view);
             self.do_all(acts);
+            self.look_for_httpd(view.now);
             if self
                 .lifecycle
                 .end_by_force()
@@ -117,6 +119,14 @@ impl Watch {
         }
     }
 
+    /// Without a supervisor nobody tells that httpd is gone, too.
+    fn look_for_httpd(&mut self, now: Duration) {
+        if self.is_abandoned && self.watched.httpd.as_ref().is_some_and(Httpd::has_ended) {
+            let acts = self.lifecycle.orphaned(now);
+            self.do_all(acts);
+        }
+    }
+
     /// Waits for somebody to say something, at most until the next look is due.
     fn listen(&mut self) {
         let pause = if self.lifecycle.is_draining() {
@@ -160,10 +170,11 @@ impl Watch {
             let now = self.now();
             let acts = match signal {
                 // The kernel sends it when the supervisor is gone (PDEATHSIG).
-                Signal::Stop if rustix::process::getppid() != self.watched.parent => {
+                Signal::Terminate if rustix::process::getppid() != self.watched.parent => {
                     self.lifecycle.abandoned(now)
                 }
-                Signal::Stop => self.lifecycle.stop(now),
+                // The next supervisor has no line to this process and stops it with SIGINT.
+                Signal::Terminate | Signal::Stop => self.lifecycle.stop(now),
                 Signal::Graceful => self.lifecycle.graceful(),
                 Signal::CpuTime => self.lifecycle.cpu_time(now),
                 Signal::Application(number) => {

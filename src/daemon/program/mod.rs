@@ -3,6 +3,7 @@
 //! It gets its descriptors at fixed numbers ([`crate::config`]) and nothing else. The order matters: whatever needs root
 //! comes before the user, whatever is the user's after it; whatever wants one thread before the first other one.
 
+mod lineage;
 mod python;
 
 use std::io;
@@ -15,6 +16,7 @@ use rsgi_bridge::layer::Layer;
 use rsgi_core::daemon::DaemonOptions;
 use rustix::process::{Pid, Resource, Signal, getrlimit};
 
+pub use self::lineage::Httpd;
 use self::python::LayerHandler;
 use crate::config::{FD_BOARD, FD_CONFIG, FD_INTAKE, FD_SUPERVISOR, ProcessConfig};
 use crate::identity;
@@ -75,6 +77,7 @@ struct Given {
     /// The layer, where it had to be opened before the chroot.
     layer: Option<Layer>,
     parent: Option<Pid>,
+    httpd: Option<Httpd>,
 }
 
 /// Runs the program. Does not return: threads of applications may still be anywhere.
@@ -97,6 +100,7 @@ fn prepare() -> Result<Given, Failure> {
     let (file, board) = (take(FD_CONFIG)?, take(FD_BOARD)?);
     let (intake, supervisor) = (take(FD_INTAKE)?, take(FD_SUPERVISOR)?);
     // Read while /proc is there: a chroot has none.
+    let httpd = parent.and_then(Httpd::of);
     let program = std::env::current_exe().unwrap_or_default();
     let bytes = memory::read_sealed(file.as_fd(), MOST_CONFIG)
         .map_err(|error| Failure::Config(error.to_string()))?;
@@ -122,6 +126,7 @@ fn prepare() -> Result<Given, Failure> {
         folder,
         layer,
         parent,
+        httpd,
     })
 }
 
@@ -165,6 +170,7 @@ fn live(given: Given) -> Result<i32, Failure> {
         supervisor: given.supervisor,
         signals,
         parent: given.parent,
+        httpd: given.httpd,
     })
     .map_err(system("the monitor's thread cannot be started"))?;
     let layer = match given.layer {

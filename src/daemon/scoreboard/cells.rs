@@ -78,6 +78,8 @@ pub(crate) struct SlotCells {
     pub(crate) incarnation: AtomicU32,
     /// The supervisor.
     pub(crate) pid: AtomicU32,
+    /// The supervisor; when that process started, as [`super::Owner`] has it.
+    pub(crate) born: AtomicU32,
     /// The process.
     pub(crate) threads: AtomicU32,
     /// The process, in milliseconds of the monotonic clock.

@@ -52,7 +52,7 @@ use crate::sys::memory::{self, Mapping};
 const MAGIC: u64 = u64::from_le_bytes(*b"RSGIboar");
 /// Of the cells and what they mean: supervisor, module and daemon come from one build, unless a package was updated
 /// under a running server.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 
 /// Why there is no scoreboard.
 #[derive(Debug, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! Who owns a row: an Apache child, told apart from a later process with the same id by when it started.
+//! Who owns a row or a slot: a process, told apart from a later one with the same id by when it started.
 
 use std::fs;
 use std::sync::atomic::Ordering::SeqCst;
@@ -22,10 +22,24 @@ pub(crate) struct Owner {
 impl Owner {
     /// The calling process.
     pub(crate) fn own() -> Self {
-        let pid = getpid().as_raw_nonzero().get().unsigned_abs();
+        Self::of(getpid().as_raw_nonzero().get().unsigned_abs())
+    }
+
+    /// The process that has this id now.
+    pub(crate) fn of(pid: u32) -> Self {
         // Without /proc the id alone has to do.
         let started = look(pid).map_or(0, |seen| seen.started);
         Self { pid, started }
+    }
+
+    /// The process that had this id when it started.
+    pub(crate) fn known(pid: u32, started: u32) -> Self {
+        Self { pid, started }
+    }
+
+    /// When it started; 0 if that could not be read.
+    pub(crate) fn started(self) -> u32 {
+        self.started
     }
 
     pub(super) fn pid(self) -> u32 {
@@ -46,7 +60,7 @@ impl Owner {
 
     /// Whether the process is certainly gone. A zombie is: its parent may take a second to notice, and nothing of it
     /// runs any more.
-    fn is_dead(self) -> bool {
+    pub(crate) fn is_dead(self) -> bool {
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
         let Some(pid) = pid else {
             return true;
@@ -58,6 +72,12 @@ impl Owner {
         look(self.pid).is_some_and(|seen| {
             seen.is_zombie || (self.started != 0 && seen.started != self.started)
         })
+    }
+
+    /// Whether the process certainly lives: what has its id is no other one.
+    pub(crate) fn is_alive(self) -> bool {
+        self.started != 0
+            && look(self.pid).is_some_and(|seen| !seen.is_zombie && seen.started == self.started)
     }
 }
 
@@ -222,13 +242,15 @@ mod tests {
     #[test]
     fn the_calling_process_lives_and_a_later_one_with_its_id_is_another() {
         let own = Owner::own();
-        assert!(!own.is_dead());
+        assert!(!own.is_dead() && own.is_alive());
         assert_ne!(own.started, 0);
         let earlier = Owner {
             started: own.started - 1,
             ..own
         };
-        assert!(earlier.is_dead());
+        assert!(earlier.is_dead() && !earlier.is_alive());
+        let unknown = Owner::known(own.pid, 0);
+        assert!(!unknown.is_dead() && !unknown.is_alive());
         assert_eq!(Owner::unpack(own.pack()), own);
     }
 

@@ -7,7 +7,7 @@ use rsgi_core::daemon::ShutdownReason;
 use rustix::thread::futex;
 
 use super::cells::SlotCells;
-use super::{Death, Scoreboard, clock};
+use super::{Death, Owner, Scoreboard, clock};
 
 /// A process whose heart has not beaten for so long gets no new requests.
 pub(crate) const FRESH: u64 = 1_000;
@@ -100,6 +100,7 @@ impl<'b> Slot<'b> {
         // Nobody chooses it while it is being changed.
         self.cells.state.store(SlotState::Free as u32, SeqCst);
         self.cells.pid.store(0, SeqCst);
+        self.cells.born.store(0, SeqCst);
         self.cells.threads.store(0, SeqCst);
         self.cells.heartbeat.store(0, SeqCst);
         self.cells.reason.store(0, SeqCst);
@@ -151,7 +152,13 @@ impl<'b> Slot<'b> {
 
     /// The supervisor says who it started.
     pub fn set_pid(self, pid: u32) {
+        self.cells.born.store(Owner::of(pid).started(), SeqCst);
         self.cells.pid.store(pid, SeqCst);
+    }
+
+    /// The process, told apart from a later one with its id.
+    pub(crate) fn owner(self) -> Owner {
+        Owner::known(self.pid(), self.cells.born.load(SeqCst))
     }
 
     /// Number of this process among all that ever had the slot, from 1; 0 when it had none.

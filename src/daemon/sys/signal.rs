@@ -14,7 +14,9 @@ use rustix::pipe::{PipeFlags, pipe_with};
 /// A signal that means something to a daemon process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGTERM or SIGINT: stop.
+    /// SIGTERM: stop. The kernel sends it, too, when the supervisor is gone.
+    Terminate,
+    /// SIGINT: stop.
     Stop,
     /// SIGUSR1: be replaced without breaking a request.
     Graceful,
@@ -26,7 +28,7 @@ pub enum Signal {
 
 /// The signals, each with its meaning.
 const SIGNALS: [(c_int, Signal); 6] = [
-    (libc::SIGTERM, Signal::Stop),
+    (libc::SIGTERM, Signal::Terminate),
     (libc::SIGINT, Signal::Stop),
     (libc::SIGUSR1, Signal::Graceful),
     (libc::SIGXCPU, Signal::CpuTime),

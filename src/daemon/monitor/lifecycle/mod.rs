@@ -79,6 +79,8 @@ pub(super) struct Lifecycle {
     wanted: Option<ShutdownReason>,
     suspects: Vec<Suspect>,
     is_late_told: bool,
+    /// Since when there is nobody left who could end the process.
+    orphaned: Option<Duration>,
 }
 
 fn seconds(count: u32) -> Duration {
@@ -95,6 +97,7 @@ impl Lifecycle {
             wanted: None,
             suspects: Vec::new(),
             is_late_told: false,
+            orphaned: None,
         }
     }
 
@@ -111,7 +114,10 @@ impl Lifecycle {
     /// When the process is to be ended by force, if it has not ended by itself.
     pub(super) fn end_by_force(&self) -> Option<Duration> {
         match self.phase {
-            Phase::Ending { since } => self.times.shutdown().map(|time| since + time),
+            Phase::Ending { since } => match self.times.shutdown() {
+                Some(time) => Some(since + time),
+                None => Some(since.max(self.orphaned?) + self.times.stop()),
+            },
             _ => None,
         }
     }
@@ -178,6 +184,12 @@ impl Lifecycle {
         )];
         acts.extend(self.drain(ShutdownReason::SupervisorGone, now));
         acts
+    }
+
+    /// The supervisor is gone, and so is httpd: what its supervisor does then, the process does by itself.
+    pub(super) fn orphaned(&mut self, now: Duration) -> Vec<Act> {
+        self.orphaned.get_or_insert(now);
+        self.end(ShutdownReason::SupervisorGone, now)
     }
 
     /// Looks at everything that time and requests decide.

@@ -2,18 +2,20 @@
 //! decides.
 
 mod burial;
+mod foreign;
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rsgi_core::daemon::DaemonOptions;
-use rustix::process::{Pid, PidfdFlags, pidfd_open, test_kill_process};
+use rustix::process::Signal;
 
 use self::burial::next_try;
-use crate::scoreboard::{Scoreboard, SlotState};
+use self::foreign::Foreign;
+use crate::scoreboard::SlotState;
 use crate::supervisor::child::{Child, Said, discard, program};
 use crate::supervisor::level;
 use crate::supervisor::output::{More, Output};
@@ -47,8 +49,8 @@ pub(super) struct Processes<'a> {
     program: Program,
     state: Group,
     children: Vec<Child>,
-    /// Slots with processes of an earlier supervisor; their pidfds, where the kernel has such.
-    foreign: BTreeMap<usize, (Pid, Option<OwnedFd>)>,
+    /// Slots with processes of an earlier supervisor.
+    foreign: BTreeMap<usize, Foreign>,
     left: Vec<Output>,
     voice: Voice<'a>,
 }
@@ -75,7 +77,7 @@ impl<'a> Processes<'a> {
         log: &'a dyn SupervisorLog,
     ) -> Self {
         let program = program(path, &plan, environment);
-        let foreign = foreign(&plan.board);
+        let foreign = foreign::find(&plan.board);
         let taken: Vec<usize> = foreign.keys().copied().collect();
         let state = Group::new(rules(&plan), plan.intakes.len(), &taken);
         Self {
@@ -100,8 +102,9 @@ impl<'a> Processes<'a> {
 
     /// Whether no request runs in any process.
     pub(super) fn is_idle(&self) -> bool {
-        self.children.iter().all(|child| {
-            let cells = slot_number(child.slot).and_then(|index| self.plan.board.slot(index));
+        let own = self.children.iter().map(|child| child.slot);
+        own.chain(self.foreign.keys().copied()).all(|slot| {
+            let cells = slot_number(slot).and_then(|index| self.plan.board.slot(index));
             cells.is_none_or(|cells| cells.is_idle())
         })
     }
@@ -112,8 +115,7 @@ impl<'a> Processes<'a> {
 
     /// Whether there are processes whose end nothing tells.
     pub(super) fn needs_glances(&self) -> bool {
-        self.children.iter().any(|child| child.pidfd.is_none())
-            || self.foreign.values().any(|(_, pidfd)| pidfd.is_none())
+        self.children.iter().any(|child| child.pidfd.is_none()) || self.has_silent_foreign()
     }
 
     /// Names every descriptor that tells something.
@@ -131,9 +133,9 @@ impl<'a> Processes<'a> {
                 watch(Watched::Output(at), output.as_fd());
             }
         }
-        for (&slot, (_, pidfd)) in &self.foreign {
-            if let Some(fd) = pidfd {
-                watch(Watched::Foreign(slot), fd.as_fd());
+        for (&slot, foreign) in &self.foreign {
+            if let Some(fd) = foreign.pidfd() {
+                watch(Watched::Foreign(slot), fd);
             }
         }
         for (at, output) in self.left.iter().enumerate() {
@@ -175,9 +177,8 @@ impl<'a> Processes<'a> {
                 self.left[at].read(&mut line);
             }
             Watched::Foreign(slot) => {
-                if let Some((_, pidfd)) = self.foreign.get_mut(&slot) {
-                    // Without it the next look asks for the process itself.
-                    *pidfd = None;
+                if let Some(foreign) = self.foreign.get_mut(&slot) {
+                    foreign.set_ended();
                 }
             }
             Watched::Intake(slot) => {
@@ -195,15 +196,7 @@ impl<'a> Processes<'a> {
             let child = self.children.remove(at);
             self.bury(now, child, ended, used);
         }
-        let gone = |pid: &Pid| test_kill_process(*pid) == Err(rustix::io::Errno::SRCH);
-        let ended: Vec<usize> = self
-            .foreign
-            .iter()
-            .filter(|(_, (pid, pidfd))| pidfd.is_none() && gone(pid))
-            .map(|(slot, _)| *slot)
-            .collect();
-        for slot in ended {
-            self.foreign.remove(&slot);
+        for slot in self.take_ended_foreign() {
             self.vacate(slot);
             let (_, actions) = self.state.ended(now, slot, End::Failed);
             self.act(actions);
@@ -246,16 +239,14 @@ impl<'a> Processes<'a> {
         for action in actions {
             match action {
                 Action::Start(slot) => self.start(slot),
-                Action::Tell(slot, order) => {
-                    if let Some(child) = self.child(slot) {
-                        child.tell(order);
-                    }
-                }
-                Action::Kill(slot) => {
-                    if let Some(child) = self.child(slot) {
-                        child.kill();
-                    }
-                }
+                Action::Tell(slot, order) => match self.child(slot) {
+                    Some(child) => child.tell(order),
+                    None => self.tell_foreign(slot, order),
+                },
+                Action::Kill(slot) => match self.child(slot) {
+                    Some(child) => child.kill(),
+                    None => self.signal_foreign(slot, Signal::KILL),
+                },
             }
         }
     }
@@ -336,39 +327,5 @@ fn rules(plan: &GroupPlan) -> Rules {
         is_service: options.threads == 0,
         overlaps: plan.overlaps,
         times: EndTimes::of(options),
-    }
-}
-
-/// The slots in which processes of an earlier supervisor are still alive.
-fn foreign(board: &Scoreboard) -> BTreeMap<usize, (Pid, Option<OwnedFd>)> {
-    let mut found = BTreeMap::new();
-    for (slot, cells) in board.slots().enumerate() {
-        let pid = i32::try_from(cells.pid()).ok().and_then(Pid::from_raw);
-        let (Some(pid), false) = (
-            pid,
-            matches!(cells.state(), SlotState::Free | SlotState::Dead),
-        ) else {
-            continue;
-        };
-        if is_daemon(pid) {
-            found.insert(slot, (pid, pidfd_open(pid, PidfdFlags::empty()).ok()));
-        } else {
-            cells.set_state(SlotState::Dead);
-        }
-    }
-    found
-}
-
-/// Whether a process is one of ours: its number may have gone to another one.
-fn is_daemon(pid: Pid) -> bool {
-    let path = format!("/proc/{}/exe", pid.as_raw_nonzero());
-    match std::fs::read_link(path) {
-        Ok(program) => program
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"rsgi-daemon")),
-        // Not ours to look at: then it is another user's, or the system hides it.
-        Err(error) => {
-            error.kind() == io::ErrorKind::PermissionDenied && test_kill_process(pid).is_ok()
-        }
     }
 }

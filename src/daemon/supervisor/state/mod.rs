@@ -228,14 +228,10 @@ impl Group {
             .collect()
     }
 
-    /// Whether the group has ended and no process is left of those that this supervisor started.
+    /// Whether the group has ended and no process is left.
     #[must_use]
     pub(super) fn is_over(&self) -> bool {
-        self.over.is_some()
-            && self
-                .places
-                .iter()
-                .all(|place| matches!(place.phase, Phase::Free | Phase::Foreign))
+        self.over.is_some() && self.places.iter().all(|place| place.phase == Phase::Free)
     }
 
     /// Whether some process has said that it is ready, and has not ended.
@@ -373,7 +369,6 @@ impl Group {
         let place = self.places.get_mut(slot)?;
         match place.phase {
             Phase::Free
-            | Phase::Foreign
             | Phase::Leaving {
                 was_killed: true, ..
             } => None,

@@ -318,9 +318,15 @@ fn places_of_an_earlier_supervisor_are_left_alone_until_they_are_free() {
         (Farewell::Expected, vec![])
     );
     assert_eq!(group.ended(now, 2, End::Failed).1, [Action::Start(0)]);
-    assert_eq!(group.end(now, Over::Stopped).len(), 2);
+    // All but the place that is free stop, whoever started them.
+    let stops = [0, 1, 3].map(|slot| Action::Tell(slot, Order::Stop));
+    assert_eq!(group.end(now, Over::Stopped), stops);
     group.ended(now, 0, End::Failed);
     group.ended(now, 3, End::Failed);
+    assert!(!group.is_over());
+    let late = now + rules().times.stop() + STOP_GRACE;
+    assert_eq!(group.tick(late), [Action::Kill(1)]);
+    group.ended(late, 1, End::Failed);
     assert!(group.is_over());
 }
 
