@@ -1,10 +1,10 @@
-//! How long a process that is to end may take, and what bounds it.
+//! How long a process that is to end may take, what bounds it, and what the log says of a request that was cut.
 
 use std::time::{Duration, Instant};
 
 use super::{answering, grouped};
 use crate::harness::{
-    Builder, Connection, Request, Server, comes_true, has_ended, only_rsgi, signal, wait_until,
+    Builder, Connection, Request, Server, comes_true, has_ended, id, only_rsgi, signal, wait_until,
 };
 
 /// `/work?SECONDS` notes when it begins and when it is done.
@@ -105,5 +105,50 @@ fn without_a_shutdown_timeout_a_stop_takes_ten_seconds_and_no_more() {
     let line = server.expect_log("RSGI0451");
     assert!(line.text.contains(&pid.to_string()), "{}", line.text);
     server.allow_log("AH0004");
+    server.finish();
+}
+
+/// What the log says of a request that was cut: in its own line and in those of its process, which name it.
+#[track_caller]
+fn is_blamed(server: &Server, pid: i32, option: &str, reason: &str) {
+    let line = server.expect_log(&id("0146"));
+    for part in [&pid.to_string(), "`app`", option] {
+        assert!(line.text.contains(part), "no {part}: {}", line.text);
+    }
+    assert!(!line.text.contains("shutdown-timeout"), "{}", line.text);
+    let line = server.expect_log("RSGI0442");
+    for part in [&pid.to_string(), "`app`", reason] {
+        assert!(line.text.contains(part), "no {part}: {}", line.text);
+    }
+    let line = server.expect_log("RSGI0451");
+    for part in [&pid.to_string(), "`app`", reason, option] {
+        assert!(line.text.contains(part), "no {part}: {}", line.text);
+    }
+}
+
+#[test]
+fn a_request_that_was_cut_for_request_timeout_says_so() {
+    only_rsgi!("its lines name neither");
+    let server = working("request-timeout=1 graceful-timeout=1 shutdown-timeout=1").start();
+    let pid = answering(&server);
+    let mut stuck = begun(&server, 60);
+    assert_eq!(stuck.reply("GET").status, 502);
+    is_blamed(&server, pid, "request-timeout", "request_timeout");
+    server.expect_log("RSGI0437");
+    server.allow_stacks();
+    server.finish();
+}
+
+#[test]
+fn a_request_that_was_cut_for_eviction_timeout_says_so() {
+    only_rsgi!("its lines name neither");
+    let server = working("eviction-timeout=1 graceful-timeout=60 shutdown-timeout=1").start();
+    let pid = answering(&server);
+    let mut stuck = begun(&server, 60);
+    signal(pid, libc::SIGUSR1);
+    assert_eq!(stuck.reply("GET").status, 502);
+    is_blamed(&server, pid, "eviction-timeout", "eviction_signal");
+    server.expect_log("RSGI0441");
+    server.allow_stacks();
     server.finish();
 }

@@ -286,9 +286,10 @@ fn end(
     let cut = activity.running().count();
     if cut > 0 {
         log::warn(format_args!(
-            "RSGI0442: process {} of group `{}` ends while {cut} requests still run, {} ms after it was to end (shutdown-timeout={}); where they are follows at info",
+            "RSGI0442: process {} of group `{}` (shutdown reason {}) ends while {cut} requests still run, {} ms after it was to end (shutdown-timeout={}); where they are follows at info",
             std::process::id(),
             config.group.escape_ascii(),
+            ending.reason.name(),
             start.elapsed().as_millis(),
             config.options.shutdown_timeout
         ));

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use rsgi_core::daemon::ShutdownReason;
+
 /// How a daemon process ended, as the supervisor saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Death {
@@ -9,51 +11,16 @@ pub enum Death {
     Exit(u8),
     /// A signal ended it that nobody of ours sent.
     Signal(u8),
-    /// It was ended for going beyond a limit.
-    Limit(Limit),
-}
-
-/// Limits that end a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Limit {
-    /// `cpu-time-limit`
-    CpuTime = 1,
-    /// `memory-limit` or `virtual-memory-limit`, or the system's memory was out
-    Memory = 2,
-    /// `startup-timeout`
-    StartupTimeout = 3,
-    /// `shutdown-timeout`: it did not end when it was told to.
-    ShutdownTimeout = 4,
-    /// `deadlock-timeout`
-    DeadlockTimeout = 5,
-}
-
-impl Limit {
-    const ALL: [Self; 5] = [
-        Self::CpuTime,
-        Self::Memory,
-        Self::StartupTimeout,
-        Self::ShutdownTimeout,
-        Self::DeadlockTimeout,
-    ];
-
-    /// The option of `WSGIDaemonProcess`.
-    #[must_use]
-    pub const fn option(self) -> &'static str {
-        match self {
-            Self::CpuTime => "cpu-time-limit",
-            Self::Memory => "memory-limit",
-            Self::StartupTimeout => "startup-timeout",
-            Self::ShutdownTimeout => "shutdown-timeout",
-            Self::DeadlockTimeout => "deadlock-timeout",
-        }
-    }
+    /// The kernel ended it at the end of its `cpu-time-limit`.
+    CpuTime,
+    /// It was to end for this reason and had no more time for what still ran; none where it gave no reason.
+    Cut(Option<ShutdownReason>),
 }
 
 const EXIT: u8 = 1;
 const SIGNAL: u8 = 2;
-const LIMIT: u8 = 3;
+const CPU_TIME: u8 = 3;
+const CUT: u8 = 4;
 
 impl Death {
     /// The cell: who it was, and how it ended. Never 0.
@@ -61,7 +28,8 @@ impl Death {
         let (kind, value) = match self {
             Self::Exit(code) => (EXIT, code),
             Self::Signal(number) => (SIGNAL, number),
-            Self::Limit(limit) => (LIMIT, limit as u8),
+            Self::CpuTime => (CPU_TIME, 0),
+            Self::Cut(reason) => (CUT, reason.map_or(0, ShutdownReason::code)),
         };
         u64::from(incarnation) << 32 | u64::from(kind) << 8 | u64::from(value)
     }
@@ -77,10 +45,9 @@ impl Death {
         match kind {
             EXIT => Some(Self::Exit(value)),
             SIGNAL => Some(Self::Signal(value)),
-            LIMIT => Limit::ALL
-                .into_iter()
-                .find(|&limit| limit as u8 == value)
-                .map(Self::Limit),
+            CPU_TIME if value == 0 => Some(Self::CpuTime),
+            CUT if value == 0 => Some(Self::Cut(None)),
+            CUT => Some(Self::Cut(Some(ShutdownReason::from_code(value)?))),
             _ => None,
         }
     }
@@ -95,7 +62,43 @@ impl fmt::Display for Death {
                 Some(name) => write!(out, "was ended by signal {number} ({name})"),
                 None => write!(out, "was ended by signal {number}"),
             },
-            Self::Limit(limit) => write!(out, "was ended for its {}", limit.option()),
+            Self::CpuTime => out.write_str("was ended for its cpu-time-limit"),
+            Self::Cut(reason) => out.write_str(cut(*reason)),
+        }
+    }
+}
+
+/// Why a process had to end, and which of its options left no more time for what ran.
+const fn cut(reason: Option<ShutdownReason>) -> &'static str {
+    use ShutdownReason as Reason;
+    match reason {
+        Some(Reason::RequestTimeout) => "was ended for its request-timeout",
+        Some(Reason::StartupTimeout) => "was ended for its startup-timeout",
+        Some(Reason::DeadlockTimeout) => "was ended for its deadlock-timeout",
+        Some(Reason::CpuTimeLimit) => "was ended for its cpu-time-limit",
+        Some(Reason::EvictionSignal) => {
+            "was to be replaced (SIGUSR1) and was ended at the end of its eviction-timeout"
+        }
+        Some(Reason::GracefulSignal) => {
+            "was to be replaced (SIGUSR1) and was ended at the end of its graceful-timeout"
+        }
+        Some(Reason::MaximumRequests) => {
+            "was to be replaced (maximum-requests) and was ended at the end of its graceful-timeout"
+        }
+        Some(Reason::RestartInterval) => {
+            "was to be replaced (restart-interval) and was ended at the end of its graceful-timeout"
+        }
+        Some(Reason::InactivityTimeout) => {
+            "was to be replaced (inactivity-timeout) and was ended at the end of its graceful-timeout"
+        }
+        Some(Reason::ScriptReload) => {
+            "was to be replaced (a script changed) and was ended at the end of its graceful-timeout"
+        }
+        Some(Reason::SupervisorGone) => {
+            "had lost its supervisor and was ended at the end of its graceful-timeout"
+        }
+        Some(Reason::ShutdownSignal) | None => {
+            "was told to end and was ended by force at the end of its shutdown-timeout"
         }
     }
 }
@@ -133,14 +136,16 @@ mod tests {
 
     #[test]
     fn every_death_comes_back_for_its_own_incarnation_only() {
-        let limits = Limit::ALL.into_iter().map(Death::Limit);
+        let reasons = (0..=u8::MAX).filter_map(ShutdownReason::from_code);
+        let cut = reasons.map(Some).chain([None]).map(Death::Cut);
         let others = [
+            Death::CpuTime,
             Death::Exit(0),
             Death::Exit(255),
             Death::Signal(9),
             Death::Signal(64),
         ];
-        for death in limits.chain(others) {
+        for death in cut.chain(others) {
             for incarnation in [1, 7, u32::MAX] {
                 let cell = death.pack(incarnation);
                 assert_ne!(cell, 0);
@@ -152,8 +157,50 @@ mod tests {
 
     #[test]
     fn a_cell_of_garbage_is_no_death() {
-        for cell in [0, 1 << 32, u64::MAX, 1 << 32 | 4 << 8, 1 << 32 | 3 << 8 | 9] {
+        for cell in [
+            0,
+            1 << 32,
+            u64::MAX,
+            1 << 32 | 5 << 8,
+            1 << 32 | 3 << 8 | 9,
+            1 << 32 | 4 << 8 | 250,
+        ] {
             assert_eq!(Death::unpack(cell, 1), None, "{cell:x}");
+        }
+    }
+
+    #[test]
+    fn every_reason_names_the_option_that_cut_what_ran() {
+        use ShutdownReason as Reason;
+        for (reason, options) in [
+            (
+                Reason::MaximumRequests,
+                &["maximum-requests", "graceful-timeout"][..],
+            ),
+            (
+                Reason::RestartInterval,
+                &["restart-interval", "graceful-timeout"],
+            ),
+            (
+                Reason::InactivityTimeout,
+                &["inactivity-timeout", "graceful-timeout"],
+            ),
+            (Reason::RequestTimeout, &["request-timeout"]),
+            (Reason::StartupTimeout, &["startup-timeout"]),
+            (Reason::DeadlockTimeout, &["deadlock-timeout"]),
+            (Reason::CpuTimeLimit, &["cpu-time-limit"]),
+            (Reason::GracefulSignal, &["SIGUSR1", "graceful-timeout"]),
+            (Reason::EvictionSignal, &["SIGUSR1", "eviction-timeout"]),
+            (Reason::ShutdownSignal, &["shutdown-timeout"]),
+            (Reason::ScriptReload, &["script", "graceful-timeout"]),
+            (Reason::SupervisorGone, &["supervisor", "graceful-timeout"]),
+        ] {
+            let text = Death::Cut(Some(reason)).to_string();
+            for option in options {
+                assert!(text.contains(option), "{reason:?}: {text}");
+            }
+            let others = text.contains("shutdown-timeout");
+            assert_eq!(others, reason == Reason::ShutdownSignal, "{text}");
         }
     }
 
@@ -163,7 +210,8 @@ mod tests {
             Death::Exit(3),
             Death::Signal(11),
             Death::Signal(40),
-            Death::Limit(Limit::CpuTime),
+            Death::CpuTime,
+            Death::Cut(Some(ShutdownReason::DeadlockTimeout)),
         ]
         .map(|death| death.to_string())
         .into();
@@ -173,7 +221,8 @@ mod tests {
                 "ended with exit code 3",
                 "was ended by signal 11 (SIGSEGV)",
                 "was ended by signal 40",
-                "was ended for its cpu-time-limit"
+                "was ended for its cpu-time-limit",
+                "was ended for its deadlock-timeout"
             ]
         );
     }

@@ -36,7 +36,7 @@ use rsgi_core::micros;
 
 use cells::Cells;
 pub(crate) use cells::{Row, WaiterCell};
-pub use death::{Death, Limit};
+pub use death::Death;
 pub use layout::Layout;
 pub use owner::Child;
 pub(crate) use owner::Owner;
@@ -52,7 +52,7 @@ use crate::sys::memory::{self, Mapping};
 const MAGIC: u64 = u64::from_le_bytes(*b"RSGIboar");
 /// Of the cells and what they mean: supervisor, module and daemon come from one build, unless a package was updated
 /// under a running server.
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 
 /// Why there is no scoreboard.
 #[derive(Debug, thiserror::Error)]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use rsgi_core::daemon::DaemonOptions;
+use rsgi_core::daemon::{DaemonOptions, ShutdownReason};
 
-use crate::scoreboard::{Death, Limit};
+use crate::scoreboard::Death;
 use crate::sys::process::{EXIT_CUT, EXIT_HOPELESS, Ended};
 
 /// The end of a process with what is known about why.
@@ -16,16 +16,21 @@ pub(super) enum Cause {
     Signal(i32),
     /// `cpu-time-limit=`, kept by the kernel.
     CpuTime,
-    /// It did not end in time: it was killed, or cut what still ran.
-    ShutdownTimeout,
+    /// It did not end in time when it was to, for this reason: it was killed, or cut what still ran.
+    Cut(Option<ShutdownReason>),
 }
 
 impl Cause {
-    /// What ended a process that had used this much of the processors.
-    pub(super) fn of(ended: Ended, used: Duration, options: &DaemonOptions) -> Self {
+    /// What ended a process that had used this much of the processors, and gave this reason.
+    pub(super) fn of(
+        ended: Ended,
+        used: Duration,
+        reason: Option<ShutdownReason>,
+        options: &DaemonOptions,
+    ) -> Self {
         let limit = Duration::from_secs(u64::from(options.cpu_time_limit));
         match ended {
-            Ended::Exit(EXIT_CUT) => Self::ShutdownTimeout,
+            Ended::Exit(EXIT_CUT) => Self::Cut(reason),
             Ended::Exit(code) => Self::Exit(code),
             Ended::Signal(libc::SIGXCPU) => Self::CpuTime,
             Ended::Signal(libc::SIGKILL) if !limit.is_zero() && used >= limit => Self::CpuTime,
@@ -38,8 +43,8 @@ impl Cause {
         match self {
             Self::Exit(code) => Death::Exit(u8::try_from(code).unwrap_or(u8::MAX)),
             Self::Signal(signal) => Death::Signal(u8::try_from(signal).unwrap_or(u8::MAX)),
-            Self::CpuTime => Death::Limit(Limit::CpuTime),
-            Self::ShutdownTimeout => Death::Limit(Limit::ShutdownTimeout),
+            Self::CpuTime => Death::CpuTime,
+            Self::Cut(reason) => Death::Cut(reason),
         }
     }
 
@@ -53,14 +58,46 @@ impl Cause {
                 "was ended by the kernel: cpu-time-limit={} is used up",
                 options.cpu_time_limit
             ),
-            Self::ShutdownTimeout => format!(
-                "did not end in time when it was told to, and its requests were cut (shutdown-timeout={}, graceful-timeout={})",
-                options.shutdown_timeout, options.graceful_timeout
+            Self::Cut(reason) => format!(
+                "did not end in time when it was told to, and its requests were cut (shutdown reason {}: {}shutdown-timeout={})",
+                reason.map_or("unknown", ShutdownReason::name),
+                reason.map_or_else(String::new, |reason| times(reason, options)),
+                options.shutdown_timeout
             ),
             Self::Exit(_) => self.death().to_string(),
             Self::Signal(signal) => format!("{}{}", self.death(), hint(signal, options)),
         }
     }
+}
+
+/// The options that a reason is about and what requests had of it, each with a comma behind it.
+fn times(reason: ShutdownReason, options: &DaemonOptions) -> String {
+    use ShutdownReason as Reason;
+    let graceful = ("graceful-timeout", u64::from(options.graceful_timeout));
+    let own = match reason {
+        Reason::MaximumRequests => Some(("maximum-requests", options.maximum_requests)),
+        Reason::RestartInterval => Some(("restart-interval", options.restart_interval.into())),
+        Reason::InactivityTimeout => {
+            Some(("inactivity-timeout", options.inactivity_timeout.into()))
+        }
+        Reason::RequestTimeout => Some(("request-timeout", options.request_timeout.into())),
+        Reason::StartupTimeout => Some(("startup-timeout", options.startup_timeout.into())),
+        Reason::DeadlockTimeout => Some(("deadlock-timeout", options.deadlock_timeout.into())),
+        Reason::CpuTimeLimit => Some(("cpu-time-limit", options.cpu_time_limit.into())),
+        Reason::EvictionSignal => Some(("eviction-timeout", options.eviction_timeout.into())),
+        Reason::GracefulSignal
+        | Reason::ShutdownSignal
+        | Reason::ScriptReload
+        | Reason::SupervisorGone => None,
+    };
+    let drains = !matches!(
+        reason,
+        Reason::DeadlockTimeout | Reason::EvictionSignal | Reason::ShutdownSignal
+    );
+    own.into_iter()
+        .chain(drains.then_some(graceful))
+        .map(|(option, value)| format!("{option}={value}, "))
+        .collect()
 }
 
 /// What a signal without a sender usually means.
@@ -95,6 +132,8 @@ pub(super) fn lasted(time: Duration) -> String {
 mod tests {
     use super::*;
 
+    const REASON: Option<ShutdownReason> = Some(ShutdownReason::RequestTimeout);
+
     #[test]
     fn the_processor_limit_is_told_apart_from_other_kills() {
         let options = DaemonOptions {
@@ -115,10 +154,10 @@ mod tests {
             (kill, Duration::ZERO, &options, Cause::Signal(libc::SIGKILL)),
             (kill, spent, &plain, Cause::Signal(libc::SIGKILL)),
             (Ended::Exit(3), spent, &options, Cause::Exit(3)),
-            (Ended::Exit(75), spent, &plain, Cause::ShutdownTimeout),
+            (Ended::Exit(75), spent, &plain, Cause::Cut(REASON)),
         ];
         for (ended, used, options, cause) in table {
-            assert_eq!(Cause::of(ended, used, options), cause);
+            assert_eq!(Cause::of(ended, used, REASON, options), cause);
         }
         assert!(Cause::CpuTime.words(&options).contains("cpu-time-limit=5"));
     }
@@ -134,6 +173,68 @@ mod tests {
             Cause::Exit(78)
                 .words(&DaemonOptions::default())
                 .contains("78")
+        );
+    }
+
+    #[test]
+    fn what_was_cut_names_the_reason_and_the_times_that_it_had() {
+        use ShutdownReason as Reason;
+        let options = DaemonOptions {
+            maximum_requests: 1,
+            restart_interval: 2,
+            inactivity_timeout: 3,
+            request_timeout: 4,
+            startup_timeout: 5,
+            deadlock_timeout: 6,
+            cpu_time_limit: 7,
+            eviction_timeout: 8,
+            graceful_timeout: 9,
+            shutdown_timeout: 10,
+            ..DaemonOptions::default()
+        };
+        for (reason, times) in [
+            (
+                Reason::MaximumRequests,
+                "maximum-requests=1, graceful-timeout=9, ",
+            ),
+            (
+                Reason::RestartInterval,
+                "restart-interval=2, graceful-timeout=9, ",
+            ),
+            (
+                Reason::InactivityTimeout,
+                "inactivity-timeout=3, graceful-timeout=9, ",
+            ),
+            (
+                Reason::RequestTimeout,
+                "request-timeout=4, graceful-timeout=9, ",
+            ),
+            (
+                Reason::StartupTimeout,
+                "startup-timeout=5, graceful-timeout=9, ",
+            ),
+            (Reason::DeadlockTimeout, "deadlock-timeout=6, "),
+            (
+                Reason::CpuTimeLimit,
+                "cpu-time-limit=7, graceful-timeout=9, ",
+            ),
+            (Reason::EvictionSignal, "eviction-timeout=8, "),
+            (Reason::GracefulSignal, "graceful-timeout=9, "),
+            (Reason::ScriptReload, "graceful-timeout=9, "),
+            (Reason::SupervisorGone, "graceful-timeout=9, "),
+            (Reason::ShutdownSignal, ""),
+        ] {
+            let words = Cause::Cut(Some(reason)).words(&options);
+            let end = format!(
+                "(shutdown reason {}: {times}shutdown-timeout=10)",
+                reason.name()
+            );
+            assert!(words.ends_with(&end), "{words}");
+        }
+        let words = Cause::Cut(None).words(&options);
+        assert!(
+            words.ends_with("(shutdown reason unknown: shutdown-timeout=10)"),
+            "{words}"
         );
     }
 

@@ -33,9 +33,10 @@ impl Processes<'_> {
         }
         let (farewell, more) = self.state.ended(now, slot, self.end_of(slot, ended));
         actions.extend(more);
+        let reason = self.reason_of(slot);
         let cause = match farewell {
-            Farewell::Killed => Cause::ShutdownTimeout,
-            _ => Cause::of(ended, used, self.options()),
+            Farewell::Killed => Cause::Cut(reason),
+            _ => Cause::of(ended, used, reason, self.options()),
         };
         self.plan.board.count_end(self.kind_of(slot, cause));
         let number = slot_number(slot);
@@ -52,25 +53,27 @@ impl Processes<'_> {
 
     /// What the end means for the successor. A crash is one whatever was said before.
     fn end_of(&self, slot: usize, ended: Ended) -> End {
-        let cells = slot_number(slot).and_then(|index| self.plan.board.slot(index));
-        let has_reason = cells.is_some_and(|cells| cells.reason().is_some());
         match ended {
             Ended::Exit(EXIT_HOPELESS) => End::Hopeless,
-            Ended::Exit(_) if has_reason => End::Deliberate,
+            Ended::Exit(_) if self.reason_of(slot).is_some() => End::Deliberate,
             _ => End::Failed,
         }
+    }
+
+    /// Why the process of a slot was to end, if it has said so.
+    fn reason_of(&self, slot: usize) -> Option<ShutdownReason> {
+        let cells = slot_number(slot).and_then(|index| self.plan.board.slot(index));
+        cells.and_then(|cells| cells.reason())
     }
 
     /// The end for the counts of it.
     fn kind_of(&self, slot: usize, cause: Cause) -> metrics::End {
         use metrics::End as Kind;
-        let cells = slot_number(slot).and_then(|index| self.plan.board.slot(index));
-        let reason = cells.and_then(|cells| cells.reason());
-        match (cause, reason) {
+        match (cause, self.reason_of(slot)) {
             (Cause::CpuTime, _) => Kind::Reason(ShutdownReason::CpuTimeLimit),
             (Cause::Signal(_), _) => Kind::Signal,
             (_, Some(reason)) => Kind::Reason(reason),
-            (Cause::ShutdownTimeout, None) => Kind::ShutdownTimeout,
+            (Cause::Cut(_), None) => Kind::ShutdownTimeout,
             (Cause::Exit(EXIT_HOPELESS), None) => Kind::StartFailed,
             (Cause::Exit(_), None) => Kind::Exit,
         }
@@ -115,7 +118,7 @@ impl Processes<'_> {
                 level::WARN,
                 format!("RSGI0453: {what}{}", next_try(farewell)),
             ),
-            (Farewell::Killed, _) | (Farewell::Expected, Cause::ShutdownTimeout) => {
+            (Farewell::Killed, _) | (Farewell::Expected, Cause::Cut(_)) => {
                 (level::WARN, format!("RSGI0451: {what}"))
             }
             (Farewell::Expected, _) => {
