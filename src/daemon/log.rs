@@ -1,7 +1,9 @@
 //! What a daemon process says outside of requests: marked lines on standard error, which is the supervisor's pipe.
 //!
 //! A line begins with [`MARK`] and its level as a letter (`a` is 0, httpd's numbers); what comes without, from C code
-//! or a crash, is the supervisor's to judge. A line is one write, so that lines of several threads stay apart.
+//! or a crash, is the supervisor's to judge. A capital letter marks what the program says itself, to which the supervisor
+//! adds who it is; what applications and Python say stays as it is. A line is one write, so that lines of several threads
+//! stay apart.
 
 use std::fmt::Arguments;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,9 +30,13 @@ pub fn is_on(level: u32) -> bool {
 
 /// Writes a line of a request that its child could not take; it asked for this level.
 pub fn line(level: u8, text: &[u8]) {
+    write(b'a' + level.min(15), text);
+}
+
+fn write(letter: u8, text: &[u8]) {
     let mut marked = Vec::with_capacity(text.len() + 3);
     for text in text.split(|&byte| byte == b'\n') {
-        marked.extend_from_slice(&[MARK, b'a' + level.min(15)]);
+        marked.extend_from_slice(&[MARK, letter]);
         marked.extend_from_slice(text);
         marked.push(b'\n');
     }
@@ -47,10 +53,8 @@ pub fn line(level: u8, text: &[u8]) {
 
 fn say(level: u32, text: Arguments<'_>) {
     if is_on(level) {
-        line(
-            u8::try_from(level).unwrap_or(15),
-            text.to_string().as_bytes(),
-        );
+        let level = u8::try_from(level).unwrap_or(15).min(15);
+        write(b'A' + level, text.to_string().as_bytes());
     }
 }
 

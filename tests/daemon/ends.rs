@@ -134,7 +134,10 @@ fn a_request_that_was_cut_for_request_timeout_says_so() {
     let mut stuck = begun(&server, 60);
     assert_eq!(stuck.reply("GET").status, 502);
     is_blamed(&server, pid, "request-timeout", "request_timeout");
-    server.expect_log("RSGI0437");
+    let line = server.expect_log("RSGI0437");
+    for part in [&pid.to_string(), "`app`"] {
+        assert!(line.text.contains(part), "no {part}: {}", line.text);
+    }
     server.allow_stacks();
     server.finish();
 }
@@ -148,7 +151,41 @@ fn a_request_that_was_cut_for_eviction_timeout_says_so() {
     signal(pid, libc::SIGUSR1);
     assert_eq!(stuck.reply("GET").status, 502);
     is_blamed(&server, pid, "eviction-timeout", "eviction_signal");
-    server.expect_log("RSGI0441");
+    let line = server.expect_log("RSGI0441");
+    for part in [&pid.to_string(), "`app`"] {
+        assert!(line.text.contains(part), "no {part}: {}", line.text);
+    }
     server.allow_stacks();
+    server.finish();
+}
+
+#[test]
+fn a_warning_names_its_group_and_process_and_what_an_application_writes_stays_as_it_is() {
+    only_rsgi!("its lines name neither");
+    let server = grouped(
+        "processes=1 threads=1 startup-timeout=1",
+        "import os, sys\nprint('a word at', os.getpid(), file=sys.stderr, flush=True)\n\
+         os.write(2, b'raw word\\n')\n1/0\n",
+    )
+    .conf("WSGIDaemonProcess other processes=1 threads=1")
+    .start();
+    assert_eq!(server.get("/").status, 500);
+    let line = server.expect_log("RSGI0440");
+    let pid = server
+        .log()
+        .iter()
+        .find_map(|line| {
+            line.message()
+                .split_once("a word at ")
+                .map(|(_, pid)| pid.to_owned())
+        })
+        .expect("the word of the application");
+    assert!(pid.parse::<i32>().is_ok(), "{pid}");
+    let end = format!(" (process group `app`, pid {pid})");
+    assert!(line.text.ends_with(&end), "{}", line.text);
+    let raw = server.expect_log("raw word");
+    assert!(raw.text.ends_with("raw word"), "{}", raw.text);
+    server.allow_log("a word at");
+    server.expect_error("ZeroDivisionError");
     server.finish();
 }

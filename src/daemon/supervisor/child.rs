@@ -76,7 +76,7 @@ impl Child {
             started: Instant::now(),
             pidfd: pidfd_open(pid, PidfdFlags::empty()).ok(),
             link: Some(link),
-            output: Some(Output::new(reader)),
+            output: Some(Output::new(reader, &plan.config.group, pid)),
             has_ended: false,
         })
     }

@@ -1,13 +1,17 @@
 //! What a daemon process writes to its standard output and error, cut into lines with their levels.
 //!
-//! `\x01`, a letter (`a` is level 0 of http_log.h) and the text: a line of our own. Anything else comes from C code
-//! or from a child of the application, and counts as an error.
+//! `\x01`, a letter (`a` is level 0 of http_log.h) and the text: a line with a level. A capital letter: the program's own
+//! line, which httpd logs with the supervisor's id, so who it is from is added to those that warn. Anything else comes from
+//! C code or from a child of the application, and counts as an error.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use memchr::memchr;
+use memchr::{memchr, memmem};
 use rsgi_core::logline::{RECORD, each_line};
+use rustix::process::Pid;
+
+use super::level;
 
 /// Level of a line without a mark: APLOG_ERR.
 const UNMARKED: u32 = 3;
@@ -36,11 +40,11 @@ pub(super) enum More {
 }
 
 impl Output {
-    /// From the reading end of a pipe that does not block.
-    pub(super) fn new(pipe: OwnedFd) -> Self {
+    /// From the reading end of a pipe that does not block; a process of this group writes to it.
+    pub(super) fn new(pipe: OwnedFd, group: &[u8], pid: Pid) -> Self {
         Self {
             pipe,
-            lines: Lines::default(),
+            lines: Lines::of(group, pid.as_raw_nonzero().get()),
             is_over: false,
         }
     }
@@ -91,20 +95,38 @@ impl Output {
     }
 }
 
+/// What is known of a line by its beginning.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    level: u32,
+    /// The program says it, not an application.
+    is_own: bool,
+}
+
 /// A stream's unfinished line.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lines {
+    group: String,
+    pid: String,
     partial: Vec<u8>,
-    /// The level of a line whose beginning was already given out.
-    continued: Option<u32>,
+    /// The mark of a line whose beginning was already given out.
+    continued: Option<Mark>,
 }
 
 impl Lines {
+    fn of(group: &[u8], pid: i32) -> Self {
+        Self {
+            group: format!("`{}`", group.escape_ascii()),
+            pid: pid.to_string(),
+            partial: Vec::new(),
+            continued: None,
+        }
+    }
+
     fn push(&mut self, mut bytes: &[u8], line: &mut impl FnMut(u32, &[u8])) {
         while let Some(end) = memchr(b'\n', bytes) {
             self.take(&bytes[..end], line);
-            self.give(line);
-            self.continued = None;
+            self.finish(line);
             bytes = &bytes[end + 1..];
         }
         self.take(bytes, line);
@@ -121,23 +143,53 @@ impl Lines {
         self.partial.extend_from_slice(bytes);
     }
 
-    /// Gives out what there is of the line; the answer is its level.
-    fn give(&mut self, line: &mut impl FnMut(u32, &[u8])) -> u32 {
-        let (level, text) = match (self.continued, self.partial.as_slice()) {
-            (Some(level), text) => (level, text),
-            (None, [MARK, letter @ b'a'..=b'p', text @ ..]) => (u32::from(letter - b'a'), text),
-            (None, text) => (UNMARKED, text),
-        };
-        each_line(text, |record| line(level, record));
+    /// Gives out what there is of the line; the answer is its mark.
+    fn give(&mut self, line: &mut impl FnMut(u32, &[u8])) -> Mark {
+        let (mark, text) = self.read();
+        each_line(text, |record| line(mark.level, record));
         self.partial.clear();
-        level
+        mark
+    }
+
+    /// Gives out the end of a line.
+    fn finish(&mut self, line: &mut impl FnMut(u32, &[u8])) {
+        let (mark, text) = self.read();
+        if mark.is_own && mark.level <= level::WARN && !self.is_named(text) {
+            let name = format!(" (process group {}, pid {})", self.group, self.pid);
+            self.partial.extend_from_slice(name.as_bytes());
+        }
+        self.give(line);
+        self.continued = None;
+    }
+
+    /// The mark and the text of what there is of the line.
+    fn read(&self) -> (Mark, &[u8]) {
+        let mark = |level, is_own| Mark { level, is_own };
+        match (self.continued, self.partial.as_slice()) {
+            (Some(mark), text) => (mark, text),
+            (None, [MARK, letter @ b'a'..=b'p', text @ ..]) => {
+                (mark(u32::from(letter - b'a'), false), text)
+            }
+            (None, [MARK, letter @ b'A'..=b'P', text @ ..]) => {
+                (mark(u32::from(letter - b'A'), true), text)
+            }
+            (None, text) => (mark(UNMARKED, false), text),
+        }
+    }
+
+    /// Whether a line says by itself who it is from.
+    fn is_named(&self, text: &[u8]) -> bool {
+        [&self.group, &self.pid]
+            .iter()
+            .all(|name| memmem::find(text, name.as_bytes()).is_some())
     }
 
     fn flush(&mut self, line: &mut impl FnMut(u32, &[u8])) {
-        if !self.partial.is_empty() {
-            self.give(line);
+        if self.partial.is_empty() {
+            self.continued = None;
+        } else {
+            self.finish(line);
         }
-        self.continued = None;
     }
 }
 
@@ -147,7 +199,7 @@ mod tests {
 
     fn lines(pieces: &[&[u8]]) -> Vec<(u32, Vec<u8>)> {
         let mut found = Vec::new();
-        let mut lines = Lines::default();
+        let mut lines = Lines::of(b"shop", 47);
         let mut line = |level, text: &[u8]| found.push((level, text.to_vec()));
         for piece in pieces {
             lines.push(piece, &mut line);
@@ -166,6 +218,41 @@ mod tests {
                 (4, b"last".to_vec())
             ]
         );
+    }
+
+    #[test]
+    fn what_the_program_says_itself_of_trouble_gets_its_group_and_process_once() {
+        let name = "(process group `shop`, pid 47)";
+        for (said, level, heard) in [
+            ("\x01ERSGI1: gone", 4, format!("RSGI1: gone {name}")),
+            ("\x01CRSGI1: bad", 2, format!("RSGI1: bad {name}")),
+            ("\x01GRSGI1: an end", 6, "RSGI1: an end".to_owned()),
+            (
+                "\x01ERSGI1: process 47 of group `shop` ends",
+                4,
+                "RSGI1: process 47 of group `shop` ends".to_owned(),
+            ),
+            (
+                "\x01ERSGI1: of `shop`",
+                4,
+                format!("RSGI1: of `shop` {name}"),
+            ),
+            (
+                "\x01eRSGI1: an application's",
+                4,
+                "RSGI1: an application's".to_owned(),
+            ),
+            ("RSGI1: as written", 3, "RSGI1: as written".to_owned()),
+        ] {
+            for end in ["\n", ""] {
+                let said = format!("{said}{end}");
+                let (first, second) = said.as_bytes().split_at(4);
+                assert_eq!(
+                    lines(&[first, second]),
+                    [(level, heard.clone().into_bytes())]
+                );
+            }
+        }
     }
 
     #[test]

@@ -182,13 +182,13 @@ unsafe fn execute(
     for (number, &source) in sources.iter().enumerate() {
         // SAFETY: an open descriptor (caller), put on a number that no other source has; the copy is inherited.
         if unsafe { libc::dup2(source, number as c_int) } < 0 {
-            fail(c"\x01drsgi-daemon: no descriptor: errno ");
+            fail(c"\x01Drsgi-daemon: no descriptor: errno ");
         }
     }
     close_from(INHERITED as RawFd);
     // SAFETY: C strings and arrays ended by null (caller).
     unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
-    fail(c"\x01dRSGI0457: the program of the daemon process cannot be executed: errno ")
+    fail(c"\x01DRSGI0457: the program of the daemon process cannot be executed: errno ")
 }
 
 /// Closes every descriptor from `first` on.
