@@ -271,8 +271,23 @@ fn a_script_of_another_group_is_refused_where_script_group_says_so() {
     let server = group("processes=1 threads=2 script-group=nogroup").start();
     assert_eq!(server.get("/?a").status, 403);
     let apps = server.root().join("apps");
-    for path in [apps.clone(), apps.join("app.wsgi")] {
-        std::os::unix::fs::chown(&path, None, Some(group_id("nogroup"))).unwrap();
+    let script = apps.join("app.wsgi");
+    for path in [&apps, &script] {
+        std::os::unix::fs::chown(path, None, Some(group_id("nogroup"))).unwrap();
+    }
+    assert_eq!(server.text("/?a"), "a".repeat(50));
+    // The group may change them, everybody may not.
+    for (path, before) in [(&script, 0o644), (&apps, 0o755)] {
+        allow(path, before | 0o020);
+        assert_eq!(server.text("/?a"), "a".repeat(50));
+        allow(path, before | 0o002);
+        assert_eq!(server.get("/?a").status, 403, "{}", path.display());
+        allow(path, before);
+    }
+    if under_test() == UnderTest::Rsgi {
+        let log = server.log_text();
+        let told = log.lines().filter(|line| line.contains("RSGI0157"));
+        assert_eq!(told.count(), 2, "{log}");
     }
     assert_eq!(server.text("/?a"), "a".repeat(50));
     for text in ["RSGI01", "WSGI01"] {

@@ -235,3 +235,52 @@ fn flags(config: &ProcessConfig) -> u32 {
         .filter(|(holds, _)| *holds)
         .fold(config.python.flags | own, |flags, (_, bit)| flags | bit)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, set_permissions, write};
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_libpython_that_somebody_else_could_change_is_not_opened_as_root() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path, mode| set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        let inner = folder.path().join("lib");
+        std::fs::create_dir(&inner).unwrap();
+        let library = inner.join("libpython3.so");
+        write(&library, "").unwrap();
+        for path in [folder.path(), &inner, &library] {
+            mode(path, 0o755);
+        }
+        assert!(is_only_root_s(&library));
+        for part in [&library, &inner] {
+            chown(part, Some(65_534), None).unwrap();
+            assert!(!is_only_root_s(&library), "a user's: {}", part.display());
+            chown(part, Some(0), None).unwrap();
+            for bits in [0o775, 0o757] {
+                mode(part, bits);
+                assert!(!is_only_root_s(&library), "{bits:o}: {}", part.display());
+            }
+            mode(part, 0o755);
+        }
+        // In a sticky folder everybody may make files and change none of root's.
+        mode(&inner, 0o1777);
+        assert!(is_only_root_s(&library));
+        mode(&inner, 0o755);
+        let link = folder.path().join("link");
+        symlink(&library, &link).unwrap();
+        assert!(is_only_root_s(&link));
+        // A link of a user's, and a link of root's into a user's folder.
+        std::os::unix::fs::lchown(&link, Some(65_534), None).unwrap();
+        assert!(!is_only_root_s(&link));
+        std::os::unix::fs::lchown(&link, Some(0), None).unwrap();
+        chown(&inner, Some(65_534), None).unwrap();
+        assert!(!is_only_root_s(&link));
+        assert!(!is_only_root_s(&folder.path().join("missing")));
+    }
+}

@@ -19,7 +19,7 @@ pub(super) const STRIPES: u32 = 16;
 /// How many of everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Places for daemon processes: twice as many as the group has, so that a successor always has one.
+    /// Places for daemon processes: twice as many as the group has and two more, so that a successor always has one.
     pub slots: u32,
     /// Places for Apache children: as many as can live at the same time.
     pub rows: u32,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rsgi_core::wire::Hello;
 use rsgi_daemon::sys::socket::{Interest, stream_pair, wait_for};
+use rustix::process::Uid;
 
 use crate::harness::{Answer, Child, Daemon, Form, Request, pass, until};
 
@@ -160,5 +161,46 @@ fn a_child_that_goes_away_in_the_middle_costs_nothing() {
         !daemon.log().iter().any(|line| line.contains("RSGI")),
         "{:#?}",
         daemon.log()
+    );
+}
+
+#[test]
+fn a_connection_of_another_user_than_apaches_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        println!("not root: nothing was tested");
+        return;
+    }
+    let daemon = Daemon::start(APP, |config| config.client_user = 1);
+    // A connection is of who made it: a thread that is somebody else from here on, as threads may be for the kernel.
+    let of = |user: u32| {
+        let make = move || {
+            let user = Uid::from_raw(user);
+            rustix::thread::set_thread_res_uid(None::<Uid>, user, None::<Uid>).unwrap();
+            stream_pair().unwrap()
+        };
+        let (socket, theirs) = std::thread::spawn(make).join().unwrap();
+        let hello = Hello {
+            row: 0,
+            incarnation: 1,
+            pid: std::process::id(),
+        };
+        pass(daemon.intake(), &hello.encode(), &[theirs.as_fd()]);
+        socket
+    };
+    let refused = of(65_534);
+    let line = daemon.expect_line("RSGI0425");
+    assert!(line.contains("it is of user 65534"), "{line}");
+    assert!(wait_for(refused.as_fd(), Interest::Readable, Duration::from_secs(20)).unwrap());
+    // Apache's own is taken, and so is the process's.
+    let taken = of(1);
+    assert!(daemon.connect().ask(&Request::get("/")).is_ended);
+    assert!(!wait_for(taken.as_fd(), Interest::Readable, Duration::ZERO).unwrap());
+    assert_eq!(
+        daemon
+            .log()
+            .iter()
+            .filter(|line| line.contains("RSGI0425"))
+            .count(),
+        1
     );
 }

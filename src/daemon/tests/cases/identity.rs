@@ -90,6 +90,8 @@ fn the_process_has_what_it_was_given_and_nothing_else() {
         "memfd:rsgi-board",
         "/memfd:rsgi-board",
         "anon_inode:",
+        // What tells of the end of httpd.
+        "pidfd:",
     ];
     for name in &names {
         assert!(
@@ -206,4 +208,26 @@ fn a_chroot_holds_the_python_and_the_script_but_not_the_layer() {
     assert!(text.contains("'/nonexistent', None, []"), "{text}");
     let root = fs::read_link(format!("/proc/{}/root", daemon.pid())).unwrap();
     assert_eq!(root, jail.path());
+}
+
+#[test]
+fn a_user_who_has_a_home_folder_is_in_it() {
+    if !is_root() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let daemon = Daemon::start(APP, |config| {
+        let mut identity = nobody();
+        identity.home = Some(home.path().as_os_str().as_bytes().to_vec());
+        config.identity = Some(identity);
+    });
+    let text = daemon.connect().ask(&Request::get("/")).text();
+    let home = home.path().display();
+    assert!(text.contains(&format!("'{home}', '{home}'")), "{text}");
+    assert!(
+        !daemon.log().iter().any(|line| line.contains("RSGI0431")),
+        "{:?}",
+        daemon.log()
+    );
 }
