@@ -159,8 +159,7 @@ impl Scoreboard {
 
     /// Clears the rows of children that are dead, and lets in who can then be let in. Returns how many it cleared.
     ///
-    /// Children that wait do this; the supervisor does it once a second, and a draining process when it seems to have
-    /// requests.
+    /// Children that wait do this, and the supervisor where a process is to end once it has no requests.
     pub fn sweep(&self) -> u32 {
         let owner = Owner::own();
         let mut swept = 0;

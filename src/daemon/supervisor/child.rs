@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-use super::output::Output;
+use super::output::{More, Output};
 use super::plan::GroupPlan;
 use crate::order::{Order, Report};
 use crate::sys::memory;
@@ -143,12 +143,14 @@ pub(super) fn program(path: &CString, plan: &GroupPlan, environment: &[CString])
     Program::new(path.clone(), name, environment.to_vec())
 }
 
-/// Throws away what was sent to a slot that has no process: the senders see a reset and go elsewhere.
-pub(super) fn discard(intake: BorrowedFd<'_>) {
+/// Throws away what was sent to a slot that has no process: the senders see a reset and go elsewhere. Whether more may
+/// come.
+pub(super) fn discard(intake: BorrowedFd<'_>) -> More {
     let mut message = [0; 64];
     while let Ok(received) = recv_with_fds(intake, &mut message, Waiting::Never) {
         if received.bytes == 0 && received.fds.is_empty() {
-            break;
+            return More::Never;
         }
     }
+    More::Later
 }

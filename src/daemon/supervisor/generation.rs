@@ -11,7 +11,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open};
 
 use super::membership::{Membership, has_ready};
-use super::plan::{GroupPlan, Plan, Previous};
+use super::plan::{GroupPlan, Plan, Previous, UNWANTED};
 use super::state::STOP_GRACE;
 use crate::client::GroupHandle;
 use crate::config::ProcessConfig;
@@ -97,7 +97,7 @@ impl Generation {
                 .collect::<io::Result<_>>()?,
             children: pipe_with(PipeFlags::CLOEXEC)?,
             handover: pipe_with(PipeFlags::CLOEXEC)?,
-            previous: previous.filter(|retired| !retired.groups.is_empty()),
+            previous: previous.and_then(Retired::if_used),
         })
     }
 
@@ -209,6 +209,30 @@ impl Generation {
             .iter()
             .map(|group| EndTimes::of(&group.spec.config.options).stop());
         times.max().unwrap_or_default() + STOP_GRACE + GRACE
+    }
+}
+
+impl Retired {
+    /// Nobody will send its processes requests any more.
+    pub fn let_go(self) {
+        // A supervisor that has ended needs no word.
+        let _ = rustix::io::write(&self.handover, &[UNWANTED]);
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_nothing(handover: OwnedFd) -> Self {
+        Self {
+            groups: Vec::new(),
+            handover,
+        }
+    }
+
+    fn if_used(self) -> Option<Self> {
+        if self.groups.is_empty() {
+            self.let_go();
+            return None;
+        }
+        Some(self)
     }
 }
 

@@ -7,6 +7,12 @@ use std::sync::Arc;
 use crate::config::ProcessConfig;
 use crate::scoreboard::Scoreboard;
 
+/// The word of a handover: the next generation has its own processes and sends no more requests to these.
+pub(super) const TAKEN_OVER: u8 = b'r';
+/// The word of a handover: the next generation has no use for these processes. The end of the pipe says the same, but
+/// what other modules forked meanwhile may hold it open.
+pub(super) const UNWANTED: u8 = b'c';
+
 /// Everything for one generation of httpd's.
 #[derive(Debug)]
 pub struct Plan {
@@ -21,8 +27,8 @@ pub struct Plan {
     /// Reading end of a pipe whose writing end the parent and every Apache child of the generation have: at its end
     /// nobody can send requests any more.
     pub children: OwnedFd,
-    /// Reading end of a pipe that tells whether the next generation needs this one's processes: a byte says that it
-    /// sends no more requests, the end that it never will.
+    /// Reading end of a pipe that tells whether the next generation needs this one's processes: it sends no more requests
+    /// (a byte), or never will (another byte, or the end).
     pub handover: OwnedFd,
     /// The generation before, where its processes serve for a start.
     pub previous: Option<Previous>,

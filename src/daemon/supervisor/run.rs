@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
 
-use super::plan::{Plan, Previous, SupervisorLog};
+use super::plan::{Plan, Previous, SupervisorLog, TAKEN_OVER, UNWANTED};
 use super::processes::{Processes, Watched};
 use super::state::Over;
 
@@ -27,6 +27,9 @@ pub fn run(plan: Plan, log: &dyn SupervisorLog) -> i32 {
 /// How long a generation without children waits for the next one to need it no more. That one tells, or closes the
 /// pipe; this is for a module that was replaced by another version, which knows nothing of it.
 const LONGEST_HANDOVER: Duration = Duration::from_secs(600);
+
+/// How often the requests of killed Apache children are looked for where something ends once none runs.
+const SWEEP: Duration = Duration::from_millis(500);
 
 /// What a descriptor of the loop stands for.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +101,9 @@ impl<'a> Supervisor<'a> {
         if getppid().is_none_or(|pid| pid.as_raw_nonzero().get() != self.parent_pid) {
             self.end(now, Over::Stopped);
         }
+        if self.waits_for_requests() {
+            self.groups.iter().for_each(Processes::sweep);
+        }
         if self.is_unused(now) {
             self.end(now, Over::Unused);
         }
@@ -105,6 +111,12 @@ impl<'a> Supervisor<'a> {
             group.tick(now);
         }
         self.take_over();
+    }
+
+    /// Whether something ends once no request runs: a process, or all of this generation.
+    fn waits_for_requests(&self) -> bool {
+        let is_handed_over = self.childless_since.is_some() && self.handover == Handover::Done;
+        (is_handed_over && self.over.is_none()) || self.groups.iter().any(Processes::is_draining)
     }
 
     /// Whether nobody can send requests any more and none runs.
@@ -127,7 +139,7 @@ impl<'a> Supervisor<'a> {
         });
         if is_ready && let Some(previous) = self.previous.take() {
             // Whoever is gone needs no word.
-            let _ = rustix::io::write(&previous.handover, b"r");
+            let _ = rustix::io::write(&previous.handover, &[TAKEN_OVER]);
         }
     }
 
@@ -151,7 +163,7 @@ impl<'a> Supervisor<'a> {
                 Source::Handover => {
                     let mut word = [0; 1];
                     let is_word = rustix::io::read(&self.next, &mut word) == Ok(1);
-                    self.handover = if is_word {
+                    self.handover = if is_word && word[0] != UNWANTED {
                         Handover::Done
                     } else {
                         Handover::Closed
@@ -219,6 +231,16 @@ impl<'a> Supervisor<'a> {
         let glances = self.groups.iter().any(Processes::needs_glances);
         let glance = (glances || (self.parent_pidfd.is_none() && self.over != Some(Over::Stopped)))
             .then_some(GLANCE);
-        due.into_iter().chain(glance).min()
+        let sweep = self.waits_for_requests().then_some(SWEEP);
+        // Nothing may ever tell that it is over.
+        let unused = (self.over.is_none() && self.handover == Handover::Open)
+            .then_some(self.childless_since)
+            .flatten()
+            .map(|since| (since + LONGEST_HANDOVER).saturating_duration_since(now));
+        due.into_iter()
+            .chain(glance)
+            .chain(sweep)
+            .chain(unused)
+            .min()
     }
 }

@@ -83,6 +83,7 @@ pub(super) fn serve(main: Server<'_>) -> Result<(), Refused> {
     let previous = RETIRED.lock().take();
     let config = main.config::<Rsgi>();
     let Some(config) = config.filter(|config| known(config).next().is_some()) else {
+        previous.into_iter().for_each(Retired::let_go);
         return Ok(());
     };
     let made = start::make(main, config, previous).and_then(|generation| {

@@ -4,7 +4,7 @@
 mod burial;
 mod foreign;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -52,6 +52,8 @@ pub(super) struct Processes<'a> {
     /// Slots with processes of an earlier supervisor.
     foreign: BTreeMap<usize, Foreign>,
     left: Vec<Output>,
+    /// Slots to which nobody can send anything any more: their ends would be told for ever.
+    silent: BTreeSet<usize>,
     voice: Voice<'a>,
 }
 
@@ -87,6 +89,7 @@ impl<'a> Processes<'a> {
             children: Vec::new(),
             foreign,
             left: Vec::new(),
+            silent: BTreeSet::new(),
             voice: Voice { log, group },
         }
     }
@@ -107,6 +110,16 @@ impl<'a> Processes<'a> {
             let cells = slot_number(slot).and_then(|index| self.plan.board.slot(index));
             cells.is_none_or(|cells| cells.is_idle())
         })
+    }
+
+    /// Whether some process ends once its requests are done.
+    pub(super) fn is_draining(&self) -> bool {
+        self.state.is_draining()
+    }
+
+    /// Requests of Apache children that were killed run no more.
+    pub(super) fn sweep(&self) {
+        self.plan.board.sweep_if_due();
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -142,7 +155,7 @@ impl<'a> Processes<'a> {
             watch(Watched::Left(at), output.as_fd());
         }
         for (slot, intake) in self.plan.intakes.iter().enumerate() {
-            if !taken.contains(&slot) {
+            if !taken.contains(&slot) && !self.silent.contains(&slot) {
                 watch(Watched::Intake(slot), intake.as_fd());
             }
         }
@@ -182,9 +195,7 @@ impl<'a> Processes<'a> {
                 }
             }
             Watched::Intake(slot) => {
-                if let Some(intake) = self.plan.intakes.get(slot) {
-                    discard(intake.as_fd());
-                }
+                self.vacate_intake(slot);
             }
         }
     }
@@ -292,7 +303,7 @@ impl<'a> Processes<'a> {
     }
 
     /// A slot is without a process again, as far as others are concerned.
-    fn vacate(&self, slot: usize) {
+    fn vacate(&mut self, slot: usize) {
         let cells = slot_number(slot).and_then(|index| self.plan.board.slot(index));
         if let Some(cells) = cells {
             cells.set_state(SlotState::Dead);
@@ -301,9 +312,11 @@ impl<'a> Processes<'a> {
     }
 
     /// Whoever sent something there is told at once; what comes later wakes the loop.
-    fn vacate_intake(&self, slot: usize) {
-        if let Some(intake) = self.plan.intakes.get(slot) {
-            discard(intake.as_fd());
+    fn vacate_intake(&mut self, slot: usize) {
+        if let Some(intake) = self.plan.intakes.get(slot)
+            && discard(intake.as_fd()) == More::Never
+        {
+            self.silent.insert(slot);
         }
     }
 

@@ -240,6 +240,12 @@ impl Group {
         self.count(|phase| phase == Phase::Ready) > 0
     }
 
+    /// Whether some process ends once its requests are done.
+    #[must_use]
+    pub(super) fn is_draining(&self) -> bool {
+        self.count(|phase| matches!(phase, Phase::Leaving { .. } | Phase::Foreign)) > 0
+    }
+
     /// When [`Group::tick`] has something to do again.
     #[must_use]
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -247,11 +253,10 @@ impl Group {
             Phase::Leaving { kill_at, .. } => kill_at,
             _ => None,
         });
-        let start = if self.lacks_processes() && self.over.is_none() {
-            self.pace.not_before()
-        } else {
-            None
-        };
+        // Without a free slot nothing starts before a process has ended, which is told.
+        let may_start =
+            self.over.is_none() && self.lacks_processes() && self.longest_free().is_some();
+        let start = may_start.then(|| self.pace.not_before()).flatten();
         kills.chain(start).min()
     }
 

@@ -342,3 +342,26 @@ fn services_wait_for_those_of_an_earlier_supervisor() {
     assert_eq!(group.tick(now), []);
     assert_eq!(group.ended(now, 0, End::Failed).1, [Action::Start(1)]);
 }
+
+#[test]
+fn a_start_that_is_due_but_has_no_free_slot_is_not_looked_for_all_the_time() {
+    let rules = Rules {
+        processes: 1,
+        ..timed(|options| options.graceful_timeout = 0)
+    };
+    let mut played = Played::new(rules, 2);
+    assert_eq!(played.tick(), [Action::Start(0)]);
+    // It died young once: the next may start from now on.
+    let (_, actions) = played.ended(0);
+    assert_eq!(actions, [Action::Start(1)]);
+    for slot in [1, 0] {
+        played.report(slot, Report::Ready);
+        played.pass(2000);
+        assert!(!played.group.is_draining() || slot == 0);
+        played.report(slot, Report::Draining(ShutdownReason::ScriptReload));
+        assert!(played.group.is_draining());
+    }
+    assert!(played.group.lacks_processes() && played.group.longest_free().is_none());
+    let deadline = played.group.deadline();
+    assert!(deadline.is_none_or(|at| at > played.now), "{deadline:?}");
+}

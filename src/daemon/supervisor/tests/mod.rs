@@ -1,21 +1,25 @@
 //! A supervisor with shell scripts for daemon processes, in a thread of the test.
 
+mod handover;
+
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rsgi_core::daemon::DaemonOptions;
 use rustix::process::{Pid, Signal, getppid, kill_process};
+use rustix::thread::gettid;
 
 use super::*;
 use crate::config::{ProcessConfig, PythonConfig, ServerConfig};
-use crate::scoreboard::{Death, SlotState};
+use crate::scoreboard::{Death, Demand, Owner, SlotState};
 use crate::sys::socket::message_pair;
 
 /// Reports that it is ready and waits for an order.
@@ -46,6 +50,7 @@ struct Playing {
     handover: Option<std::os::fd::OwnedFd>,
     lines: Arc<Lines>,
     thread: JoinHandle<i32>,
+    id: Arc<AtomicI32>,
     _folder: tempfile::TempDir,
 }
 
@@ -103,12 +108,18 @@ impl Playing {
         let (plan, children, handover) = generation.split(parent, getppid().unwrap());
         let lines = Arc::new(Lines::default());
         let log = Arc::clone(&lines);
+        let id = Arc::new(AtomicI32::new(0));
+        let told = Arc::clone(&id);
         Self {
             life: Some(life),
             children: Some(children),
             handover: Some(handover),
             lines,
-            thread: std::thread::spawn(move || run(plan, &log)),
+            thread: std::thread::spawn(move || {
+                told.store(gettid().as_raw_nonzero().get(), Ordering::Relaxed);
+                run(plan, &log)
+            }),
+            id,
             _folder: folder,
         }
     }
@@ -140,6 +151,13 @@ impl Playing {
     fn pid(&self, slot: u32) -> Pid {
         let pid = self.group().board.slot(slot).unwrap().pid();
         Pid::from_raw(pid.cast_signed()).unwrap()
+    }
+
+    /// The processor time of the supervisor (`/proc/self/task/*/schedstat`).
+    fn used(&self) -> Duration {
+        let id = self.id.load(Ordering::Relaxed);
+        let text = fs::read_to_string(format!("/proc/self/task/{id}/schedstat")).unwrap();
+        Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
     }
 
     fn finish(mut self) -> Vec<(u32, String)> {
@@ -259,69 +277,6 @@ fn all_processes_stop_when_the_last_apache_child_is_gone() {
         !lines.iter().any(|(_, line)| line.contains("RSGI")),
         "{lines:?}"
     );
-}
-
-#[test]
-fn processes_that_the_next_generation_uses_stop_when_it_says_so_and_nothing_runs() {
-    let text = format!("{READY}echo ready\n{WAIT}echo stopped\n");
-    let mut playing = Playing::start(processes(1), &text);
-    playing.wait_for("ready", 1);
-    let board = Arc::clone(&playing.group().board);
-    let slot = board.slot(0).unwrap();
-    slot.set_threads(5);
-    slot.enter();
-    playing.children = None;
-    std::thread::sleep(Duration::from_millis(150));
-    let handover = playing.handover.take().unwrap();
-    rustix::io::write(&handover, b"r").unwrap();
-    drop(handover);
-    std::thread::sleep(Duration::from_millis(150));
-    assert_eq!(playing.count("stopped"), 0);
-    slot.leave();
-    let lines = playing.joined();
-    assert_eq!(
-        lines.iter().filter(|(_, line)| line == "stopped").count(),
-        1
-    );
-}
-
-fn generation(options: DaemonOptions, previous: Option<Retired>) -> Generation {
-    let spec = GroupSpec {
-        config: config(options),
-        overlaps: true,
-        rows: 4,
-        waiters: 4,
-        timeout: Duration::from_secs(60),
-    };
-    let program = c"/bin/false".to_owned();
-    Generation::new(program, Vec::new(), vec![spec], previous).unwrap()
-}
-
-#[test]
-fn a_child_uses_the_generation_before_until_its_own_has_a_process() {
-    let first = generation(processes(1), None);
-    let old = first.board(0);
-    let second = generation(processes(1), Some(first.retire()));
-    let new = second.board(0);
-    let membership = second.into_membership();
-    let is_previous = || matches!(membership.group(b"test"), Some(Chosen::Previous(..)));
-    assert!(!is_previous());
-    old.slot(1).unwrap().set_state(SlotState::Ready);
-    assert!(is_previous());
-    new.slot(0).unwrap().set_state(SlotState::Ready);
-    assert!(!is_previous());
-    new.slot(0).unwrap().set_state(SlotState::Dead);
-    assert!(!is_previous());
-    assert!(membership.group(b"other").is_none());
-}
-
-#[test]
-fn a_group_that_is_defined_otherwise_has_no_generation_before() {
-    let first = generation(processes(1), None);
-    let old = first.board(0);
-    old.slot(0).unwrap().set_state(SlotState::Ready);
-    let membership = generation(processes(2), Some(first.retire())).into_membership();
-    assert!(matches!(membership.group(b"test"), Some(Chosen::Own(_))));
 }
 
 #[test]
