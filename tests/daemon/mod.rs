@@ -3,8 +3,10 @@
 
 mod apps;
 mod bodies;
+mod closing;
 mod crashes;
 mod ends;
+mod forked;
 mod groups;
 mod hostile;
 mod identity;

@@ -1,7 +1,9 @@
 //! Signals of a daemon process: handlers that write a byte into a pipe, which the monitor reads.
 //!
 //! Handlers, not blocked masks or ignored signals: those would be inherited by programs that an application starts,
-//! while `exec` sets handlers back. Called once, before there is a second thread.
+//! while `exec` sets handlers back. A process that an application forks without executing another program has them, and
+//! the pipe, too: there a signal does what it does by default, as the pipe is heard by the daemon. Called once, before
+//! there is a second thread.
 
 use std::ffi::c_int;
 use std::io;
@@ -43,6 +45,8 @@ pub(super) fn handled() -> impl Iterator<Item = c_int> {
 
 /// The pipe's writing end, for the handler; never closed.
 static PIPE: AtomicI32 = AtomicI32::new(-1);
+/// The process that hears the pipe.
+static OWNER: AtomicI32 = AtomicI32::new(0);
 
 /// Installs the handlers and lets all signals through; gives the pipe's reading end, which never waits.
 ///
@@ -53,6 +57,7 @@ pub fn install() -> io::Result<OwnedFd> {
     let writer = writer.into_raw_fd();
     PIPE.compare_exchange(-1, writer, Ordering::SeqCst, Ordering::SeqCst)
         .map_err(|_| io::ErrorKind::AlreadyExists)?;
+    OWNER.store(own_pid(), Ordering::Relaxed);
     for (number, _) in SIGNALS {
         handle(number)?;
     }
@@ -98,7 +103,30 @@ fn let_all_through() -> io::Result<()> {
     }
 }
 
+fn own_pid() -> c_int {
+    // SAFETY: takes nothing, cannot fail, and is async-signal-safe.
+    unsafe { libc::getpid() }
+}
+
 extern "C" fn on_signal(number: c_int) {
+    // Asked here and not where a fork returns: the signal may be there before that.
+    if own_pid() == OWNER.load(Ordering::Relaxed) {
+        tell(number);
+    } else {
+        do_as_by_default(number);
+    }
+}
+
+/// mod_wsgi: its forked processes exit with 255; what waits for a signal's death sees it here.
+fn do_as_by_default(number: c_int) {
+    // SAFETY: async-signal-safe; one of the signals that were handled.
+    unsafe { libc::signal(number, libc::SIG_DFL) };
+    // SAFETY: async-signal-safe. Comes when the handler returns, as the signal is blocked within it.
+    unsafe { libc::raise(number) };
+}
+
+/// Writes the signal into the pipe.
+fn tell(number: c_int) {
     // SAFETY: the address of this thread's errno, always valid.
     let place = unsafe { libc::__errno_location() };
     // SAFETY: as above.
