@@ -14,7 +14,8 @@ impl FrameHost<'_> {
             return;
         }
         let mark = self.out.frames.len();
-        if self.is_broken || mark > AT_ONCE || fork::is_forked() {
+        // Behind the end it would be found by the connection's next request.
+        if self.is_broken || self.is_ended || mark > AT_ONCE || fork::is_forked() {
             return log::line(level, text);
         }
         push(&mut self.out.frames, level);

@@ -19,6 +19,25 @@ fn a_short_answer_is_head_data_and_end() {
 }
 
 #[test]
+fn a_line_after_the_end_does_not_come_before_the_next_answer() {
+    let barrier = Arc::new(Barrier::new(2));
+    let inside = Arc::clone(&barrier);
+    let running = Running::new(1, move |_, host| {
+        let _ = send(host, true, &[b"x"], abi::SEND_END);
+        inside.wait();
+        host.log(3, b"too late for the connection");
+        Outcome::Handled
+    });
+    let socket = running.connect();
+    for _ in 0..2 {
+        write(&socket, &request("x", BodyPlan::None));
+        assert_eq!(answer(&socket), ["head 200", "data 1", "end"]);
+        barrier.wait();
+    }
+    running.stop();
+}
+
+#[test]
 fn every_outcome_without_a_head_is_told() {
     let running = Running::new(1, |script, _| match script {
         "404" => Outcome::Status(404),
