@@ -183,6 +183,10 @@ pub const SEND_TRY: u32 = 4;
 /// `send_file`: the kernel may send the file itself (`WSGIEnableSendfile On`).
 pub const SEND_SENDFILE: u32 = 8;
 
+/// `send` with [`SEND_END`]: the application still runs. The client is to have the response, but the request is over
+/// when `handle` returns, or at `done`.
+pub const SEND_RUNNING: u32 = 16;
+
 /// `send`: everything was taken.
 pub const SEND_OK: c_int = 0;
 /// `send` with [`SEND_TRY`]: nothing was taken, detach and call again without it.

@@ -175,6 +175,12 @@ impl SendFlags {
         self.0 & abi::SEND_END != 0
     }
 
+    /// The application still runs behind the end of the response.
+    #[must_use]
+    pub const fn is_running(self) -> bool {
+        self.0 & abi::SEND_RUNNING != 0
+    }
+
     /// It is to be on the network when the call returns.
     #[must_use]
     pub const fn is_flush(self) -> bool {

@@ -4,7 +4,7 @@ use super::error::WireError;
 use super::frame::Fields;
 
 /// The protocol of this build; httpd and daemon come from one build, so any other number is a mistake.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Bytes of a hello.
 pub const HELLO: usize = 24;

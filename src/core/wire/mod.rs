@@ -23,7 +23,9 @@
 //!    [`ToDaemon::Body`]..., and exactly one [`ToDaemon::BodyEnd`], also when the answer ended before the body:
 //!    then the daemon drops, between two requests, what still comes of the body up to its end.
 //! 4. daemon: [`ToChild::Head`], then any number of [`ToChild::Data`] and [`ToChild::File`] (whose descriptor is sent no
-//!    later than its last byte; the child takes them in order), then [`ToChild::End`] or [`ToChild::Abort`]. Or, where nothing was sent,
+//!    later than its last byte; the child takes them in order), then [`ToChild::End`] or [`ToChild::Abort`]. Where the
+//!    application still runs when the body is complete, [`ToChild::Whole`] comes behind that, and only the log and the
+//!    end after it. Or, where nothing was sent,
 //!    [`ToChild::Status`] alone or [`ToChild::Stale`] alone. [`ToChild::Log`], [`ToChild::LogAt`] and
 //!    [`ToChild::AskServer`] (with a descriptor, which is answered there) may come anywhere before the last of these.
 //! 5. The connection can be used for the next request, except after `Stale`.
@@ -45,7 +47,7 @@
 //! push_data(&mut Vec<u8>, &[u8])                            // copies, in as many frames as it needs
 //! push_file(&mut Vec<u8>, offset, length)   push_log(&mut Vec<u8>, level, text)      // text is cut to MAX_LOG
 //! push_log_at(&mut Vec<u8>, level, (source, line), text)
-//! push_need_body / push_end / push_stale / push_ask_server(&mut Vec<u8>)
+//! push_need_body / push_whole / push_end / push_stale / push_ask_server(&mut Vec<u8>)
 //! push_abort(&mut Vec<u8>, AbortReason)     push_status(&mut Vec<u8>, u16)
 //!
 //! Hello { row, incarnation, pid }.encode() -> [u8; HELLO]   Hello::decode(&[u8]) -> Result<Hello, WireError>
@@ -74,7 +76,7 @@ pub use request::{
 pub use to_child::{
     AbortReason, HeadFrame, HeaderIter, MAX_DATA, MAX_HEAD, MAX_LOG, MAX_SOURCE, ToChild,
     data_header, decode_to_child, push_abort, push_ask_server, push_data, push_end, push_file,
-    push_head, push_log, push_log_at, push_need_body, push_stale, push_status,
+    push_head, push_log, push_log_at, push_need_body, push_stale, push_status, push_whole,
 };
 pub use to_daemon::{
     BodyOutcome, MAX_BODY, MAX_REQUEST, ToDaemon, body_header, decode_to_daemon, push_body_end,

@@ -30,6 +30,7 @@ mod kind {
     pub(super) const STALE: u8 = 74;
     pub(super) const LOG_AT: u8 = 75;
     pub(super) const ASK_SERVER: u8 = 76;
+    pub(super) const WHOLE: u8 = 77;
 }
 
 /// Why a response cannot be completed.
@@ -96,7 +97,10 @@ pub enum ToChild<'a> {
         /// Bytes.
         length: u64,
     },
-    /// The response is complete.
+    /// The body is complete, while the application still runs: the client is to have it, and the request goes on until
+    /// the end.
+    Whole,
+    /// The response is complete, and the application is done.
     End,
     /// The response ends here and is not complete.
     Abort(AbortReason),
@@ -136,7 +140,7 @@ fn limit(of: u8) -> Option<usize> {
         kind::LOG_AT => Some(MAX_LOG + MAX_SOURCE + 7),
         kind::STATUS => Some(2),
         kind::ABORT => Some(1),
-        kind::NEED_BODY | kind::END | kind::STALE | kind::ASK_SERVER => Some(0),
+        kind::NEED_BODY | kind::WHOLE | kind::END | kind::STALE | kind::ASK_SERVER => Some(0),
         _ => None,
     }
 }
@@ -158,6 +162,7 @@ pub fn decode_to_child(bytes: &[u8]) -> Result<Decoded<ToChild<'_>>, WireError> 
         }
         kind::DATA => ToChild::Data(raw.payload),
         kind::FILE => file(raw.payload)?,
+        kind::WHOLE => ToChild::Whole,
         kind::END => ToChild::End,
         kind::ABORT => ToChild::Abort(reason(raw.payload)?),
         kind::LOG => log(raw.payload)?,
@@ -370,6 +375,11 @@ pub fn push_ask_server(out: &mut Vec<u8>) {
 /// Appends "the application reads the body".
 pub fn push_need_body(out: &mut Vec<u8>) {
     push_fixed(out, kind::NEED_BODY, []);
+}
+
+/// Appends "the body is complete, the application still runs".
+pub fn push_whole(out: &mut Vec<u8>) {
+    push_fixed(out, kind::WHOLE, []);
 }
 
 /// Appends the end of a complete response.

@@ -150,7 +150,7 @@ impl Inner {
             flags |= abi::SEND_FLUSH;
         }
         if taken.is_last {
-            flags |= abi::SEND_FLUSH | abi::SEND_END;
+            flags |= abi::SEND_FLUSH | abi::SEND_END | abi::SEND_RUNNING;
         }
         let code = self.pass(host, body, None, flags, |host, head| {
             host.send(head, blocks, flags)

@@ -50,6 +50,7 @@ fn encoded(frame: ToChild<'_>) -> Vec<u8> {
             assert!(i64::try_from(offset + length).is_ok());
             push_file(&mut out, offset, length);
         }
+        ToChild::Whole => push_whole(&mut out),
         ToChild::End => push_end(&mut out),
         ToChild::Abort(reason) => push_abort(&mut out, reason),
         ToChild::Log { level, text } => push_log(&mut out, level, text),

@@ -187,6 +187,7 @@ fn an_answer_comes_back_frame_by_frame() {
     push_data(&mut out, b"");
     push_data(&mut out, b"hello");
     push_file(&mut out, 10, 20);
+    push_whole(&mut out);
     push_end(&mut out);
     push_abort(&mut out, AbortReason::Panicked);
     push_status(&mut out, 504);
@@ -218,6 +219,7 @@ fn an_answer_comes_back_frame_by_frame() {
             offset: 10,
             length: 20,
         },
+        ToChild::Whole,
         ToChild::End,
         ToChild::Abort(AbortReason::Panicked),
         ToChild::Status(504),

@@ -9,6 +9,7 @@ mod body;
 mod front;
 mod spool;
 mod step;
+mod whole;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -20,6 +21,7 @@ use self::batch::{BLOCKS, Batch};
 use self::body::BodyPump;
 pub use self::front::{BodyPiece, Delivery, Ending, Front, HeadAction, Passing};
 use self::spool::{IN_MEMORY, Next, Spool};
+use self::whole::Whole;
 use super::exchange::Exchange;
 use super::failure::{Failure, Garbage};
 use super::file::has_part;
@@ -80,6 +82,7 @@ pub fn relay<F: Front>(
         body: BodyPump::new(how.is_streamed),
         spool: Spool::default(),
         is_committed: false,
+        whole: Whole::No,
         is_dropping: false,
         dropped: 0,
         has_passed: false,
@@ -91,6 +94,7 @@ pub fn relay<F: Front>(
     };
     let stop = relayed.run(inbox);
     relayed.exchange.finish(false);
+    let stop = relayed.settle(stop);
     inbox.clear();
     match stop {
         Stop::Ended(ending) => Ok(ending),
@@ -106,6 +110,7 @@ struct Relaying<'e, 'c, 'o, F> {
     body: BodyPump,
     spool: Spool,
     is_committed: bool,
+    whole: Whole,
     is_dropping: bool,
     dropped: usize,
     has_passed: bool,
@@ -165,13 +170,14 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
                     is_stale = true;
                     break;
                 }
+                ToChild::Whole => self.take_whole(&mut batch)?,
                 ToChild::End => {
                     self.check(self.is_committed)?;
                     self.finish(frames.is_at_end() && fds.is_empty());
                     return Err(self.end(&batch));
                 }
                 ToChild::Abort(reason) => {
-                    self.check(self.is_committed)?;
+                    self.check(self.may_add())?;
                     self.finish(frames.is_at_end() && fds.is_empty());
                     return Err(self.abort(&mut batch, reason));
                 }
@@ -222,8 +228,13 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
         Ok(())
     }
 
+    /// Whether more of the body may come.
+    fn may_add(&self) -> bool {
+        self.is_committed && self.whole == Whole::No
+    }
+
     fn take_data<'i>(&mut self, data: &'i [u8], batch: &mut Batch<'i>) -> Step<()> {
-        self.check(self.is_committed)?;
+        self.check(self.may_add())?;
         if self.is_dropping {
             return self.drop_bytes(data.len());
         }
@@ -236,7 +247,7 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
     }
 
     fn take_file(&mut self, file: Option<OwnedFd>, offset: u64, length: u64) -> Step<()> {
-        self.check(self.is_committed)?;
+        self.check(self.may_add())?;
         let file = file.filter(|file| has_part(std::os::fd::AsFd::as_fd(file), offset, length));
         let file = file.ok_or_else(|| self.exchange.garbage(Garbage::File))?;
         if !self.is_dropping && length > 0 {
@@ -302,7 +313,7 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
     }
 
     fn try_end(&mut self, batch: &Batch<'_>) -> Step<()> {
-        if self.is_dropping {
+        if self.is_dropping || self.whole == Whole::Sent {
             return Ok(());
         }
         let blocks = batch.blocks();
@@ -314,10 +325,10 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
         }
         self.keep(blocks)?;
         while !self.spool.is_empty() {
-            let passing = if self.spool.is_last() {
-                Passing::End
-            } else {
-                Passing::More
+            let passing = match self.spool.is_last() {
+                true if self.is_short_whole() => Passing::EndNow,
+                true => Passing::End,
+                false => Passing::More,
             };
             self.pass_next(passing)?;
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rsgi_core::wire::BodyOutcome;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{Ending, Front, Relaying, Step, Stop, Waiting};
+use super::{Ending, Front, Relaying, Step, Stop, Waiting, Whole};
 use crate::client::connection::TICK;
 use crate::client::failure::Failure;
 use crate::client::inbox::{Inbox, Receipt};
@@ -24,6 +24,13 @@ const WORTH_A_LOOK: usize = 512;
 impl<F: Front> Relaying<'_, '_, '_, F> {
     /// Brings more frames, or moves something else.
     pub(super) fn bring_more(&mut self, inbox: &mut Inbox) -> Step<()> {
+        if self.whole == Whole::Kept {
+            // Mostly the process is done by now.
+            if self.exchange.receive(inbox, Waiting::Never)? == Receipt::Some {
+                return Ok(());
+            }
+            self.send_whole()?;
+        }
         let is_plain = !self.is_unflushed && !self.body.is_active() && self.spool.is_empty();
         if is_plain {
             self.exchange.receive(inbox, Waiting::Allowed)?;

@@ -285,6 +285,9 @@ pub(super) struct FakeFront {
     pub(super) room: Option<Box<dyn FnMut() -> usize>>,
     pub(super) socket: Option<OwnedFd>,
     pub(super) is_gone: bool,
+    /// The end was to go out at once.
+    pub(super) ends_now: bool,
+    pub(super) tells_end: Option<std::sync::mpsc::Sender<()>>,
 }
 
 impl FakeFront {
@@ -299,6 +302,10 @@ impl FakeFront {
     fn pass(&mut self, passing: Passing) -> Delivery {
         assert!(!self.ended, "nothing comes behind the end");
         self.ended = passing != Passing::More;
+        self.ends_now = passing == Passing::EndNow;
+        if let (true, Some(told)) = (self.ended, &self.tells_end) {
+            told.send(()).unwrap();
+        }
         if self.is_gone {
             return Delivery::Gone;
         }

@@ -5,6 +5,7 @@ mod fake;
 mod hostile;
 mod streams;
 mod tries;
+mod whole;
 
 use std::time::{Duration, Instant};
 

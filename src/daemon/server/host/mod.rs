@@ -36,6 +36,8 @@ pub struct FrameHost<'s> {
     /// It keeps the process from being called inactive.
     is_activity: bool,
     is_committed: bool,
+    /// The child has the whole response, but not its end, as the application still runs.
+    is_whole: bool,
     is_ended: bool,
     is_concluded: bool,
     is_broken: bool,
@@ -83,6 +85,7 @@ impl<'s> FrameHost<'s> {
             log_level: parts.log_level,
             is_activity: parts.is_activity,
             is_committed: false,
+            is_whole: false,
             is_ended: false,
             is_concluded: false,
             is_broken: false,
@@ -107,6 +110,10 @@ impl<'s> FrameHost<'s> {
             return;
         }
         let frames = &mut self.out.frames;
+        if self.is_whole {
+            self.is_ended = true;
+            return wire::push_end(frames);
+        }
         match outcome {
             Outcome::Stale if !self.is_committed => {
                 self.is_last = true;
@@ -247,12 +254,10 @@ impl<'s> FrameHost<'s> {
     }
 
     /// Sends blocks that are too long to be copied: whole frames, each behind its header.
-    fn send_long(&mut self, blocks: Blocks<'_>, is_end: bool) -> Sent {
+    fn send_long(&mut self, blocks: Blocks<'_>, flags: SendFlags) -> Sent {
         let headers = headers(blocks.total());
         let mut end = Vec::new();
-        if is_end {
-            wire::push_end(&mut end);
-        }
+        push_last(&mut end, flags);
         let mut slices: Vec<&[u8]> = Vec::with_capacity(blocks.count() + headers.len() * 2 + 1);
         let mut blocks = blocks.iter();
         let mut block: &[u8] = &[];
@@ -274,6 +279,15 @@ impl<'s> FrameHost<'s> {
         }
         slices.push(&end);
         self.transmit(0, &slices, &[], Waiting::Allowed)
+    }
+}
+
+/// Appends what is behind the last block.
+fn push_last(frames: &mut Vec<u8>, flags: SendFlags) {
+    match (flags.is_end(), flags.is_running()) {
+        (true, true) => wire::push_whole(frames),
+        (true, false) => wire::push_end(frames),
+        (false, _) => {}
     }
 }
 
@@ -301,21 +315,20 @@ impl RequestHost for FrameHost<'_> {
         if let Err(failed) = self.begin(head) {
             return failed;
         }
-        if flags.is_end() {
+        if flags.is_end() && !flags.is_running() {
             self.uncount(Some(now));
         }
         let sent = if total > COPIED && !flags.is_try() {
-            self.send_long(blocks, flags.is_end())
+            self.send_long(blocks, flags)
         } else {
             push_blocks(&mut self.out.frames, blocks, total);
-            if flags.is_end() {
-                wire::push_end(&mut self.out.frames);
-            }
+            push_last(&mut self.out.frames, flags);
             self.transmit(mark, &[], &[], waiting(flags))
         };
         if sent == Sent::Ok {
             self.is_committed |= is_first;
-            self.is_ended |= flags.is_end();
+            self.is_whole |= flags.is_end() && flags.is_running();
+            self.is_ended |= flags.is_end() && !flags.is_running();
         }
         sent
     }

@@ -38,6 +38,30 @@ fn a_line_after_the_end_does_not_come_before_the_next_answer() {
 }
 
 #[test]
+fn a_whole_answer_whose_application_still_runs_ends_with_that() {
+    let barrier = Arc::new(Barrier::new(2));
+    let inside = Arc::clone(&barrier);
+    let running = Running::new(1, move |_, host| {
+        let flags = abi::SEND_END | abi::SEND_RUNNING;
+        assert_eq!(send(host, true, &[b"x"], flags), Sent::Ok);
+        inside.wait();
+        host.log(3, b"from close()");
+        Outcome::Handled
+    });
+    let socket = running.connect();
+    for _ in 0..2 {
+        write(&socket, &request("x", BodyPlan::None));
+        assert!(wait_for(socket.as_fd(), Interest::Readable, PATIENCE).unwrap());
+        assert_eq!(running.busy(), 1, "it runs");
+        barrier.wait();
+        let all = ["head 200", "data 1", "whole", "log 3 from close()", "end"];
+        assert_eq!(answer(&socket), all);
+    }
+    assert_eq!(running.busy(), 0);
+    running.stop();
+}
+
+#[test]
 fn every_outcome_without_a_head_is_told() {
     let running = Running::new(1, |script, _| match script {
         "404" => Outcome::Status(404),

@@ -181,6 +181,7 @@ fn answer(socket: &OwnedFd) -> Vec<String> {
                     format!("log {level} {}", String::from_utf8_lossy(text)),
                     false,
                 ),
+                ToChild::Whole => ("whole".to_owned(), false),
                 ToChild::End => ("end".to_owned(), true),
                 ToChild::Abort(AbortReason::Gone) => ("gone".to_owned(), true),
                 ToChild::Abort(_) => ("abort".to_owned(), true),

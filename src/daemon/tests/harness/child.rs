@@ -286,6 +286,7 @@ fn note(frame: ToChild<'_>, answer: &mut Answer, files: &mut Vec<OwnedFd>) {
             .unwrap();
             answer.body.extend_from_slice(&data);
         }
+        ToChild::Whole => {}
         ToChild::End => answer.is_ended = true,
         ToChild::Abort(reason) => answer.aborted = Some(reason),
         ToChild::Log { level, text } => answer
