@@ -33,6 +33,7 @@ mod environ_headers;
 mod express;
 mod failures;
 mod file_wrapper;
+mod filters;
 mod frameworks;
 mod groups;
 mod homes;

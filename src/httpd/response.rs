@@ -10,6 +10,24 @@ use crate::ffi;
 /// In which a session of HTTP/2 fetches what a stream has for it: mod_http2 gives no sign of that.
 const A_MOMENT: Duration = Duration::from_millis(20);
 
+/// Filters that pass on what they are given, or keep it: none of them sleeps, runs another request or computes for
+/// long. What is not known here may do all of that.
+const PROMPT: [&CStr; 13] = [
+    c"core",
+    c"content_length",
+    c"http_header",
+    c"http_outerror",
+    c"chunk",
+    c"byterange",
+    c"old_write",
+    c"subreq_core",
+    c"fixup_headers_out",
+    c"fixup_headers_err",
+    c"mod_expires",
+    c"log_input_output",
+    c"logio_ttfb_out",
+];
+
 /// What became of a piece of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivery {
@@ -91,22 +109,38 @@ impl<'r> Response<'r> {
 
     /// Keeps httpd from slicing the body by the client's Range header: that is the application's matter.
     pub(crate) fn leave_ranges_alone(&mut self) {
-        let mut filter = self.request.record().output_filters;
-        // SAFETY: the filter chain of a live request, used by this thread.
-        while let Some(entry) = unsafe { filter.as_ref() } {
-            let next = entry.next;
-            // SAFETY: the record of a live filter.
-            let name = unsafe { entry.frec.as_ref() }.map(|record| record.name);
-            let is_named = |name: *const std::ffi::c_char| {
-                // SAFETY: the name of a filter is a C string.
-                !name.is_null() && unsafe { CStr::from_ptr(name) } == c"byterange"
-            };
-            if name.is_some_and(is_named) {
-                // SAFETY: a live filter of this chain; `next` was read before.
+        for (filter, name) in self.filters() {
+            if name == Some(c"byterange") {
+                // SAFETY: a live filter of this chain; the next one was read before.
                 unsafe { ffi::ap_remove_output_filter(filter) };
             }
-            filter = next;
         }
+    }
+
+    /// Whether nothing that is sent waits for anything but the network. To be asked before the first piece: filters that
+    /// come later are httpd's own.
+    pub(crate) fn is_prompt(&self) -> bool {
+        self.filters()
+            .all(|(_, name)| name.is_some_and(|name| PROMPT.contains(&name)))
+    }
+
+    /// The output filters, each with its name in lower case, down to the network.
+    fn filters(&self) -> impl Iterator<Item = (*mut ffi::ap_filter_t, Option<&'r CStr>)> + use<'r> {
+        let mut next = self.request.record().output_filters;
+        std::iter::from_fn(move || {
+            let filter = next;
+            // SAFETY: the filter chain of a live request, used by this thread.
+            let entry = unsafe { filter.as_ref() }?;
+            next = entry.next;
+            // SAFETY: the record of a live filter.
+            let record = unsafe { entry.frec.as_ref() };
+            let name = record.map(|record| record.name);
+            // SAFETY: the name of a filter is a C string, which lives as long as the configuration.
+            let name = name
+                .filter(|name| !name.is_null())
+                .map(|name| unsafe { CStr::from_ptr(name) });
+            Some((filter, name))
+        })
     }
 
     /// No `100 Continue` any more: an answer is on its way.

@@ -19,6 +19,8 @@ pub(super) struct ApacheHost<'r> {
     body: Body<'r>,
     is_committed: bool,
     may_sendfile: bool,
+    /// Whether nothing but the network can make a piece wait; found out when that is first asked.
+    is_prompt: Option<bool>,
 }
 
 impl<'r> ApacheHost<'r> {
@@ -32,6 +34,7 @@ impl<'r> ApacheHost<'r> {
             body: Body::new(request),
             is_committed: false,
             may_sendfile,
+            is_prompt: None,
         })
     }
 
@@ -76,7 +79,13 @@ impl<'r> ApacheHost<'r> {
         );
     }
 
-    fn would_wait(&self, head: Option<HeadView<'_>>, length: usize) -> bool {
+    /// Whether a piece that is sent now may have to wait: for the client, or for a filter, which may also run another
+    /// request on this thread.
+    fn would_wait(&mut self, head: Option<HeadView<'_>>, length: usize) -> bool {
+        let response = &self.response;
+        if !*self.is_prompt.get_or_insert_with(|| response.is_prompt()) {
+            return true;
+        }
         let head: usize = head.map_or(0, |head| {
             head.headers()
                 .map(|(name, value)| name.len() + value.len() + 4)
