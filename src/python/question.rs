@@ -97,7 +97,7 @@ pub(crate) fn ask(request: &RequestView<'_>, question: &QuestionView<'_>, asker:
     });
     drop(turn);
     drop(in_hand);
-    exchange::set_current(outer);
+    drop(exchange::set_current(outer));
     answer.unwrap_or_else(|| {
         asker.host().log(level::ERROR, NO_STATE);
         FAILED
@@ -114,7 +114,7 @@ fn run(
     let exchange = Arc::new(Exchange::default());
     exchange.begin(at.py, request, asker.host());
     in_hand.hold(&exchange);
-    exchange::set_current(Some(Arc::clone(&exchange)));
+    drop(exchange::set_current(Some(Arc::clone(&exchange))));
     let window = Window::open(at, &request.target);
     let inquiry = Inquiry {
         at,

@@ -39,6 +39,8 @@ pub(crate) struct Exchange {
     is_tracked: AtomicBool,
     /// Whether somebody is told what happens to the request.
     is_watched: AtomicBool,
+    /// Whether a filter runs it for another request, which the thread is in as well.
+    is_inner: AtomicBool,
 }
 
 /// Why nothing can be sent.
@@ -190,6 +192,16 @@ impl Exchange {
     /// Whether somebody is told what happens to the request.
     pub(crate) fn is_watched(&self) -> bool {
         self.is_watched.load(Ordering::Relaxed)
+    }
+
+    /// A filter runs it for another request of the same thread, or not.
+    pub(crate) fn set_inner(&self, is_inner: bool) {
+        self.is_inner.store(is_inner, Ordering::Relaxed);
+    }
+
+    /// Whether a filter runs it for another request of the same thread.
+    pub(crate) fn is_inner(&self) -> bool {
+        self.is_inner.load(Ordering::Relaxed)
     }
 
     /// Something of the request is kept, or no longer.
@@ -354,11 +366,20 @@ thread_local! {
     static CURRENT: RefCell<Option<Arc<Exchange>>> = const { RefCell::new(None) };
 }
 
-/// Makes an exchange the one whose log takes what this thread prints.
-pub(crate) fn set_current(exchange: Option<Arc<Exchange>>) {
+/// Makes an exchange the one whose log takes what this thread prints; gives the one before.
+pub(crate) fn set_current(exchange: Option<Arc<Exchange>>) -> Option<Arc<Exchange>> {
     // A thread that is being torn down prints to the process's log.
-    let before = CURRENT.try_with(|current| current.replace(exchange));
-    drop(before);
+    CURRENT
+        .try_with(|current| current.replace(exchange))
+        .ok()
+        .flatten()
+}
+
+/// Whether this thread runs a request.
+pub(crate) fn has_current() -> bool {
+    CURRENT
+        .try_with(|current| current.borrow().is_some())
+        .unwrap_or(false)
 }
 
 /// The exchange of the request that this thread runs.

@@ -58,13 +58,14 @@ pub(crate) struct FilePart {
 
 impl After {
     /// All blocks of a response.
-    pub(super) fn blocks(at: At<'_>, blocks: Collected<'_>) -> Self {
+    pub(super) fn blocks(at: At<'_>, exchange: &Exchange, blocks: Collected<'_>) -> Self {
         let total: usize = blocks.iter().map(|block| block.as_bytes().len()).sum();
         let known = (blocks.len() == 1).then_some(total as u64);
         if total == 0 {
             return Self::Copied(Vec::new(), known);
         }
-        if total <= COPIED {
+        // The scratch is an outer request's, if there is one.
+        if total <= COPIED || exchange.is_inner() {
             let mut buffer = BUFFER.take();
             buffer.clear();
             for block in &blocks {

@@ -40,6 +40,8 @@ pub(crate) const NO_STATE: &[u8] =
 #[derive(Default)]
 pub(crate) struct InHand {
     exchange: RefCell<Option<Arc<Exchange>>>,
+    /// That of the request for which a filter runs this one.
+    outer: Cell<Option<Arc<Exchange>>>,
     /// Its objects, where nobody else has them, and whose they are.
     objects: Cell<Option<(RequestObjects, &'static Spares)>>,
 }
@@ -69,7 +71,7 @@ impl InHand {
     /// The request is over. Attached.
     pub(crate) fn close(&self, py: Python<'_>) {
         if let Some(exchange) = self.exchange.take() {
-            exchange::set_current(None);
+            drop(exchange::set_current(self.outer.take()));
             exchange.close_attached(py);
         }
         self.give_back();
@@ -80,7 +82,7 @@ impl Drop for InHand {
     fn drop(&mut self) {
         // Normally done long before; not after a panic.
         if let Some(exchange) = self.exchange.take() {
-            exchange::set_current(None);
+            drop(exchange::set_current(self.outer.take()));
             exchange.close();
         }
         self.give_back();
@@ -116,8 +118,11 @@ pub(crate) fn handle(request: &RequestView<'_>, host: HostRef) -> i32 {
 
 /// The part of a request that needs Python.
 pub(crate) fn run(at: At<'_>, request: &RequestView<'_>, host: HostRef, in_hand: &InHand) -> After {
-    let scratch = &at.slot.scratch;
-    scratch.release(at.py);
+    let is_inner = exchange::has_current();
+    // The blocks of an outer request are on their way.
+    if !is_inner {
+        at.slot.scratch.release(at.py);
+    }
     let objects = match at.kit().spares.take() {
         Some(objects) => objects,
         None => match RequestObjects::new(at.py, &at.kit().types) {
@@ -137,7 +142,10 @@ pub(crate) fn run(at: At<'_>, request: &RequestView<'_>, host: HostRef, in_hand:
     let exchange = &objects.exchange;
     exchange.begin(at.py, request, host);
     in_hand.hold(exchange);
-    exchange::set_current(Some(Arc::clone(exchange)));
+    exchange.set_inner(is_inner);
+    in_hand
+        .outer
+        .set(exchange::set_current(Some(Arc::clone(exchange))));
     let window = Window::open_request(at, request, tracked::key(exchange));
     let after = serve(at, request, &objects);
     drop(window);
@@ -241,7 +249,7 @@ fn unit(at: At<'_>, exchange: &Exchange, result: &Bound<'_, PyAny>) -> PyResult<
     if !exchange.is_started(at.py) {
         return Err(answer::refusal(Refusal::NotStarted));
     }
-    Ok(After::blocks(at, blocks))
+    Ok(After::blocks(at, exchange, blocks))
 }
 
 /// Items as bytes.
