@@ -6,8 +6,9 @@
 //! the row of a dead child) calls [`Scoreboard::wake_next`], which wakes those who may go and sleep, and nobody else.
 //!
 //! Nothing is lost between the two: a waiter says that it sleeps and then looks once more; the other changes first and
-//! then looks who sleeps. One of them sees the other. Should the other be killed in between, the waiter looks by itself
-//! at its next tick. A waiter that has not looked for several ticks is stopped: it keeps its ticket, but nobody waits
+//! then looks who sleeps. One of them sees the other. The word that says whether to look at all can be wrong for a moment,
+//! when it is cleared while somebody comes: who cleared it sees that, and wakes in the other's place. Should one be killed
+//! in between, the waiter looks by itself at its next tick. A waiter that has not looked for several ticks is stopped: it keeps its ticket, but nobody waits
 //! for it.
 
 use std::sync::atomic::Ordering::SeqCst;
@@ -45,11 +46,20 @@ impl Scoreboard {
         if self.waiting() > 0 {
             return true;
         }
-        // Who came since the look set the word before it was cleared, but is seen now.
+        self.clear_hint(|| {})
+    }
+
+    /// Clears the word, as nobody waits; true where somebody has come since that was looked at. `meanwhile` is what others
+    /// do before that is seen, which tests choose.
+    fn clear_hint(&self, meanwhile: impl FnOnce()) -> bool {
+        let hint = &self.cells.header().shared.queued;
         hint.store(0, SeqCst);
+        meanwhile();
         let has_queue = self.waiting() > 0;
         if has_queue {
             hint.store(1, SeqCst);
+            // Whoever changed something meanwhile saw no queue, and woke nobody.
+            self.wake_first();
         }
         has_queue
     }
@@ -91,9 +101,12 @@ impl Scoreboard {
     /// Wakes the first of those who wait: as many as there are free places. For whoever changed something in their
     /// favour, after the change.
     pub(crate) fn wake_next(&self) {
-        if !self.has_queue() {
-            return;
+        if self.has_queue() {
+            self.wake_first();
         }
+    }
+
+    fn wake_first(&self) {
         let (free, _) = self.free_places(Demand::STRICT);
         let limit = usize::try_from(free).unwrap_or(MOST_WOKEN).min(MOST_WOKEN);
         if limit == 0 {
@@ -163,4 +176,43 @@ fn wake(cell: &WaiterCell) {
     }
     // The word is ours and aligned; there is no other error.
     let _ = futex::wake(&cell.sleep, futex::Flags::empty(), 1);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::{Layout, SlotState};
+    use super::*;
+    use crate::admission::Admission;
+
+    #[test]
+    fn who_waits_since_before_the_word_was_cleared_is_woken() {
+        let layout = Layout {
+            slots: 1,
+            rows: 1,
+            waiters: 4,
+        };
+        let board = Arc::new(Scoreboard::create(layout, "queue").unwrap());
+        let slot = board.slot(0).unwrap();
+        slot.begin(1);
+        slot.set_threads(1);
+        slot.beat();
+        slot.set_state(SlotState::Ready);
+        let child = Admission::join(Arc::clone(&board)).unwrap();
+        let row = board.row(child.row()).unwrap();
+        board.set_queued();
+        let has_queue = board.clear_hint(|| {
+            // One who found the word set, and sleeps, having looked before a place was given back.
+            row.head.waiters_used.store(1, SeqCst);
+            row.head.waiting.store(1, SeqCst);
+            row.waiters[0].looked.store(clock::millis() as u32, SeqCst);
+            row.waiters[0].ticket.store(1, SeqCst);
+            row.waiters[0].sleep.store(SLEEPING, SeqCst);
+            // The one who gives it back finds the word cleared.
+            board.wake_next();
+        });
+        assert!(has_queue);
+        assert_eq!(row.waiters[0].sleep.load(SeqCst), AWAKE);
+    }
 }
