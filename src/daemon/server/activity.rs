@@ -100,6 +100,14 @@ impl Activity {
         }
     }
 
+    /// A worker is done with its request, if it has one.
+    pub(super) fn end_if_begun(&self, worker: u32) {
+        let begun = |cell: &Cell| cell.daemon_start.load(Ordering::Acquire) != 0;
+        if self.cell(worker).is_some_and(begun) {
+            self.end(worker);
+        }
+    }
+
     /// How close and how long its requests are.
     pub(super) fn pace(&self) -> &Pace {
         &self.pace

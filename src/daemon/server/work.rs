@@ -99,6 +99,8 @@ impl<'s> RequestSource for Worker<'s> {
         log::critical(format_args!(
             "RSGI0300: panic stopped in a worker of the daemon process: {message}"
         ));
+        // What it ran is gone, or it was between two.
+        self.server.activity.end_if_begun(self.number);
     }
 }
 

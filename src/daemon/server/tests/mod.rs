@@ -253,6 +253,20 @@ fn lines_for_the_log_come_at_once_and_only_those_that_are_wanted() {
 }
 
 #[test]
+fn a_panic_in_a_worker_ends_what_it_ran() {
+    let running = Running::new(1, |_, _| Outcome::Status(404));
+    let mut worker = Worker::new(&running.server, 1);
+    let activity = running.server.activity();
+    worker.panicked("between two requests");
+    assert_eq!(activity.finished(), 0);
+    activity.begin(1, 77);
+    worker.panicked("in a request");
+    assert_eq!(activity.running().count(), 0);
+    assert_eq!(activity.finished(), 1);
+    running.stop();
+}
+
+#[test]
 fn streamed_bodies_end_as_the_child_says() {
     use rsgi_core::wire::{BodyOutcome, body_header, push_body_end};
     let running = Running::new(1, |_, host| {
