@@ -29,16 +29,59 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection over which nothing more comes for the last request.
+    /// Keeps a connection over which nothing more comes for the last request, unless those that are here are to a later
+    /// process.
     pub(super) fn put(&self, slot: u32, mut connection: Connection) {
         connection.is_new = false;
         if let Some(idle) = self.slots.get(slot as usize) {
             let mut idle = idle.lock();
-            let is_other = |other: &Connection| other.incarnation != connection.incarnation;
-            if idle.last().is_some_and(is_other) {
-                idle.clear();
+            match idle.last().map(|last| last.incarnation) {
+                Some(theirs) if theirs > connection.incarnation => return,
+                Some(theirs) if theirs < connection.incarnation => idle.clear(),
+                _ => {}
             }
             idle.push(connection);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use rsgi_core::wire::Hello;
+
+    use super::*;
+    use crate::client::connection::BufferSizes;
+    use crate::sys::socket::message_pair;
+
+    fn connection(incarnation: u32) -> Connection {
+        let (intake, _theirs) = message_pair().unwrap();
+        let hello = Hello {
+            row: 0,
+            incarnation,
+            pid: 1,
+        };
+        Connection::open(intake.as_fd(), hello, BufferSizes::default()).unwrap()
+    }
+
+    #[test]
+    fn a_connection_to_an_earlier_process_does_not_close_those_to_the_present_one() {
+        let pool = Pool::new(1);
+        pool.put(0, connection(2));
+        pool.put(0, connection(1));
+        pool.put(0, connection(2));
+        assert!(pool.take(0, 2).is_some() && pool.take(0, 2).is_some());
+        assert!(pool.take(0, 2).is_none());
+    }
+
+    #[test]
+    fn a_connection_to_a_new_process_closes_those_to_earlier_ones() {
+        let pool = Pool::new(1);
+        pool.put(0, connection(1));
+        pool.put(0, connection(2));
+        assert!(pool.take(0, 1).is_none());
+        pool.put(0, connection(2));
+        assert!(pool.take(0, 2).is_some() && pool.take(0, 2).is_none());
     }
 }
