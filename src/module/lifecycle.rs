@@ -86,7 +86,7 @@ pub(super) fn post_config(phase: Phase<'_>) {
               for whole processes, write it in a section without",
         );
     }
-    if scheduling::probe().is_err() {
+    if Phase::is_serving() && scheduling::probe().is_err() {
         log::process(
             Level::Info,
             b"A filter of system calls (systemd: SystemCallFilter=) ends processes that change how their threads are \
