@@ -235,6 +235,12 @@ fn request_timeout_that_escapes_is_a_504() {
     let server =
         failing("import mod_wsgi\ndef application(e, s):\n    raise mod_wsgi.RequestTimeout()\n");
     assert_eq!(server.get("/bad").status, 504);
+    if under_test() == UnderTest::Rsgi {
+        let line = server.expect_log("RSGI0216");
+        for word in ["request-timeout=", "bad.wsgi", "of process group '"] {
+            assert!(line.text.contains(word), "no {word}: {}", line.text);
+        }
+    }
     server.finish();
 }
 

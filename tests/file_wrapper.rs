@@ -97,6 +97,7 @@ fn a_declared_length_beyond_the_end_is_seen_by_the_client() {
     let reply = server.get("/?length=2000");
     assert!(reply.is_cut);
     assert!(data(1000).starts_with(&reply.body), "{}", reply.body.len());
+    server.expect_log("RSGI0215: The response is cut");
     server.finish();
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Request, Server, only_rsgi};
+use crate::harness::{Mode, Request, Server, UnderTest, mode, only_rsgi, under_test};
 
 #[test]
 fn each_block_reaches_the_client_before_the_next_is_asked_for() {
@@ -258,6 +258,9 @@ fn what_is_less_than_the_content_length_ends_the_connection() {
     let reply = connection.reply("GET");
     assert_eq!(reply.text(), "123");
     assert!(reply.is_cut);
+    if under_test() == UnderTest::Rsgi {
+        server.expect_log("RSGI0215: The response is cut");
+    }
     server.finish();
 }
 
@@ -272,6 +275,46 @@ fn a_short_body_is_seen_by_the_client_of_a_kept_connection() {
     let reply = connection.ask(&Request::get("/"));
     assert_eq!(reply.text(), "123");
     assert!(reply.is_cut);
+    let line = server.expect_log("RSGI0215: The response is cut");
+    for word in ["gave 7 bytes less", "of process group '", "app.wsgi'"] {
+        assert!(line.text.contains(word), "no {word}: {}", line.text);
+    }
+    server.finish();
+}
+
+#[test]
+fn a_response_that_a_filter_does_not_take_is_told_in_one_line() {
+    only_rsgi!("it tells nobody");
+    let server = Server::builder()
+        .modules(&["deflate"])
+        .conf("SetOutputFilter INFLATE")
+        .serve(
+            r#"
+import gzip
+def application(environ, start_response):
+    packed = bytearray(gzip.compress(b"x" * 100))
+    if environ["PATH_INFO"] == "/bad":
+        packed[-6] ^= 1
+    start_response("200 OK", [("Content-Encoding", "gzip"), ("Content-Length", str(len(packed)))])
+    return [bytes(packed)]
+"#,
+        )
+        .start();
+    let request = Request::get("/bad").header("Accept-Encoding", "identity");
+    let reply = server.ask(&request);
+    assert!(reply.status != 200 || reply.is_cut, "{reply:?}");
+    let line = server.expect_log("RSGI0308: a filter of httpd's did not take the response");
+    assert!(line.text.contains("SetOutputFilter"), "{}", line.text);
+    if mode() != Mode::Embedded {
+        let is_named = |pid: i32| {
+            let place = format!("of the process {pid} of the daemon process group `e2e`");
+            line.text.contains(&place)
+        };
+        assert!(server.workers().into_iter().any(is_named), "{}", line.text);
+    }
+    assert_eq!(server.log_text().matches("RSGI0").count(), 1);
+    server.allow_log("AH01399");
+    assert_eq!(server.text("/good"), "x".repeat(100));
     server.finish();
 }
 

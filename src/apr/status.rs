@@ -38,6 +38,11 @@ impl Status {
         unsafe { ffi::rsgi_status_is_timeup(self.0) != 0 }
     }
 
+    /// Whether the other end has gone: APR passes these numbers on as the system gives them.
+    pub(crate) fn is_disconnect(self) -> bool {
+        [libc::ECONNABORTED, libc::ECONNRESET, libc::EPIPE].contains(&self.0)
+    }
+
     /// Whether the input has ended (`APR_EOF`).
     pub(crate) fn is_eof(self) -> bool {
         self.0 == ffi::APR_EOF

@@ -35,6 +35,8 @@ pub(crate) enum Delivery {
     Taken,
     /// The client is gone.
     Gone,
+    /// The client took nothing for as long as its connection waits.
+    Silent,
     /// A filter refused it.
     Failed,
 }
@@ -266,8 +268,11 @@ impl<'r> Response<'r> {
         let aborted = self.is_aborted();
         match Status::check(code) {
             Ok(()) if !aborted => Delivery::Taken,
+            // httpd: its core filter calls a connection aborted on which a write waited for too long.
+            Err(status) if aborted && status.is_timeout() => Delivery::Silent,
             _ if aborted => Delivery::Gone,
-            Err(status) if status.is_filter_error() => Delivery::Failed,
+            // A stream of HTTP/2 that its client has reset is not always called aborted.
+            Err(status) if status.is_disconnect() => Delivery::Gone,
             _ => Delivery::Failed,
         }
     }

@@ -154,6 +154,7 @@ fn delivery(delivery: Delivery) -> client::Delivery {
     match delivery {
         Delivery::Taken => client::Delivery::Taken,
         Delivery::Gone => client::Delivery::Gone,
+        Delivery::Silent => client::Delivery::Silent,
         Delivery::Failed => client::Delivery::Failed,
     }
 }

@@ -2,8 +2,11 @@
 
 use std::os::fd::BorrowedFd;
 
+use rsgi_bridge::abi::level;
 use rsgi_bridge::host::{Blocks, HeadView, ReadError, RequestHost, SendFlags, Sent};
+use rsgi_daemon::client::FILTERS;
 
+use super::handler::log;
 use super::head;
 use crate::apr::{Block, FilePart, fault};
 use crate::httpd::{Body, BodyError, Delivery, Request, Response};
@@ -79,6 +82,20 @@ impl<'r> ApacheHost<'r> {
         );
     }
 
+    /// What the layer is told of it. It sends nothing more where that failed.
+    fn sent(&self, delivery: Delivery) -> Sent {
+        match delivery {
+            Delivery::Taken => Sent::Ok,
+            Delivery::Gone | Delivery::Silent => Sent::Gone,
+            Delivery::Failed => {
+                let line =
+                    format!("RSGI0308: a filter of httpd's did not take the response: {FILTERS}");
+                log(self.request, level::ERROR, &line);
+                Sent::Failed
+            }
+        }
+    }
+
     /// Whether a piece that is sent now may have to wait: for the client, or for a filter, which may also run another
     /// request on this thread.
     fn would_wait(&mut self, head: Option<HeadView<'_>>, length: usize) -> bool {
@@ -96,14 +113,6 @@ impl<'r> ApacheHost<'r> {
     }
 }
 
-fn sent(delivery: Delivery) -> Sent {
-    match delivery {
-        Delivery::Taken => Sent::Ok,
-        Delivery::Gone => Sent::Gone,
-        Delivery::Failed => Sent::Failed,
-    }
-}
-
 impl RequestHost for ApacheHost<'_> {
     fn send(&mut self, head: Option<HeadView<'_>>, blocks: Blocks<'_>, flags: SendFlags) -> Sent {
         fault("send");
@@ -113,10 +122,10 @@ impl RequestHost for ApacheHost<'_> {
         if let Some(head) = head {
             self.commit(head);
         }
-        sent(
-            self.response
-                .send(blocks.iter(), flags.is_end(), flags.is_flush()),
-        )
+        let delivery = self
+            .response
+            .send(blocks.iter(), flags.is_end(), flags.is_flush());
+        self.sent(delivery)
     }
 
     fn send_file(
@@ -138,7 +147,8 @@ impl RequestHost for ApacheHost<'_> {
             sendfile: self.may_sendfile,
             may_map: true,
         };
-        sent(self.response.send_file(&part, flags.is_end(), true))
+        let delivery = self.response.send_file(&part, flags.is_end(), true);
+        self.sent(delivery)
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use rsgi_bridge::abi::level;
 use rsgi_core::directive::Shown;
@@ -86,10 +86,9 @@ fn send(asked: &Asked<'_>, group: &Chosen<'_>, desk: &mut Desk) -> Result<Ended,
     let taken = take_in(asked, &mut front, &mut desk.body)?;
     let plan = taken.plan();
     encode(asked, group, plan, &mut desk.frame)?;
-    let patience = group.options.response_socket_timeout;
-    // What is left of a streamed body is read with the same patience as the response is written.
-    if patience > 0 && plan != BodyPlan::Stream {
-        front.limit_waits(Duration::from_secs(patience.into()));
+    let how = group.relay(plan == BodyPlan::Stream);
+    if let Some(patience) = how.write_patience {
+        front.limit_waits(patience);
     }
     let inline = match plan {
         BodyPlan::Inline(length) => &desk.body[..length],
@@ -105,7 +104,6 @@ fn send(asked: &Asked<'_>, group: &Chosen<'_>, desk: &mut Desk) -> Result<Ended,
         let mut exchange = Exchange::start(group, outgoing, request.client_socket())?;
         let line = request.request_line().unwrap_or_default();
         let _running = group.note_running(exchange.slot(), line);
-        let how = group.relay(plan == BodyPlan::Stream);
         // The clock is only looked at where the configuration names such a note.
         let began = noted.any().then(Instant::now);
         let result = relay(how, &mut exchange, &mut desk.inbox, &mut front);
@@ -247,7 +245,7 @@ fn cause(result: &Result<Ending, Failure>) -> Option<FailureCause> {
         Ok(Ending::Aborted(AbortReason::Panicked)) => Some(FailureCause::Panic),
         Ok(Ending::Aborted(AbortReason::Gone)) => Some(FailureCause::ClientGone),
         Ok(Ending::Aborted(_)) => Some(FailureCause::Truncated),
-        Ok(Ending::Complete | Ending::Status(_) | Ending::Refused) => None,
+        Ok(Ending::Complete | Ending::Status(_)) => None,
         Err(failure) => Some(failure.cause()),
     }
 }
@@ -269,9 +267,14 @@ fn conclude(
             request.abandon();
             return Verdict::Ok;
         }
+        Err(failure) if failure.is_of_client() => {
+            log(request, level::INFO, &failure.text(&group.name));
+            request.abandon();
+            return Verdict::Ok;
+        }
         Ok(Ending::Complete) => return replace(request, front.replaced.take()),
         Ok(Ending::Status(status)) => status,
-        Ok(Ending::Aborted(_) | Ending::Refused) => 500,
+        Ok(Ending::Aborted(_)) => 500,
         Err(failure) => {
             log(request, level::ERROR, &failure.text(&group.name));
             failure.status()

@@ -85,18 +85,26 @@ pub(crate) fn log_error(py: Python<'_>, error: &PyErr, what: &str) {
     each_line(&text(py, error), |line| log(level::ERROR, line));
 }
 
+/// The process and its group, for a line about a request: httpd writes the number of the Apache child in front of it.
+pub(crate) fn place() -> String {
+    let group = process::facts().map_or(&[][..], |facts| facts.process_group.as_slice());
+    format!(
+        "process {} of process group '{}'",
+        std::process::id(),
+        String::from_utf8_lossy(group)
+    )
+}
+
 /// Logs an exception of an application: a line with `id` that says what failed where, then the traceback.
 pub(crate) fn exception(at: At<'_>, sink: Option<&Exchange>, error: &PyErr, id: &str, what: &str) {
     let log = |line: &[u8]| match sink {
         Some(exchange) => exchange.log(level::ERROR, line),
         None => log(level::ERROR, line),
     };
-    let group = process::facts().map_or_else(String::new, |facts| {
-        String::from_utf8_lossy(&facts.process_group).into_owned()
-    });
     let header = format!(
-        "{id}: {} {what} (process group '{group}', application group '{}').",
+        "{id}: {} {what} ({}, application group '{}').",
         type_name(at.py, error),
+        place(),
         at.interp.label(),
     );
     log(header.as_bytes());

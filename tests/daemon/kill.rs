@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use super::truncated::{KNOWN, each_is_told_once, lines_of_requests};
 use super::{all_serve, answering, group, millis, sleeping};
 use crate::harness::{
     Ask, Builder, Connection, Failure, Load, Request, Server, comes_true, has_ended, only_rsgi,
@@ -125,17 +126,12 @@ fn a_502_names_the_group_the_process_and_the_signal_in_one_line() {
     assert_eq!(reply.status, 502, "{}", reply.text());
     assert!(begun.elapsed() < millis(500), "{:?}", begun.elapsed());
     assert!(!reply.text().contains("SIGKILL"), "{}", reply.text());
-    server.allow_log("RSGI04");
-    let lines = server.log();
-    let line = lines
-        .iter()
-        .find(|l| l.text.contains("[client 127.0.0.1") && l.text.contains("RSGI"));
-    let line = line.expect("a line of the request");
-    for part in ["app", &pid.to_string(), "SIGKILL"] {
-        assert!(line.text.contains(part), "no {part}: {}", line.text);
-    }
-    server.allow_log("RSGI0146");
     assert_eq!(server.text("/?a"), "a".repeat(50));
+    let place = format!("the process {pid} of the daemon process group `app`");
+    each_is_told_once(&server, 1, &["RSGI0146", &place, "SIGKILL", "last words"]);
+    // Beside it only the supervisor's, which is of no request.
+    server.expect_log("RSGI0450");
+    server.allow_log("RSGI0146");
     server.finish();
 }
 
@@ -143,18 +139,28 @@ fn a_502_names_the_group_the_process_and_the_signal_in_one_line() {
 fn a_stream_whose_process_is_killed_is_cut_at_once() {
     only_rsgi!("it looks complete");
     let server = quiet(group("processes=1 threads=2"));
-    allow_deaths(&server);
-    let mut stream = server.connect();
-    stream.send(Request::get("/stream?s").to_bytes());
-    let pid: i32 = stream.head().header("X-Pid").unwrap().parse().unwrap();
-    assert_eq!(stream.chunk(), Some(b"s 0\n".to_vec()));
-    signal(pid, libc::SIGKILL);
-    let begun = Instant::now();
-    while stream.chunk().is_some() {}
-    let rest = stream.rest();
-    assert!(begun.elapsed() < millis(400), "{:?}", begun.elapsed());
-    assert!(!rest.ends_with(b"0\r\n\r\n"), "it looks complete");
-    server.allow_log("RSGI");
+    let mut all = Vec::new();
+    for turn in 1..=3 {
+        let mut stream = server.connect();
+        stream.send(Request::get("/stream?s").to_bytes());
+        let pid: i32 = stream.head().header("X-Pid").unwrap().parse().unwrap();
+        assert_eq!(stream.chunk(), Some(b"s 0\n".to_vec()));
+        let begun = Instant::now();
+        signal(pid, libc::SIGKILL);
+        while stream.chunk().is_some() {}
+        let rest = stream.rest();
+        all.push(begun.elapsed());
+        assert!(!rest.ends_with(b"0\r\n\r\n"), "it looks complete");
+        let lines = lines_of_requests(&server, turn);
+        for word in ["RSGI0146", "`app`", &format!("process {pid} "), "SIGKILL"] {
+            assert!(lines[turn - 1].contains(word), "no {word}: {lines:?}");
+        }
+    }
+    say(&format!("known after {all:?}"));
+    // The quickest of three: the machine may have been busy.
+    assert!(all.iter().min().unwrap() < &KNOWN, "{all:?}");
+    server.expect_log("RSGI0450");
+    server.allow_log("RSGI0146");
     server.finish();
 }
 

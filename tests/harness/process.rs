@@ -28,6 +28,21 @@ pub(crate) fn comes_true(within: Duration, mut condition: impl FnMut() -> bool) 
     true
 }
 
+/// The clock that `time.monotonic()` of Python reads, to compare with what an application says of it.
+pub(crate) fn monotonic() -> Duration {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the structure is writable for the length of the call.
+    let code = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    assert_eq!(code, 0, "{}", std::io::Error::last_os_error());
+    Duration::new(
+        now.tv_sec.try_into().expect("it counts from the start"),
+        now.tv_nsec.try_into().expect("less than a second"),
+    )
+}
+
 /// Every process that has `marker` in its command line or environment: what a server root has alive.
 pub(crate) fn with_marker(marker: &str) -> Vec<i32> {
     let own = std::process::id().cast_signed();

@@ -96,14 +96,17 @@ impl GroupHandle {
     #[must_use]
     pub fn relay(&self, is_streamed: bool) -> Relay {
         let options = &self.options;
+        let own = match options.response_socket_timeout {
+            0 => None,
+            seconds => Some(Duration::from_secs(seconds.into())),
+        };
         Relay {
             is_streamed,
             flush_delay: Duration::from_millis(options.response_flush_delay.into()),
             most_kept: options.response_buffer_size,
-            client_patience: match options.response_socket_timeout {
-                0 => self.patience(),
-                seconds => Duration::from_secs(seconds.into()),
-            },
+            client_patience: own.unwrap_or_else(|| self.patience()),
+            // What is left of a streamed body is read with the same patience as the response is written.
+            write_patience: own.filter(|_| !is_streamed),
             may_ask: options.server_metrics,
         }
     }

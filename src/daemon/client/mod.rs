@@ -19,7 +19,7 @@ mod running;
 mod tests;
 
 pub use exchange::{Exchange, Outgoing};
-pub use failure::{Failure, Garbage};
+pub use failure::{FILTERS, Failure, Garbage};
 pub use file::MemoryFile;
 pub use group::GroupHandle;
 pub use inbox::Inbox;

@@ -14,6 +14,7 @@ use super::Refusal;
 use super::body::ReadFailure;
 use crate::entry::{HostRef, Prefix, RequestRef, RequestView};
 use crate::meter::Meter;
+use crate::report;
 
 /// The state behind the lock.
 #[derive(Default)]
@@ -286,19 +287,19 @@ impl Inner {
         code
     }
 
-    /// Says that a response is shorter than it said, once the host has taken its last part.
+    /// Says that a response is shorter than it said, once the host has taken its last part: where it has not, because the
+    /// client is gone or a filter failed, that is why the response is cut.
     fn tell_short(&self, host: HostRef, code: i32, ending: Ending) {
-        let Ending::Short { missing } = ending else {
+        let (Ending::Short { missing }, abi::SEND_OK) = (ending, code) else {
             return;
         };
-        if code == abi::SEND_WOULD_BLOCK {
-            return;
-        }
         let line = format!(
-            "The response is cut: {missing} bytes less than its Content-Length came from '{}'.",
-            String::from_utf8_lossy(&self.script)
+            "RSGI0215: The response is cut: the application in '{}' gave {missing} bytes less than the Content-Length that \
+             it declared ({}): it has to give as many as it declares, or to declare none.",
+            String::from_utf8_lossy(&self.script),
+            report::place()
         );
-        host.log(level::INFO, line.as_bytes());
+        host.log(level::ERROR, line.as_bytes());
     }
 }
 

@@ -309,11 +309,13 @@ fn stream(py: Python<'_>, exchange: &Exchange, result: &Bound<'_, PyAny>) -> PyR
             Err(refusal @ (Refusal::NotStarted | Refusal::Sealed)) => {
                 return Err(answer::refusal(refusal));
             }
-            Err(Refusal::Gone | Refusal::Failed) => {
-                exchange.log(
-                    level::DEBUG,
-                    b"The client closed the connection; the rest of the response is not asked for.",
-                );
+            Err(refusal @ (Refusal::Gone | Refusal::Failed)) => {
+                let why = match refusal {
+                    Refusal::Gone => "The client closed the connection",
+                    _ => "The response was refused on its way",
+                };
+                let line = format!("{why}; the rest of the response is not asked for.");
+                exchange.log(level::DEBUG, line.as_bytes());
                 return Ok(After::End);
             }
         }
@@ -375,7 +377,14 @@ fn failed(at: At<'_>, exchange: &Exchange, request: &RequestView<'_>, error: &Py
         exchange.log(level, format!("{text} ('{script}').").as_bytes());
     };
     if error.is_instance(py, at.kit().request_timeout.bind(py)) {
-        note(level::INFO, "The request was stopped by RequestTimeout");
+        let line = format!(
+            "RSGI0216: The request ran for longer than request-timeout= allows, and RequestTimeout escaped from the \
+             application in '{}' ({}): see what it waited for, which is told at info before this line, raise \
+             request-timeout=, or catch the exception.",
+            String::from_utf8_lossy(request.target.script),
+            report::place()
+        );
+        exchange.log(level::ERROR, line.as_bytes());
         return or_cut(504);
     }
     if error.is_instance_of::<PyOSError>(py) {

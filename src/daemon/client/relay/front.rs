@@ -68,7 +68,9 @@ pub enum Delivery {
     Taken,
     /// The client is gone.
     Gone,
-    /// It was refused on the way.
+    /// The client took nothing of it for as long as it may.
+    Silent,
+    /// A filter of httpd's refused it.
     Failed,
 }
 
@@ -95,6 +97,4 @@ pub enum Ending {
     Aborted(AbortReason),
     /// The client is gone.
     ClientGone,
-    /// It was refused on the way to the client.
-    Refused,
 }

@@ -60,6 +60,8 @@ pub struct Relay {
     pub most_kept: u64,
     /// How long a client may take nothing and send nothing.
     pub client_patience: Duration,
+    /// How long one write may wait for the client; none where httpd's `Timeout` says so.
+    pub write_patience: Option<Duration>,
     /// Whether the process may ask what httpd as a whole does (`server-metrics`).
     pub may_ask: bool,
 }
@@ -302,7 +304,15 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
         match delivery {
             Delivery::Taken => Ok(()),
             Delivery::Gone => Err(Stop::Ended(Ending::ClientGone)),
-            Delivery::Failed => Err(Stop::Ended(Ending::Refused)),
+            Delivery::Silent => {
+                let patience = self.how.write_patience;
+                let pid = self.exchange.pid();
+                Err(Failure::ClientSilent { pid, patience }.into())
+            }
+            Delivery::Failed => {
+                let pid = self.exchange.pid();
+                Err(Failure::Refused { pid }.into())
+            }
         }
     }
 

@@ -155,10 +155,12 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
         let silence = self.active.get_or_insert_with(Instant::now).elapsed();
         let waits_for_client = self.body.waits_for_client();
         let has_more = !self.spool.is_empty() || self.is_flush_due;
-        if has_more && silence >= self.how.client_patience {
-            return Err(Stop::Ended(Ending::ClientGone));
+        let patience = self.how.client_patience;
+        if has_more && silence >= patience {
+            let (pid, patience) = (self.exchange.pid(), Some(patience));
+            return Err(Failure::ClientSilent { pid, patience }.into());
         }
-        if waits_for_client && silence >= self.how.client_patience {
+        if waits_for_client && silence >= patience {
             self.body.end(BodyOutcome::Timeout);
             self.active = None;
             return Ok(());

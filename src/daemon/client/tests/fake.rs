@@ -93,6 +93,7 @@ impl FakeGroup {
             flush_delay: Duration::from_millis(5),
             most_kept: 8 << 20,
             client_patience: Duration::from_secs(2),
+            write_patience: None,
             may_ask: false,
         };
         self.handle.board.slots().for_each(|slot| slot.beat());
@@ -284,10 +285,11 @@ pub(super) struct FakeFront {
     /// How the client takes bytes: none of it known where none.
     pub(super) room: Option<Box<dyn FnMut() -> usize>>,
     pub(super) socket: Option<OwnedFd>,
-    pub(super) is_gone: bool,
     /// The end was to go out at once.
     pub(super) ends_now: bool,
     pub(super) tells_end: Option<std::sync::mpsc::Sender<()>>,
+    /// What became of what is passed on, where that is not taken.
+    pub(super) refuses: Option<Delivery>,
 }
 
 impl FakeFront {
@@ -306,10 +308,7 @@ impl FakeFront {
         if let (true, Some(told)) = (self.ended, &self.tells_end) {
             told.send(()).unwrap();
         }
-        if self.is_gone {
-            return Delivery::Gone;
-        }
-        Delivery::Taken
+        self.refuses.unwrap_or(Delivery::Taken)
     }
 }
 

@@ -290,11 +290,36 @@ fn a_client_that_takes_nothing_for_too_long_is_given_up() {
         room: Some(Box::new(|| 0)),
         ..FakeFront::new()
     };
-    assert_eq!(
-        group.ask(&mut front, BodyPlan::None, b"").unwrap(),
-        Ending::ClientGone
+    let failure = group.ask(&mut front, BodyPlan::None, b"").unwrap_err();
+    let patience = Some(Duration::from_secs(2));
+    assert!(
+        matches!(failure, Failure::ClientSilent { patience: told, .. } if told == patience),
+        "{failure:?}"
     );
     assert_eq!(process.join().unwrap(), Got::Closed);
+}
+
+/// A write that waits for the client in vain, and one that a filter of httpd's refuses.
+#[test]
+fn what_is_not_taken_ends_the_request_with_its_cause() {
+    for (refuses, id) in [
+        (Delivery::Silent, "RSGI0307"),
+        (Delivery::Failed, "RSGI0308"),
+    ] {
+        let mut group = group(options());
+        let process = group.start(0, |process| {
+            process.request();
+            process.say(&page(b"x"));
+            process.frame()
+        });
+        let mut front = FakeFront {
+            refuses: Some(refuses),
+            ..FakeFront::new()
+        };
+        let failure = group.ask(&mut front, BodyPlan::None, b"").unwrap_err();
+        assert!(failure.text(b"g").starts_with(id), "{failure:?}");
+        assert_eq!(process.join().unwrap(), Got::Closed);
+    }
 }
 
 #[test]
@@ -306,7 +331,7 @@ fn a_client_that_went_away_ends_the_request_in_the_process() {
         process.frame()
     });
     let mut front = FakeFront {
-        is_gone: true,
+        refuses: Some(Delivery::Gone),
         ..FakeFront::new()
     };
     assert_eq!(

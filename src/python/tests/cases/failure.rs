@@ -89,8 +89,10 @@ fn timeouts(bench: &Bench, script: &[u8], group: &str) {
         .run(bench);
     reply.assert_status(504);
     assert!(!reply.log.has("Traceback"), "{reply:?}");
-    assert!(
-        reply.log.worse_than(abi::level::NOTICE).is_empty(),
+    assert_eq!(reply.log.count("RSGI0216: "), 1, "{reply:?}");
+    assert_eq!(
+        reply.log.worse_than(abi::level::NOTICE).len(),
+        1,
         "{reply:?}"
     );
     let reply = Call::new(script, "timeout_late").group(group).run(bench);
@@ -98,8 +100,10 @@ fn timeouts(bench: &Bench, script: &[u8], group: &str) {
         (reply.outcome, reply.text()),
         (Outcome::Truncated, "a".into())
     );
-    assert!(
-        reply.log.worse_than(abi::level::NOTICE).is_empty(),
+    assert_eq!(reply.log.count("RSGI0216: "), 1, "{reply:?}");
+    assert_eq!(
+        reply.log.worse_than(abi::level::NOTICE).len(),
+        1,
         "{reply:?}"
     );
 }

@@ -132,11 +132,11 @@ fn one_request(bench: &Bench, script: &[u8], group: &str) {
     };
     let reply = interrupted("before", 77);
     reply.assert_status(504);
-    assert!(reply.log.has("stopped by RequestTimeout"), "{reply:?}");
-    assert!(reply.log.worse_than(level::NOTICE).is_empty(), "{reply:?}");
+    told_as_late(&reply);
     let reply = interrupted("after", 78);
     assert_eq!(reply.outcome, Outcome::Truncated, "{reply:?}");
     assert_eq!(reply.text(), "begun");
+    told_as_late(&reply);
     interrupted("caught", 79).assert_body("mod_wsgi.RequestTimeout");
 
     let loading = bench.script("loading.wsgi", LOADING);
@@ -145,6 +145,15 @@ fn one_request(bench: &Bench, script: &[u8], group: &str) {
         is_at(bench, "time.sleep(0.001)") && bench.layer.interrupt(3, 0) == Interrupted::Raised
     });
     reply.assert_status(504);
+}
+
+/// One line names the process, its group, the option and the cure.
+fn told_as_late(reply: &Reply) {
+    let told = reply.log.worse_than(level::NOTICE);
+    let pid = format!("process {} of process group", std::process::id());
+    let words = ["RSGI0216: ", pid.as_str(), "raise request-timeout="];
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(words.iter().all(|word| told[0].contains(word)), "{told:?}");
 }
 
 /// Short requests are shot at by threads that are late as often as not.
