@@ -9,6 +9,7 @@
 
 mod book;
 mod lists;
+mod messages;
 mod pages;
 mod parity;
 mod parity_page;
