@@ -125,6 +125,24 @@ fn a_request_for_which_there_is_no_memory_is_counted_and_has_its_notes() {
 }
 
 #[test]
+fn a_body_that_cannot_be_kept_is_a_503_and_not_the_clients_fault() {
+    only_rsgi!("faults are injected into our own module");
+    let server = faulty(Place::Group, ("WANT", "body*1"));
+    let body = vec![b'x'; 200_000];
+    let long = || server.ask(&Request::new("POST", "/long").body(&body));
+    assert_eq!(long().status, 503);
+    let line = server.expect_log("RSGI0309");
+    for word in ["error", "`one`", "out of memory", "RSGIRequestBuffer"] {
+        assert!(line.text.contains(word), "no {word}: {}", line.text);
+    }
+    assert_eq!(long().ok().text().len(), "served ".len() + body.len());
+    wait_until("it is counted as what it is", || {
+        counts(&server, Place::Group, "no_memory")[1..3] == [1.0, 1.0]
+    });
+    server.finish();
+}
+
+#[test]
 fn a_request_that_panics_between_its_beginning_and_its_end_is_counted_and_has_its_notes() {
     only_rsgi!("faults are injected into our own module");
     for place in Place::BOTH {

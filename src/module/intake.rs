@@ -4,8 +4,10 @@
 //! whose descriptor goes along. Everything else is streamed when the application asks for it: what has no length, and
 //! what the client sends only when it is asked to.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use rsgi_core::directive::Shown;
 use rsgi_core::metrics::FailureCause;
 use rsgi_core::wire::BodyPlan;
 use rsgi_daemon::client::MemoryFile;
@@ -13,7 +15,7 @@ use rsgi_daemon::client::MemoryFile;
 use super::asked::Asked;
 use super::front::{ApacheFront, Prefix};
 use super::handler::Refusal;
-use crate::apr::Block;
+use crate::apr::{Block, is_wanting};
 use crate::httpd::{Body, BodyError};
 
 /// Longest body that is kept in memory, in bytes.
@@ -53,12 +55,33 @@ impl Taken {
     }
 }
 
-/// Takes in what is to be taken in.
+/// Why a body is not taken in.
+enum NotTaken {
+    /// The client does not send it.
+    Unread(BodyError),
+    /// This child has no place for it.
+    Unkept(io::Error),
+}
+
+impl From<BodyError> for NotTaken {
+    fn from(error: BodyError) -> Self {
+        Self::Unread(error)
+    }
+}
+
+impl From<io::Error> for NotTaken {
+    fn from(error: io::Error) -> Self {
+        Self::Unkept(error)
+    }
+}
+
+/// Takes in what is to be taken in for a process of the group.
 ///
 /// # Errors
-/// The client does not send it.
+/// The client does not send it, or there is no place for it.
 pub(super) fn take_in(
     asked: &Asked<'_>,
+    group: &[u8],
     front: &mut ApacheFront<'_>,
     buffer: &mut Vec<u8>,
 ) -> Result<Taken, Refusal> {
@@ -74,10 +97,23 @@ pub(super) fn take_in(
         }
         Some(length) => read_whole(front, buffer, length, most),
         // HTTP/2 has bodies without a length and without an encoding.
-        None if request.is_secondary() => look(front, buffer),
+        None if request.is_secondary() => look(front, buffer).map_err(NotTaken::Unread),
         None => Ok(Taken::None),
     }
-    .map_err(refusal)
+    .map_err(|error| match error {
+        NotTaken::Unread(error) => refusal(error),
+        NotTaken::Unkept(error) => unkept(group, &error),
+    })
+}
+
+/// The client has done nothing wrong.
+fn unkept(group: &[u8], error: &io::Error) -> Refusal {
+    let line = format!(
+        "RSGI0309: the request body for the process group {} cannot be kept: {error}: look at the limits on open files and \
+         memory of Apache's children, or set a smaller RSGIRequestBuffer, beyond which a body is passed on as it comes",
+        Shown::new(group)
+    );
+    Refusal::failure(FailureCause::NoMemory, 503, line)
 }
 
 fn refusal(error: BodyError) -> Refusal {
@@ -115,7 +151,7 @@ fn read_whole(
     buffer: &mut Vec<u8>,
     length: u64,
     most: u64,
-) -> Result<Taken, BodyError> {
+) -> Result<Taken, NotTaken> {
     // One more: the end is behind the last byte.
     let wanted = usize::try_from(length).map_or(INLINE, |length| length.min(INLINE)) + 1;
     let filled = fill(&mut front.body, extend(buffer, wanted))?;
@@ -123,12 +159,15 @@ fn read_whole(
         return Ok(Taken::Inline(filled));
     }
     // Longer, or longer than it said: a filter may have inflated it.
-    let mut file = MemoryFile::new().map_err(|_| BodyError::Bad)?;
+    if is_wanting("body") {
+        return Err(io::Error::from(io::ErrorKind::OutOfMemory).into());
+    }
+    let mut file = MemoryFile::new()?;
     let mut filled = filled;
     loop {
-        file.append(&buffer[..filled]).map_err(|_| BodyError::Bad)?;
+        file.append(&buffer[..filled])?;
         if front.body.is_complete() {
-            file.seal().map_err(|_| BodyError::Bad)?;
+            file.seal()?;
             return Ok(Taken::File(file));
         }
         if file.length() > most {

@@ -83,7 +83,7 @@ fn send(asked: &Asked<'_>, group: &Chosen<'_>, desk: &mut Desk) -> Result<Ended,
         group.options.header_buffer_size,
     )
     .ok_or_else(Refusal::no_memory)?;
-    let taken = take_in(asked, &mut front, &mut desk.body)?;
+    let taken = take_in(asked, &group.name, &mut front, &mut desk.body)?;
     let plan = taken.plan();
     encode(asked, group, plan, &mut desk.frame)?;
     let how = group.relay(plan == BodyPlan::Stream);
