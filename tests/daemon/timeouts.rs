@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::truncated::each_is_told_once;
 use super::{answering, group, grouped, millis, sleeping};
 use crate::harness::{
     Connection, Request, Server, UnderTest, comes_true, has_ended, id, is_without_gil, only_rsgi,
@@ -28,19 +29,28 @@ fn ends(pid: i32, within: Duration) -> Duration {
     begun.elapsed()
 }
 
-/// The log names the reason for the end of that process.
+/// The log names the reason for the end of that process, by the word that metrics have for it.
 #[track_caller]
 fn says(server: &Server, pid: i32, reason: &str) {
-    server.allow_log("RSGI");
     server.allow_log_of_mod_wsgi("WSGI");
     server.allow_log_of_mod_wsgi("Aborting process");
     if under_test() == UnderTest::Rsgi {
-        let named = |l: &str| l.contains(&pid.to_string()) && l.contains(reason);
-        wait_until(&format!("{reason} of {pid} in the log"), || {
-            server.log_text().lines().any(named)
-        });
+        let line =
+            format!("RSGI0436: process {pid} of group `app` ends: shutdown reason {reason}, ");
+        wait_until(&line, || server.log_text().contains(&line));
     }
 }
+
+/// What is told of a request that runs beyond its time, and of a process that ends while it does.
+fn allow_late(server: &Server, numbers: &[&str]) {
+    for number in numbers {
+        server.allow_log(&id(number));
+    }
+    server.allow_stacks();
+}
+
+/// A request is too late, does not end in the time that a process has to finish, and is cut.
+const LATE_AND_CUT: [&str; 5] = ["0437", "0441", "0442", "0451", "0146"];
 
 #[test]
 fn request_timeout_replaces_the_process_and_the_log_shows_where_it_was_stuck() {
@@ -63,15 +73,13 @@ fn request_timeout_replaces_the_process_and_the_log_shows_where_it_was_stuck() {
         begun.elapsed()
     );
     ends(pid, Duration::from_secs(3));
-    says(&server, pid, "request");
+    says(&server, pid, "request_timeout");
+    allow_late(&server, &LATE_AND_CUT);
     if under_test() == UnderTest::Rsgi {
         let line = server.expect_log("in application");
         assert!(line.text.contains("app.wsgi"), "{}", line.text);
     }
-    server.allow_log("File \"");
-    server.allow_log("    ");
     assert_ne!(answering(&server), pid);
-    server.allow_stacks();
     server.finish();
 }
 
@@ -88,8 +96,8 @@ fn request_timeout_works_also_when_the_other_timers_are_off() {
     let reply = stuck.reply("GET");
     assert!([502, 504].contains(&reply.status), "{}", reply.status);
     ends(pid, Duration::from_secs(3));
-    says(&server, pid, "request");
-    server.allow_log("");
+    says(&server, pid, "request_timeout");
+    allow_late(&server, &LATE_AND_CUT);
     server.finish();
 }
 
@@ -125,9 +133,17 @@ def application(environ, start_response):
         (millis(900)..Duration::from_secs(5)).contains(&took),
         "{took:?}"
     );
+    if under_test() == UnderTest::Rsgi {
+        let place = format!("process {pid} of process group 'app'");
+        each_is_told_once(
+            &server,
+            1,
+            &["RSGI0216", "app.wsgi", &place, "raise request-timeout="],
+        );
+        server.allow_log("RSGI0216");
+    }
     assert_eq!(server.text("/caught"), "caught");
     assert_eq!(answering(&server), pid);
-    server.allow_log("RSGI");
     server.finish();
 }
 
@@ -152,8 +168,8 @@ def application(environ, start_response):
     let reply = server.get("/deaf");
     assert!([502, 504].contains(&reply.status), "{}", reply.status);
     ends(pid, Duration::from_secs(5));
-    says(&server, pid, "request");
-    server.allow_log("");
+    says(&server, pid, "request_timeout");
+    allow_late(&server, &LATE_AND_CUT);
     assert_ne!(answering(&server), pid);
     server.finish();
 }
@@ -173,7 +189,8 @@ fn other_requests_finish_when_one_runs_into_the_request_timeout() {
     let reply = stuck.reply("GET");
     assert!([502, 504].contains(&reply.status), "{}", reply.status);
     ends(pid, Duration::from_secs(10));
-    server.allow_log("");
+    says(&server, pid, "request_timeout");
+    allow_late(&server, &LATE_AND_CUT);
     server.finish();
 }
 
@@ -205,9 +222,9 @@ def application(environ, start_response):
     }
     ends(pid, Duration::from_secs(8));
     assert!([502, 504].contains(&stuck.reply("GET").status));
-    says(&server, pid, "deadlock");
+    says(&server, pid, "deadlock_timeout");
     assert_ne!(answering(&server), pid);
-    server.allow_log("");
+    allow_late(&server, &["0439", "0442", "0451", "0146"]);
     server.finish();
 }
 
@@ -220,7 +237,7 @@ fn inactivity_timeout_replaces_an_idle_process_and_not_one_that_has_never_served
     assert_eq!(server.daemons(), daemons, "it had not served");
     let pid = answering(&server);
     ends(pid, Duration::from_secs(5));
-    says(&server, pid, "inactivity");
+    says(&server, pid, "inactivity_timeout");
     assert_ne!(answering(&server), pid);
     server.finish();
 }
@@ -238,7 +255,7 @@ fn ignored_activity_does_not_keep_a_process_alive() {
         has_ended(pid)
     });
     assert!(gone, "still there after {:?}", begun.elapsed());
-    server.allow_log("RSGI");
+    says(&server, pid, "inactivity_timeout");
     server.finish();
 }
 
@@ -252,8 +269,10 @@ fn startup_timeout_replaces_a_process_whose_script_never_loads() {
     assert_eq!(server.get("/").status, 500);
     let pid: i32 = server.events()[0].parse().unwrap();
     ends(pid, Duration::from_secs(6));
-    says(&server, pid, "startup");
-    server.allow_log("");
+    says(&server, pid, "startup_timeout");
+    server.expect_log(&id("0440"));
+    server.expect_log(&id("0109"));
+    server.expect_error("ZeroDivisionError");
     assert_eq!(server.get("/").status, 500);
     server.finish();
 }
@@ -267,9 +286,8 @@ fn graceful_timeout_bounds_a_drain() {
     let took = ends(pid, Duration::from_secs(8));
     assert!(took > millis(800), "{took:?}");
     assert_eq!(stuck.reply("GET").status, 502);
-    says(&server, pid, "graceful");
-    server.allow_log(&id("0146"));
-    server.allow_stacks();
+    says(&server, pid, "graceful_signal");
+    allow_late(&server, &["0441", "0442", "0451", "0146"]);
     server.finish();
 }
 
@@ -283,9 +301,8 @@ fn eviction_timeout_bounds_the_drain_of_sigusr1() {
     signal(pid, libc::SIGUSR1);
     ends(pid, Duration::from_secs(8));
     assert_eq!(stuck.reply("GET").status, 502);
-    says(&server, pid, "eviction");
-    server.allow_log(&id("0146"));
-    server.allow_stacks();
+    says(&server, pid, "eviction_signal");
+    allow_late(&server, &["0441", "0442", "0451", "0146"]);
     server.finish();
 }
 
@@ -296,9 +313,9 @@ fn sigterm_and_sigint_end_a_process_and_another_takes_its_place() {
         let pid = answering(&server);
         signal(pid, number);
         ends(pid, Duration::from_secs(5));
+        says(&server, pid, "shutdown_signal");
         assert_ne!(answering(&server), pid);
     }
-    server.allow_log("RSGI");
     server.finish();
 }
 
@@ -320,14 +337,34 @@ fn cpu_time_limit_replaces_the_process_gracefully() {
             },
         );
     report.lost_nothing();
-    says(&server, pid, "cpu");
+    says(&server, pid, "cpu_time_limit");
+    server.allow_log(&id("0445"));
+    server.finish();
+}
+
+#[test]
+fn restart_interval_and_maximum_requests_replace_the_process_and_the_log_says_so() {
+    let server = group("processes=1 threads=2 restart-interval=1").start();
+    let pid = answering(&server);
+    ends(pid, Duration::from_secs(5));
+    says(&server, pid, "restart_interval");
+    server.finish();
+
+    let server = group("processes=1 threads=2 maximum-requests=3").start();
+    let pid = answering(&server);
+    for _ in 0..2 {
+        assert_eq!(answering(&server), pid);
+    }
+    ends(pid, Duration::from_secs(5));
+    says(&server, pid, "maximum_requests");
+    assert_ne!(answering(&server), pid);
     server.finish();
 }
 
 #[test]
 fn a_stuck_thread_delays_a_stop_by_shutdown_timeout_and_no_more() {
     only_rsgi!("by twelve seconds");
-    for (timeout, most) in [(1, 4), (3, 6)] {
+    for timeout in [1, 3] {
         let mut server =
             group(&format!("processes=1 threads=2 shutdown-timeout={timeout}")).start();
         answering(&server);
@@ -337,17 +374,18 @@ fn a_stuck_thread_delays_a_stop_by_shutdown_timeout_and_no_more() {
         server.control("stop");
         server.wait_until_ended();
         let took = begun.elapsed();
+        crate::harness::say(&format!("shutdown-timeout={timeout}: {took:?}"));
         assert!(
-            took < Duration::from_secs(most),
+            took < Duration::from_secs(timeout) + millis(1500),
             "shutdown-timeout={timeout}: {took:?}"
         );
         // Nothing is left when the stop is seen to have ended.
         assert!(daemons.iter().all(|&pid| has_ended(pid)));
         drop(stuck);
+        says(&server, daemons[0], "shutdown_signal");
+        // httpd's own words for a child that is busy with the request.
         server.allow_log("AH0004");
-        server.allow_log("RSGI");
-        server.allow_log_of_mod_wsgi("Aborting process");
-        server.allow_stacks();
+        allow_late(&server, &["0442", "0451", "0146"]);
         server.finish();
     }
 }
@@ -373,6 +411,7 @@ fn a_script_that_changed_gets_a_new_process_for_the_same_request() {
     assert_eq!(server.text("/?a"), "a".repeat(60));
     assert_ne!(answering(&server), pid);
     ends(pid, Duration::from_secs(5));
+    says(&server, pid, "script_reload");
     server.finish();
 }
 

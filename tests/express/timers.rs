@@ -102,12 +102,15 @@ fn running(run: &Run, target: &str) -> Connection {
     connection
 }
 
-/// A process is gone, and the log has its number beside the reason.
+/// A process is gone, and the log says why, by the word that metrics have for it.
 #[track_caller]
 fn ends(run: &Run, pid: i32, reason: &str) {
     wait_until(&format!("the end of {pid} by {reason}"), || has_ended(pid));
-    let number = pid.to_string();
-    let named = |line: &str| line.contains(&number) && line.contains(reason);
+    let (process, reason) = (
+        format!("RSGI0436: process {pid} of group "),
+        format!(" ends: shutdown reason {reason}, "),
+    );
+    let named = |line: &str| line.contains(&process) && line.contains(&reason);
     wait_until(&format!("{reason} of {pid} in the log"), || {
         run.log().lines().any(named)
     });
@@ -132,7 +135,7 @@ fn request_timeout_replaces_a_process_within_the_grace_that_is_given() {
     assert!(is_cut_off(reply.status), "{}", reply.status);
     // With the usual graceful-timeout it would be fifteen seconds more.
     assert!(took < Duration::from_secs(12), "{took:?}");
-    ends(&run, pid, "request");
+    ends(&run, pid, "request_timeout");
     assert_ne!(answering(&run), pid);
 }
 
@@ -151,7 +154,7 @@ fn deadlock_timeout_replaces_a_process_that_holds_the_lock_of_python() {
     let run = start("--deadlock-timeout 1 --shutdown-timeout 1");
     let pid = answering(&run);
     let mut stuck = asked(&run, "/hold");
-    ends(&run, pid, "deadlock");
+    ends(&run, pid, "deadlock_timeout");
     assert!(is_cut_off(stuck.reply("GET").status));
 }
 
@@ -166,7 +169,7 @@ fn inactivity_timeout_replaces_a_process_that_is_only_asked_for_what_does_not_co
         has_ended(pid)
     });
     assert!(is_replaced, "{}", run.log());
-    ends(&run, pid, "inactivity");
+    ends(&run, pid, "inactivity_timeout");
 }
 
 #[test]
@@ -178,7 +181,9 @@ fn startup_timeout_replaces_a_process_whose_application_does_not_load() {
         .args(&["--envvars-script", "broken.sh"])
         .start();
     assert_eq!(run.get("/").status, 500);
-    wait_until("the reason", || run.log().contains("startup"));
+    wait_until("the reason", || {
+        run.log().contains("shutdown reason startup_timeout,")
+    });
 }
 
 #[test]
@@ -186,13 +191,13 @@ fn restart_interval_and_maximum_requests_replace_a_process() {
     only_rsgi!("the log says why");
     let run = start("--restart-interval 1");
     let pid = answering(&run);
-    ends(&run, pid, "restart");
+    ends(&run, pid, "restart_interval");
     let run = start("--maximum-requests 3");
     let pid = answering(&run);
     for _ in 0..2 {
         assert_eq!(answering(&run), pid);
     }
-    ends(&run, pid, "maximum");
+    ends(&run, pid, "maximum_requests");
     assert_ne!(answering(&run), pid);
 }
 
@@ -202,7 +207,7 @@ fn cpu_time_limit_replaces_a_process() {
     let run = start("--cpu-time-limit 1");
     let pid = answering(&run);
     run.text("/busy?1.1");
-    ends(&run, pid, "cpu");
+    ends(&run, pid, "cpu_time_limit");
 }
 
 #[test]
@@ -212,7 +217,7 @@ fn eviction_timeout_bounds_what_a_process_that_is_sent_away_finishes() {
     let pid = answering(&run);
     let mut stuck = running(&run, "/sleep?60");
     signal(pid, libc::SIGUSR1);
-    ends(&run, pid, "eviction");
+    ends(&run, pid, "eviction_signal");
     assert_eq!(stuck.reply("GET").status, 502);
 }
 
