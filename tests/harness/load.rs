@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     Refused,
     /// A fresh connection ended without a byte.
     NoAnswer,
+    /// A kept connection did, with a request that may not be sent once more.
+    Stale,
     /// Nothing came for as long as a client waits.
     Timeout,
     /// An answer that ended too early, and the client can tell.
@@ -188,7 +190,8 @@ impl Load {
         report
     }
 
-    /// One request; one on a kept connection that the server had closed goes to a fresh one, as browsers do it.
+    /// One request; one on a kept connection that the server had closed goes to a fresh one, as browsers do it: but not
+    /// a POST, which may have been run.
     fn exchange(
         &self,
         ask: &Ask,
@@ -206,6 +209,10 @@ impl Load {
             let reply = connection.reply(&method);
             if reply.status != 0 || connection.timed_out() {
                 return self.judge(ask, connection, reply, kept);
+            }
+            if method == "POST" {
+                let about = "a POST on a kept connection that ended without a byte";
+                return Err((Failure::Stale, about.to_owned()));
             }
             *retried += 1;
         }
@@ -298,7 +305,7 @@ impl Running {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     pub(crate) answered: usize,
-    /// Kept connections that the server had closed before the request.
+    /// Requests on kept connections that ended without a byte of the answer, and that were sent once more.
     pub(crate) retried: usize,
     pub(crate) losses: Vec<Loss>,
     /// Of answered requests, sorted.
@@ -318,6 +325,17 @@ impl Report {
     #[track_caller]
     pub(crate) fn lost_nothing(&self) {
         self.lost_only(&[]);
+    }
+
+    /// Fails when more kept connections than that ended without an answer: each may hide a lost request. httpd closes
+    /// those that are idle at a graceful restart, whatever is on its way to it, and at no other time.
+    #[track_caller]
+    pub(crate) fn closed_at_most(&self, most: usize) {
+        let closed = self.retried + self.lost(&Failure::Stale);
+        assert!(
+            closed <= most,
+            "{closed} kept connections ended without an answer"
+        );
     }
 
     /// Fails when a request was lost in another way than these.
