@@ -53,6 +53,9 @@ fn crowd(server: &Server, count: usize, pause: Duration) -> Vec<(u16, Duration)>
     answers.into_inner().unwrap()
 }
 
+/// What the issue of daemon groups asks for.
+const CROWD: usize = 1000;
+
 /// Whether it holds in one of three rounds: one that the machine stalled says nothing of how long somebody waits.
 fn in_some_round(mut round: impl FnMut() -> bool) -> bool {
     (0..3).any(|_| round())
@@ -70,7 +73,7 @@ fn a_thousand_connections_are_served_first_come_first_served() {
         plain.lost_nothing();
         // httpd's threads that wake together come to the queue in whatever order the scheduler runs them: the pause keeps
         // one hundred ahead of the next.
-        let answers = crowd(&server, 1000, millis(50));
+        let answers = crowd(&server, CROWD, millis(50));
         assert!(answers.iter().all(|(status, _)| *status == 200));
         let worst = answers.iter().map(|(_, took)| *took).max().unwrap();
         let ideal = plain.took;
@@ -97,14 +100,14 @@ fn what_waits_longer_than_queue_timeout_gets_a_504_then_and_the_group_recovers_a
     let server = roomy("processes=2 threads=5 queue-timeout=1");
     server.text("/?warm");
     let is_in_time = in_some_round(|| {
-        let answers = crowd(&server, 600, Duration::ZERO);
+        let answers = crowd(&server, CROWD, Duration::ZERO);
         let served = answers.iter().filter(|(status, _)| *status == 200).count();
         let refused: Vec<Duration> = answers
             .iter()
             .filter(|(status, _)| *status == 504)
             .map(|(_, took)| *took)
             .collect();
-        assert_eq!(served + refused.len(), 600, "{answers:?}");
+        assert_eq!(served + refused.len(), CROWD, "{answers:?}");
         let early = refused.iter().min().unwrap();
         let late = refused.iter().max().unwrap();
         assert!(*early >= millis(950), "{early:?}");
@@ -117,7 +120,7 @@ fn what_waits_longer_than_queue_timeout_gets_a_504_then_and_the_group_recovers_a
             refused.len()
         ));
         // Ten threads do 200 requests of 50 ms in a second, fewer on a machine that has no time for them.
-        (20..=330).contains(&served) && *late < millis(2500) && after < millis(500)
+        (20..=330).contains(&served) && *late < millis(1500) && after < millis(500)
     });
     assert!(is_in_time);
     let report = Load::on(server.port()).clients(10).most(20).run(mixed);
