@@ -53,6 +53,46 @@ fn a_group_is_named_by_alias_section_and_variable() {
 }
 
 #[test]
+fn a_group_is_named_by_what_is_asked_for() {
+    let groups = [
+        "a.test:@PORT@",
+        "b.test:@PORT@",
+        "s.test:@PORT@",
+        "s.test:@PORT@|/resource",
+    ];
+    let groups = groups.map(|name| format!("WSGIDaemonProcess {name} processes=1 threads=1\n"));
+    let server = Server::builder()
+        .embedded()
+        .app("app.wsgi", NAMED)
+        .conf(&format!(
+            "WSGIApplicationGroup %{{GLOBAL}}\nServerName s.test\n{}\
+             WSGIScriptAlias /host @APPS@/app.wsgi process-group=%{{HOST}}\n\
+             WSGIScriptAlias /server @APPS@/app.wsgi process-group=%{{SERVER}}\n\
+             WSGIScriptAlias /resource @APPS@/app.wsgi\n\
+             <Location /resource>\nWSGIProcessGroup %{{RESOURCE}}\n</Location>",
+            groups.concat()
+        ))
+        .start();
+    let port = server.port();
+    let ask = |path: &str, host: &str| {
+        let host = format!("{host}:{port}");
+        server.ask(&Request::get(path).header("Host", &host))
+    };
+    for host in ["a.test", "b.test"] {
+        let named = ask("/host", host).ok().text();
+        assert_eq!(named, format!("{host}:{port}"));
+        // These go by what the server is called, whatever the client calls it.
+        assert_eq!(ask("/server", host).ok().text(), format!("s.test:{port}"));
+        let named = ask("/resource", host).ok().text();
+        assert_eq!(named, format!("s.test:{port}|/resource"));
+    }
+    assert_eq!(ask("/host", "c.test").status, 500);
+    let line = server.expect_log(&id("0150"));
+    assert!(line.text.contains("c.test"), "{}", line.text);
+    server.finish();
+}
+
+#[test]
 fn restrict_process_and_restrict_embedded_refuse_what_they_do_not_list() {
     let server = named()
         .conf(

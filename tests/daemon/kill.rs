@@ -323,6 +323,56 @@ fn a_process_that_dies_at_once_again_and_again_is_started_with_a_growing_delay()
 }
 
 #[test]
+fn killed_daemons_leave_no_descriptor_open_in_children_supervisor_and_parent() {
+    only_rsgi!("it has no supervisor");
+    const ROUNDS: usize = 7;
+    let server = quiet(group("processes=2 threads=5"));
+    allow_deaths(&server);
+    server.text("/?warm");
+    let of_all = || {
+        let parent = open_descriptors(server.pid()).unwrap();
+        [
+            descriptors(&server.children()),
+            descriptors(&server.supervisors()),
+            parent,
+        ]
+    };
+    let (mut before, mut same) = (of_all(), 0);
+    wait_until("nothing changes any more", || {
+        let now = of_all();
+        same = if now == before { same + 1 } else { 0 };
+        before = now;
+        same > 20
+    });
+    for _ in 0..ROUNDS {
+        let killed = server.daemons();
+        let mut running = server.connect();
+        running.send(sleeping(5.0, 0, 0).request.to_bytes());
+        assert!(running.is_silent(millis(100)));
+        for &pid in &killed {
+            signal(pid, libc::SIGKILL);
+        }
+        assert_eq!(running.reply("GET").status, 502);
+        wait_until("two others are there", || {
+            let now = server.daemons();
+            now.len() == 2 && now.iter().all(|pid| !killed.contains(pid))
+        });
+        server.text("/?next");
+    }
+    // Two requests at once at most: so many connections a child may keep for each of the four slots, that of a dead process
+    // until there is another one in its slot.
+    let kept = 4 * 2;
+    assert!(kept < ROUNDS * 2, "one for each that died would be seen");
+    let is_back = comes_true(Duration::from_secs(10), || {
+        let now = of_all();
+        now[0] <= before[0] + kept && now[1..] <= before[1..]
+    });
+    say(&format!("descriptors {before:?}, then {:?}", of_all()));
+    assert!(is_back, "{before:?} became {:?}", of_all());
+    server.finish();
+}
+
+#[test]
 fn one_death_is_made_good_at_once() {
     let server = quiet(group("processes=1 threads=5"));
     allow_deaths(&server);
