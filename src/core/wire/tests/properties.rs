@@ -16,6 +16,49 @@ fn header_text(least: usize) -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
+/// All ways in which a body ends.
+const OUTCOMES: [BodyOutcome; 6] = [
+    BodyOutcome::Complete,
+    BodyOutcome::Gone,
+    BodyOutcome::Timeout,
+    BodyOutcome::TooLarge,
+    BodyOutcome::Bad,
+    BodyOutcome::Failed,
+];
+
+/// The frame that these bytes are.
+fn only(bytes: &[u8]) -> Result<ToChild<'_>, TestCaseError> {
+    let (got, used) = frame(decode_to_child(bytes).unwrap());
+    prop_assert_eq!(used, bytes.len());
+    Ok(got)
+}
+
+/// Frames to a child that are always the same, beside some that are not.
+fn plain_frames() -> [(Vec<u8>, ToChild<'static>); 10] {
+    let pushed = |push: &dyn Fn(&mut Vec<u8>), frame| {
+        let mut out = Vec::new();
+        push(&mut out);
+        (out, frame)
+    };
+    let abort = |reason| pushed(&move |out| push_abort(out, reason), ToChild::Abort(reason));
+    let (offset, length) = (3, 5);
+    [
+        pushed(&push_need_body, ToChild::NeedBody),
+        pushed(&push_ask_server, ToChild::AskServer),
+        pushed(&push_end, ToChild::End),
+        pushed(&push_stale, ToChild::Stale),
+        abort(AbortReason::Truncated),
+        abort(AbortReason::Panicked),
+        abort(AbortReason::Gone),
+        pushed(&|out| push_status(out, 404), ToChild::Status(404)),
+        pushed(&|out| push_data(out, b"data"), ToChild::Data(b"data")),
+        pushed(
+            &move |out| push_file(out, offset, length),
+            ToChild::File { offset, length },
+        ),
+    ]
+}
+
 proptest! {
     #[test]
     fn any_request_comes_back(
@@ -65,8 +108,93 @@ proptest! {
     }
 
     #[test]
+    fn any_data_comes_back(pattern in vec(any::<u8>(), 1..50), length in 0usize..300_000) {
+        let data: Vec<u8> = pattern.iter().copied().cycle().take(length).collect();
+        let mut out = Vec::new();
+        push_data(&mut out, &data);
+        let (mut rest, mut got) = (&out[..], Vec::new());
+        while !rest.is_empty() {
+            let (piece, used) = frame(decode_to_child(rest).unwrap());
+            let ToChild::Data(piece) = piece else { panic!("{piece:?}") };
+            prop_assert!(!piece.is_empty() && piece.len() <= MAX_DATA);
+            got.extend_from_slice(piece);
+            rest = &rest[used..];
+        }
+        prop_assert!(got == data);
+    }
+
+    #[test]
+    fn any_part_of_a_file_comes_back(place in 0u64..1 << 63, share in 0u64..=100) {
+        let (offset, length) = (place / 100 * share, place - place / 100 * share);
+        let mut out = Vec::new();
+        push_file(&mut out, offset, length);
+        prop_assert_eq!(only(&out)?, ToChild::File { offset, length });
+    }
+
+    #[test]
+    fn any_line_for_the_log_comes_back_as_far_as_it_may_go(
+        level in any::<u8>(), text in prop_oneof![vec(any::<u8>(), 0..200), vec(any::<u8>(), MAX_LOG - 2..MAX_LOG + 3)],
+        source in header_text(0), line in any::<u32>(),
+    ) {
+        let kept = &text[..text.len().min(MAX_LOG)];
+        let mut out = Vec::new();
+        push_log(&mut out, level, &text);
+        prop_assert_eq!(only(&out)?, ToChild::Log { level: level.min(15), text: kept });
+        let mut out = Vec::new();
+        push_log_at(&mut out, level, (&source, line), &text);
+        prop_assert_eq!(only(&out)?, ToChild::LogAt { level: level.min(15), source: &source, line, text: kept });
+        let broken = [&source[..], b"\n"].concat();
+        let mut out = Vec::new();
+        push_log_at(&mut out, level, (&broken, line), &text);
+        prop_assert_eq!(only(&out)?, ToChild::LogAt { level: level.min(15), source: b"", line, text: kept });
+    }
+
+    #[test]
+    fn any_status_comes_back_as_an_error(status in any::<u16>()) {
+        let mut out = Vec::new();
+        push_status(&mut out, status);
+        let expected = if (400..600).contains(&status) { status } else { 500 };
+        prop_assert_eq!(only(&out)?, ToChild::Status(expected));
+    }
+
+    #[test]
+    fn any_piece_of_a_body_comes_back(body in vec(any::<u8>(), 1..5000)) {
+        let mut out = body_header(body.len()).unwrap().to_vec();
+        out.extend_from_slice(&body);
+        let (got, used) = frame(decode_to_daemon(&out).unwrap());
+        prop_assert_eq!((got, used), (ToDaemon::Body(&body), out.len()));
+    }
+
+    /// Frames come one behind the other, and none is whole before its last byte.
+    #[test]
+    fn any_row_of_frames_comes_back_and_any_part_of_it_asks_for_the_rest(kinds in vec(0usize..10, 1..12), cut in any::<prop::sample::Index>()) {
+        let plain = plain_frames();
+        let expected: Vec<ToChild<'_>> = kinds.iter().map(|kind| plain[*kind].1).collect();
+        let bytes: Vec<u8> = kinds.iter().flat_map(|kind| plain[*kind].0.clone()).collect();
+        let (mut rest, mut got) = (&bytes[..], Vec::new());
+        while !rest.is_empty() {
+            let (one, used) = frame(decode_to_child(rest).unwrap());
+            got.push(one);
+            rest = &rest[used..];
+        }
+        prop_assert_eq!(got, expected);
+        let whole = &plain[kinds[0]].0;
+        let part = cut.index(whole.len());
+        let asks = matches!(decode_to_child(&whole[..part]), Ok(Decoded::Need(total)) if total > part && total <= whole.len());
+        prop_assert!(asks, "{part} of {whole:?}");
+    }
+
+    #[test]
+    fn any_end_of_a_body_comes_back(outcome in prop::sample::select(&OUTCOMES[..])) {
+        let mut out = Vec::new();
+        push_body_end(&mut out, outcome);
+        let (got, used) = frame(decode_to_daemon(&out).unwrap());
+        prop_assert_eq!((got, used), (ToDaemon::BodyEnd(outcome), out.len()));
+    }
+
+    #[test]
     fn any_bytes_are_refused_or_read_and_never_ask_for_more_than_the_bound(
-        mut bytes in vec(any::<u8>(), 0..200), kind in prop_oneof![0u8..5, 64u8..76], length in prop_oneof![0u32..200, any::<u32>()],
+        mut bytes in vec(any::<u8>(), 0..200), kind in prop_oneof![0u8..5, 64u8..78], length in prop_oneof![0u32..200, any::<u32>()],
         is_plausible in any::<bool>(),
     ) {
         if is_plausible && bytes.len() >= HEADER {
