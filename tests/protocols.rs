@@ -235,6 +235,7 @@ fn http_2_resets_the_stream_of_a_body_shorter_than_its_length() {
     );
     let curl = Curl::run(&["--http2-prior-knowledge", &server.url("/")]);
     assert_eq!(curl.code, 92, "the stream ended cleanly: {curl:?}");
+    server.expect_log("RSGI0215: The response is cut");
     server.finish();
 }
 
