@@ -7,8 +7,8 @@
 #![deny(unsafe_code)]
 
 mod after;
+mod in_hand;
 
-use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::sync::Arc;
 
@@ -21,7 +21,6 @@ use crate::entry::{HostRef, RequestView};
 use crate::exchange::{self, Exchange, Refusal};
 use crate::interpreter::{self, At};
 use crate::respond as answer;
-use crate::spares::Spares;
 use crate::tracked;
 use crate::types::{RequestObjects, RequestRec, file_wrapper, flush_prints};
 use crate::watch::Watch;
@@ -29,65 +28,13 @@ use crate::worker::{self, Window};
 use crate::{capi, environ, events, gate, loader, meter, process, report};
 
 pub(crate) use after::{After, finish, try_finish};
+pub(crate) use in_hand::InHand;
 
 use after::{Collected, FilePart};
 
 /// What is logged where CPython has no memory for the thread.
 pub(crate) const NO_STATE: &[u8] =
     b"RSGI0103: There is no memory for a thread state in the interpreter of the application group.";
-
-/// The exchange of the request in hand; forgets its host at the latest when it drops, which is done detached.
-#[derive(Default)]
-pub(crate) struct InHand {
-    exchange: RefCell<Option<Arc<Exchange>>>,
-    /// That of the request for which a filter runs this one.
-    outer: Cell<Option<Arc<Exchange>>>,
-    /// Its objects, where nobody else has them, and whose they are.
-    objects: Cell<Option<(RequestObjects, &'static Spares)>>,
-}
-
-impl InHand {
-    /// The exchange, once there is one.
-    pub(crate) fn exchange(&self) -> Option<Arc<Exchange>> {
-        self.exchange.borrow().clone()
-    }
-
-    /// Takes an exchange in hand.
-    pub(crate) fn hold(&self, exchange: &Arc<Exchange>) {
-        self.exchange.replace(Some(Arc::clone(exchange)));
-    }
-
-    /// Keeps the objects of the request until it is over.
-    fn spare(&self, at: At<'_>, objects: RequestObjects) {
-        self.objects.set(Some((objects, &at.kit().spares)));
-    }
-
-    fn give_back(&self) {
-        if let Some((objects, spares)) = self.objects.take() {
-            spares.keep(objects);
-        }
-    }
-
-    /// The request is over. Attached.
-    pub(crate) fn close(&self, py: Python<'_>) {
-        if let Some(exchange) = self.exchange.take() {
-            drop(exchange::set_current(self.outer.take()));
-            exchange.close_attached(py);
-        }
-        self.give_back();
-    }
-}
-
-impl Drop for InHand {
-    fn drop(&mut self) {
-        // Normally done long before; not after a panic.
-        if let Some(exchange) = self.exchange.take() {
-            drop(exchange::set_current(self.outer.take()));
-            exchange.close();
-        }
-        self.give_back();
-    }
-}
 
 /// Runs a request; see `abi::Layer::handle`.
 pub(crate) fn handle(request: &RequestView<'_>, host: HostRef) -> i32 {

@@ -7,20 +7,20 @@
 mod batch;
 mod body;
 mod front;
+mod passing;
 mod spool;
 mod step;
 mod whole;
 
-use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use rsgi_core::wire::{AbortReason, HeadFrame, ToChild};
+use rsgi_core::wire::{HeadFrame, ToChild};
 
 use self::batch::{BLOCKS, Batch};
 use self::body::BodyPump;
 pub use self::front::{BodyPiece, Delivery, Ending, Front, HeadAction, Passing};
-use self::spool::{IN_MEMORY, Next, Spool};
+use self::spool::Spool;
 use self::whole::Whole;
 use super::exchange::Exchange;
 use super::failure::{Failure, Garbage};
@@ -267,157 +267,4 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
         }
         Ok(())
     }
-
-    /// Passes blocks on, or keeps them for later where the client would have to be waited for.
-    fn pass(&mut self, batch: &mut Batch<'_>) -> Step<()> {
-        if batch.count == 0 {
-            return Ok(());
-        }
-        let blocks = batch.blocks();
-        let total = blocks.iter().map(|block| block.len()).sum();
-        if self.spool.is_empty() && self.fits(total) {
-            let delivery = self.front.send(blocks, Passing::More);
-            self.has_passed = true;
-            self.is_unflushed = true;
-            self.delivered(delivery)?;
-        } else {
-            self.keep(blocks)?;
-        }
-        batch.count = 0;
-        Ok(())
-    }
-
-    /// Whether so many bytes can be sent without waiting. Where that is not known, they are kept and passed on when no
-    /// more is there.
-    fn fits(&mut self, total: usize) -> bool {
-        self.front.room().is_some_and(|room| room >= total)
-    }
-
-    fn keep(&mut self, blocks: &[&[u8]]) -> Step<()> {
-        for block in blocks {
-            self.spool.push(block).map_err(Failure::Connection)?;
-        }
-        Ok(())
-    }
-
-    fn delivered(&mut self, delivery: Delivery) -> Step<()> {
-        match delivery {
-            Delivery::Taken => Ok(()),
-            Delivery::Gone => Err(Stop::Ended(Ending::ClientGone)),
-            Delivery::Silent => {
-                let patience = self.how.write_patience;
-                let pid = self.exchange.pid();
-                Err(Failure::ClientSilent { pid, patience }.into())
-            }
-            Delivery::Failed => {
-                let pid = self.exchange.pid();
-                Err(Failure::Refused { pid }.into())
-            }
-        }
-    }
-
-    /// The response is complete with these blocks.
-    fn end(&mut self, batch: &Batch<'_>) -> Stop {
-        let step = self.try_end(batch);
-        step.err().unwrap_or(Stop::Ended(Ending::Complete))
-    }
-
-    fn try_end(&mut self, batch: &Batch<'_>) -> Step<()> {
-        if self.is_dropping || self.whole == Whole::Sent {
-            return Ok(());
-        }
-        let blocks = batch.blocks();
-        if self.spool.is_empty()
-            && let Some(passing) = self.last_passing(blocks)
-        {
-            let delivery = self.front.send(blocks, passing);
-            return self.delivered(delivery);
-        }
-        self.keep(blocks)?;
-        while !self.spool.is_empty() {
-            let passing = match self.spool.is_last() {
-                true if self.is_short_whole() => Passing::EndNow,
-                true => Passing::End,
-                false => Passing::More,
-            };
-            self.pass_next(passing)?;
-        }
-        Ok(())
-    }
-
-    /// How the last blocks can be passed on without waiting; none where they cannot.
-    fn last_passing(&mut self, blocks: &[&[u8]]) -> Option<Passing> {
-        let total: usize = blocks.iter().map(|block| block.len()).sum();
-        if !self.has_passed && total <= SMALL {
-            return Some(Passing::EndNow);
-        }
-        match self.front.room() {
-            Some(room) if room >= total => Some(Passing::EndNow),
-            // httpd's own filters keep the rest and write it when the client takes it.
-            Some(room) if room.saturating_add(IN_MEMORY) >= total => Some(Passing::End),
-            Some(_) => None,
-            None => Some(Passing::End),
-        }
-    }
-
-    /// The response ends without being complete: the client gets what has come.
-    fn abort(&mut self, batch: &mut Batch<'_>, reason: AbortReason) -> Stop {
-        let step = self.pass(batch).and_then(|()| self.pass_all());
-        step.err().unwrap_or(Stop::Ended(Ending::Aborted(reason)))
-    }
-
-    fn pass_all(&mut self) -> Step<()> {
-        while !self.spool.is_empty() {
-            self.pass_next(Passing::More)?;
-        }
-        Ok(())
-    }
-
-    /// Passes the first kept part on, whole.
-    fn pass_next(&mut self, passing: Passing) -> Step<()> {
-        let delivery = match self.spool.next() {
-            Some(Next::Bytes(bytes)) => self.front.send(&[bytes], passing),
-            Some(Next::File {
-                file,
-                offset,
-                length,
-            }) => self.front.send_file(file, offset, length, passing),
-            None => Delivery::Failed,
-        };
-        self.spool.pop();
-        self.has_passed = true;
-        self.is_unflushed = true;
-        self.delivered(delivery)
-    }
-
-    /// Passes on what fits into `room`; how many bytes did, of files some number.
-    fn pass_some(&mut self, mut room: usize) -> Step<usize> {
-        let mut buffer = [0; 16 * 1024];
-        let mut passed = 0;
-        while room > 0 && !self.spool.is_empty() {
-            let most = room.min(buffer.len());
-            let count = match self.spool.peek(&mut buffer[..most]) {
-                Ok(Some(bytes)) => {
-                    let delivery = self.front.send(&[bytes], Passing::More);
-                    let count = bytes.len();
-                    self.delivered(delivery)?;
-                    count
-                }
-                Ok(None) => {
-                    self.pass_next(Passing::More)?;
-                    return Ok(room);
-                }
-                Err(error) => return Err(kept_is_lost(error)),
-            };
-            self.spool.consume(count);
-            self.is_unflushed = true;
-            passed += count;
-            room -= count;
-        }
-        Ok(passed)
-    }
-}
-
-fn kept_is_lost(error: io::Error) -> Stop {
-    Stop::Failed(Failure::Connection(error))
 }
