@@ -223,9 +223,13 @@ fn a_callback_that_raises_is_logged_and_hurts_nobody() {
         "['request_started', 'response_started', 'request_finished']",
     );
     for (number, name) in [("0112", "LookupError"), ("0190", "SystemExit")] {
-        let line = server.expect_log(&id(number));
+        server.expect_log(&id(number));
+        // A group's process tells of what comes behind the answer by another way, which may be the shorter one.
+        let log = server.log().into_iter();
+        let mut lines = log.filter(|line| line.text.contains(&id(number)));
+        let line = lines.find(|line| line.text.contains("'request_started'"));
+        let line = line.expect("a line about the first event");
         assert!(line.text.contains(name), "{}", line.text);
-        assert!(line.text.contains("'request_started'"), "{}", line.text);
         assert_eq!(line.level, "error");
     }
     server.allow_log("LookupError: broken callback");
