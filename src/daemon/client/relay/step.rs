@@ -180,11 +180,14 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
         client.set(PollFlags::IN, self.body.waits_for_client());
         let has_more = !self.spool.is_empty() || self.is_flush_due;
         client.set(PollFlags::OUT, has_more && self.lull.is_zero());
+        // The end of a client is told whatever else is asked for: one that is left alone for a while may hang up.
+        let is_client_wanted = has_more || !client.is_empty();
         poll_both(
             [
-                (self.exchange.socket(), process),
-                (self.front.socket(), client),
+                self.exchange.socket().filter(|_| !process.is_empty()),
+                self.front.socket().filter(|_| is_client_wanted),
             ],
+            [process, client],
             patience,
         )
     }
@@ -192,15 +195,14 @@ impl<F: Front> Relaying<'_, '_, '_, F> {
 
 /// What is there at either descriptor; one of which nothing is wanted is not looked at.
 fn poll_both(
-    sides: [(Option<BorrowedFd<'_>>, PollFlags); 2],
+    sides: [Option<BorrowedFd<'_>>; 2],
+    flags: [PollFlags; 2],
     patience: Duration,
 ) -> io::Result<[PollFlags; 2]> {
-    let wanted =
-        |(fd, flags): &(Option<BorrowedFd<'_>>, PollFlags)| fd.is_some() && !flags.is_empty();
     let mut fds: Vec<PollFd<'_>> = sides
         .iter()
-        .filter(|side| wanted(side))
-        .filter_map(|(fd, flags)| fd.map(|fd| PollFd::from_borrowed_fd(fd, *flags)))
+        .zip(flags)
+        .filter_map(|(fd, flags)| fd.map(|fd| PollFd::from_borrowed_fd(fd, flags)))
         .collect();
     let timeout = Timespec::try_from(patience).map_err(|_| io::ErrorKind::InvalidInput)?;
     match poll(&mut fds, Some(&timeout)) {
@@ -208,11 +210,5 @@ fn poll_both(
         Err(error) => return Err(error.into()),
     }
     let mut seen = fds.iter().map(PollFd::revents);
-    Ok(sides.map(|side| {
-        if wanted(&side) {
-            seen.next().unwrap_or(PollFlags::empty())
-        } else {
-            PollFlags::empty()
-        }
-    }))
+    Ok(sides.map(|side| side.and_then(|_| seen.next()).unwrap_or(PollFlags::empty())))
 }

@@ -253,6 +253,37 @@ fn a_client_whose_socket_has_room_and_whose_connection_has_none_is_not_asked_all
 }
 
 #[test]
+fn a_client_that_hangs_up_is_noticed_while_it_is_left_alone() {
+    let mut group = group(options());
+    let process = group.start(0, |process| {
+        process.request();
+        process.say(&page(&[b'x'; 50_000]));
+        process.frame()
+    });
+    let (ours, theirs) = crate::sys::socket::stream_pair().unwrap();
+    let mut front = FakeFront {
+        socket: Some(ours),
+        ..FakeFront::new()
+    };
+    // Its socket says that there is room, and we do not: then it is not asked for a while, and hangs up meanwhile.
+    let (mut looks, mut theirs) = (0, Some(theirs));
+    front.room = Some(Box::new(move || {
+        looks += 1;
+        if looks == 4 {
+            drop(theirs.take());
+        }
+        0
+    }));
+    let begun = std::time::Instant::now();
+    assert_eq!(
+        group.ask(&mut front, BodyPlan::None, b"").unwrap(),
+        Ending::ClientGone
+    );
+    assert!(begun.elapsed() < Duration::from_secs(3));
+    assert_eq!(process.join().unwrap(), Got::Closed);
+}
+
+#[test]
 fn a_client_whose_room_is_not_known_gets_everything_in_order() {
     let whole = bytes(2 << 20);
     let mut group = group(options());
