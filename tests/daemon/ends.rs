@@ -108,22 +108,24 @@ fn without_a_shutdown_timeout_a_stop_takes_ten_seconds_and_no_more() {
     server.finish();
 }
 
+/// The line with this in it names all of these.
+#[track_caller]
+fn names(server: &Server, line: &str, parts: &[&str]) {
+    let line = server.expect_log(line);
+    for part in parts {
+        assert!(line.text.contains(part), "no {part}: {}", line.text);
+    }
+}
+
 /// What the log says of a request that was cut: in its own line and in those of its process, which name it.
 #[track_caller]
 fn is_blamed(server: &Server, pid: i32, option: &str, reason: &str) {
+    let pid = pid.to_string();
+    names(server, &id("0146"), &[&pid, "`app`", option]);
     let line = server.expect_log(&id("0146"));
-    for part in [&pid.to_string(), "`app`", option] {
-        assert!(line.text.contains(part), "no {part}: {}", line.text);
-    }
     assert!(!line.text.contains("shutdown-timeout"), "{}", line.text);
-    let line = server.expect_log("RSGI0442");
-    for part in [&pid.to_string(), "`app`", reason] {
-        assert!(line.text.contains(part), "no {part}: {}", line.text);
-    }
-    let line = server.expect_log("RSGI0451");
-    for part in [&pid.to_string(), "`app`", reason, option] {
-        assert!(line.text.contains(part), "no {part}: {}", line.text);
-    }
+    names(server, "RSGI0442", &[&pid, "`app`", reason]);
+    names(server, "RSGI0451", &[&pid, "`app`", reason, option]);
 }
 
 #[test]
@@ -134,10 +136,7 @@ fn a_request_that_was_cut_for_request_timeout_says_so() {
     let mut stuck = begun(&server, 60);
     assert_eq!(stuck.reply("GET").status, 502);
     is_blamed(&server, pid, "request-timeout", "request_timeout");
-    let line = server.expect_log("RSGI0437");
-    for part in [&pid.to_string(), "`app`"] {
-        assert!(line.text.contains(part), "no {part}: {}", line.text);
-    }
+    names(&server, "RSGI0437", &[&pid.to_string(), "`app`"]);
     server.allow_stacks();
     server.finish();
 }
@@ -151,10 +150,7 @@ fn a_request_that_was_cut_for_eviction_timeout_says_so() {
     signal(pid, libc::SIGUSR1);
     assert_eq!(stuck.reply("GET").status, 502);
     is_blamed(&server, pid, "eviction-timeout", "eviction_signal");
-    let line = server.expect_log("RSGI0441");
-    for part in [&pid.to_string(), "`app`"] {
-        assert!(line.text.contains(part), "no {part}: {}", line.text);
-    }
+    names(&server, "RSGI0441", &[&pid.to_string(), "`app`"]);
     server.allow_stacks();
     server.finish();
 }

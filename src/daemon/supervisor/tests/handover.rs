@@ -1,39 +1,62 @@
 //! From one generation to the next, and what still runs meanwhile.
 
+use std::os::fd::OwnedFd;
+
 use super::*;
+use crate::scoreboard::Scoreboard;
+
+impl Playing {
+    /// One process that is ready and waits for its end.
+    fn serving() -> Self {
+        let text = format!("{READY}echo ready\n{WAIT}echo stopped\n");
+        let playing = Self::start(processes(1), &text);
+        playing.wait_for("ready", 1);
+        playing
+    }
+
+    /// The board, with threads for requests in its process.
+    fn board(&self) -> Arc<Scoreboard> {
+        let board = Arc::clone(&self.group().board);
+        board.slot(0).unwrap().set_threads(5);
+        board
+    }
+
+    /// The last child goes, and the next generation says that it has its own processes; its end of the pipe.
+    fn hand_over(&mut self) -> OwnedFd {
+        self.children = None;
+        std::thread::sleep(Duration::from_millis(150));
+        let handover = self.handover.take().unwrap();
+        rustix::io::write(&handover, b"r").unwrap();
+        handover
+    }
+
+    /// The supervisor ends, after its process was told to.
+    #[track_caller]
+    fn stops(self) {
+        let lines = self.joined();
+        let stopped = lines.iter().filter(|(_, line)| line == "stopped").count();
+        assert_eq!(stopped, 1, "{lines:?}");
+    }
+}
 
 #[test]
 fn processes_that_the_next_generation_uses_stop_when_it_says_so_and_nothing_runs() {
-    let text = format!("{READY}echo ready\n{WAIT}echo stopped\n");
-    let mut playing = Playing::start(processes(1), &text);
-    playing.wait_for("ready", 1);
-    let board = Arc::clone(&playing.group().board);
+    let mut playing = Playing::serving();
+    let board = playing.board();
     let slot = board.slot(0).unwrap();
-    slot.set_threads(5);
     slot.enter();
-    playing.children = None;
-    std::thread::sleep(Duration::from_millis(150));
-    let handover = playing.handover.take().unwrap();
-    rustix::io::write(&handover, b"r").unwrap();
-    drop(handover);
+    drop(playing.hand_over());
     std::thread::sleep(Duration::from_millis(150));
     assert_eq!(playing.count("stopped"), 0);
     slot.leave();
-    let lines = playing.joined();
-    assert_eq!(
-        lines.iter().filter(|(_, line)| line == "stopped").count(),
-        1
-    );
+    playing.stops();
 }
 
 #[test]
 fn a_request_of_a_killed_child_keeps_nothing_from_ending() {
-    let text = format!("{READY}echo ready\n{WAIT}echo stopped\n");
-    let mut playing = Playing::start(processes(1), &text);
-    playing.wait_for("ready", 1);
-    let board = Arc::clone(&playing.group().board);
+    let mut playing = Playing::serving();
+    let board = playing.board();
     let slot = board.slot(0).unwrap();
-    slot.set_threads(5);
     slot.beat();
     slot.set_state(SlotState::Ready);
     let mut child = std::process::Command::new("sleep")
@@ -42,51 +65,38 @@ fn a_request_of_a_killed_child_keeps_nothing_from_ending() {
         .unwrap();
     let row = board.claim_row(Owner::known(child.id(), 0)).unwrap();
     assert!(board.take(row, Demand::default()).is_some());
-    playing.children = None;
-    let handover = playing.handover.take().unwrap();
-    rustix::io::write(&handover, b"r").unwrap();
+    let _handover = playing.hand_over();
     // Its child may still read the answer.
     std::thread::sleep(Duration::from_millis(150));
     assert_eq!(playing.count("stopped"), 0);
     child.kill().unwrap();
     child.wait().unwrap();
-    let lines = playing.joined();
-    let stopped = lines.iter().filter(|(_, line)| line == "stopped").count();
-    assert_eq!(stopped, 1, "{lines:?}");
+    playing.stops();
 }
 
 #[test]
 fn a_supervisor_that_only_waits_for_a_request_sleeps() {
-    let text = format!("{READY}echo ready\n{WAIT}");
-    let mut playing = Playing::start(processes(1), &text);
-    playing.wait_for("ready", 1);
-    let board = Arc::clone(&playing.group().board);
+    let mut playing = Playing::serving();
+    let board = playing.board();
     let slot = board.slot(0).unwrap();
-    slot.set_threads(5);
     slot.enter();
     // Nobody can send anything to the empty slots any more.
-    playing.children = None;
-    let handover = playing.handover.take().unwrap();
-    rustix::io::write(&handover, b"r").unwrap();
+    let _handover = playing.hand_over();
     let before = playing.used();
     std::thread::sleep(Duration::from_millis(600));
     let taken = playing.used() - before;
     assert!(taken < Duration::from_millis(100), "{taken:?}");
     slot.leave();
-    playing.joined();
+    playing.stops();
 }
 
 #[test]
 fn a_handover_ends_by_a_word_where_others_hold_the_pipe() {
-    let text = format!("{READY}echo ready\n{WAIT}echo stopped\n");
-    let mut playing = Playing::start(processes(1), &text);
-    playing.wait_for("ready", 1);
+    let mut playing = Playing::serving();
     playing.children = None;
     let handover = playing.handover.take().unwrap();
     Retired::of_nothing(handover.try_clone().unwrap()).let_go();
-    let lines = playing.joined();
-    let stopped = lines.iter().filter(|(_, line)| line == "stopped").count();
-    assert_eq!(stopped, 1, "{lines:?}");
+    playing.stops();
     drop(handover);
 }
 
