@@ -1,6 +1,5 @@
 //! Processes that are killed: only what ran in them fails, and no slot, thread or descriptor stays taken.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::truncated::{KNOWN, each_is_told_once, lines_of_requests};
@@ -42,8 +41,34 @@ fn all_places_are_free(server: &Server, places: usize) {
     assert!(*quickest < millis(950), "{rounds:?} for {places} at once");
 }
 
+/// Kills so many Apache children and waits until there are others.
+fn kill_children(server: &Server, many: usize) {
+    let children: Vec<i32> = server.children().into_iter().take(many).collect();
+    for &pid in &children {
+        signal(pid, libc::SIGKILL);
+    }
+    wait_until("other children", || {
+        let now = server.children();
+        !now.is_empty() && children.iter().all(|pid| !now.contains(pid))
+    });
+}
+
 fn descriptors(pids: &[i32]) -> usize {
     pids.iter().filter_map(|&pid| open_descriptors(pid)).sum()
+}
+
+/// What daemons hold open when the children that keep connections to ask again are gone, and nothing closes any more.
+fn descriptors_without_children(server: &Server, daemons: &[i32]) -> usize {
+    kill_children(server, usize::MAX);
+    let mut last = (descriptors(daemons), Instant::now());
+    wait_until("no descriptor closed for a second", || {
+        let now = descriptors(daemons);
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+        last.1.elapsed() > Duration::from_secs(1)
+    });
+    last.0
 }
 
 #[test]
@@ -170,9 +195,8 @@ fn killed_apache_children_leave_no_place_taken() {
     allow_deaths(&server);
     server.allow_log("exit signal Killed");
     all_serve(&server, "/sleep", 2);
-    all_places_are_free(&server, 10);
     let daemons = server.daemons();
-    let before = descriptors(&daemons);
+    let before = descriptors_without_children(&server, &daemons);
     let load = Load::on(server.port())
         .clients(8)
         .lasting(Duration::from_secs(40));
@@ -181,15 +205,7 @@ fn killed_apache_children_leave_no_place_taken() {
         |running| {
             for turn in 0..6 {
                 running.wait_for(30);
-                let children = server.children();
-                let many = if turn % 3 == 2 { children.len() } else { 1 };
-                for &pid in children.iter().take(many) {
-                    signal(pid, libc::SIGKILL);
-                }
-                wait_until("other children", || {
-                    let now: BTreeSet<i32> = server.children().into_iter().collect();
-                    !now.is_empty() && children[..many].iter().all(|pid| !now.contains(pid))
-                });
+                kill_children(&server, if turn % 3 == 2 { usize::MAX } else { 1 });
             }
             running.wait_for(30);
         },
@@ -199,14 +215,8 @@ fn killed_apache_children_leave_no_place_taken() {
     report.lost_only(&[Failure::NoAnswer, Failure::Cut, Failure::Timeout]);
     all_places_are_free(&server, 10);
     assert_eq!(server.daemons(), daemons);
-    let settled = comes_true(Duration::from_secs(5), || {
-        descriptors(&daemons) <= before + 6
-    });
-    assert!(
-        settled,
-        "{before} descriptors became {}",
-        descriptors(&daemons)
-    );
+    let after = descriptors_without_children(&server, &daemons);
+    assert_eq!(after, before, "descriptors of {daemons:?}");
     server.finish();
 }
 
