@@ -8,8 +8,7 @@ use super::launcher::Run;
 use super::privileges::{CLIMBER, ids, numbers};
 use super::trees::with_certificate;
 use crate::harness::{
-    Port, descendants, is_daemon, is_root, leads_a_session, needs, status_field, wait_until,
-    web_user,
+    Port, descendants, is_daemon, is_root, leads_a_group, needs, status_field, wait_until, web_user,
 };
 
 /// Options, and the user and group that they mean; no user is the web's, no group the user's own.
@@ -34,7 +33,7 @@ const WAYS: [(&[&str], Option<&str>, Option<u32>); 7] = [
 /// The processes that run what is not ours: all but the launcher, Apache's parent and the supervisor.
 fn serving(run: &Run) -> Vec<i32> {
     let mut all = descendants(run.httpd());
-    all.retain(|&pid| is_daemon(pid) || !leads_a_session(pid));
+    all.retain(|&pid| is_daemon(pid) || !leads_a_group(pid));
     all
 }
 

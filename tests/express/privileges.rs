@@ -2,8 +2,8 @@
 
 use super::Launcher;
 use crate::harness::{
-    allow, is_daemon, is_root, leads_a_session, module_path, needs, only_rsgi, signal,
-    status_field, wait_until, web_user,
+    allow, is_daemon, is_root, leads_a_group, module_path, needs, only_rsgi, signal, status_field,
+    wait_until, web_user,
 };
 use crate::kit;
 
@@ -75,7 +75,7 @@ fn on_port_80_the_children_are_the_web_user_for_good() {
     // The supervisor stays root, to start processes; it answers nobody.
     let serving = || {
         let mut all = crate::harness::descendants(run.httpd());
-        all.retain(|&pid| is_daemon(pid) || !leads_a_session(pid));
+        all.retain(|&pid| is_daemon(pid) || !leads_a_group(pid));
         all
     };
     wait_until("both processes and a child of Apache serve", || {

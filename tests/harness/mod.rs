@@ -24,8 +24,8 @@ pub(crate) use load::{Ask, Failure, Load, Report};
 pub(crate) use mode::{Mode, is_without_gil, mode, needs_gil, needs_threads, only_embedded};
 pub(crate) use mpm::Mpm;
 pub(crate) use process::{
-    PATIENCE, children, comes_true, descendants, has_ended, is_daemon, leads_a_session, monotonic,
-    open_descriptors, resident, signal, status_field, wait_until, with_marker,
+    PATIENCE, children, comes_true, descendants, has_ended, is_daemon, leads_a_group, monotonic,
+    open_descriptors, resident, session, signal, status_field, wait_until, with_marker,
 };
 pub(crate) use python::{ENVIRON_APP, Environ};
 pub(crate) use root::allow;

@@ -107,10 +107,16 @@ pub(crate) fn is_daemon(pid: i32) -> bool {
     title.starts_with(b"(wsgi:")
 }
 
-/// Whether a process leads a session of its own.
-pub(crate) fn leads_a_session(pid: i32) -> bool {
+/// Whether a process leads a process group of its own.
+pub(crate) fn leads_a_group(pid: i32) -> bool {
+    // SAFETY: getpgid takes an integer and touches no memory of ours.
+    unsafe { libc::getpgid(pid) == pid }
+}
+
+/// The session of a process.
+pub(crate) fn session(pid: i32) -> i32 {
     // SAFETY: getsid takes an integer and touches no memory of ours.
-    unsafe { libc::getsid(pid) == pid }
+    unsafe { libc::getsid(pid) }
 }
 
 /// How many descriptors a process has open.

@@ -143,7 +143,7 @@ impl Server {
     /// Apache's serving children.
     pub(crate) fn children(&self) -> Vec<i32> {
         let mut all = process::children(self.pid());
-        all.retain(|&pid| !process::is_daemon(pid) && !process::leads_a_session(pid));
+        all.retain(|&pid| !process::is_daemon(pid) && !process::leads_a_group(pid));
         all
     }
 
@@ -161,7 +161,7 @@ impl Server {
     /// What starts the daemons: one for each generation that lives.
     pub(crate) fn supervisors(&self) -> Vec<i32> {
         let mut all = process::children(self.pid());
-        all.retain(|&pid| !process::is_daemon(pid) && process::leads_a_session(pid));
+        all.retain(|&pid| !process::is_daemon(pid) && process::leads_a_group(pid));
         all.retain(|&pid| !process::has_ended(pid));
         all
     }

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
 /// Exit code of a process that says that trying at once does not help (`EX_CONFIG` of sysexits.h).
@@ -68,11 +69,19 @@ fn pid_of(raw: c_int) -> io::Result<Pid> {
     }
 }
 
-/// Makes the calling process, just forked from httpd, independent of it: a session of its own, no signal handler of
+/// Makes the calling process, just forked from httpd, independent of it: a process group of its own, no signal handler of
 /// httpd's, a name of its own. It ends by its pipes, not by signals that are meant for httpd.
+///
+/// It stays in httpd's session: where the kernel groups threads by session (sched(7), autogroup), those of different ones
+/// interrupt each other more often, and `cpu-priority=` would say nothing against httpd. Only a session with a terminal is
+/// left, so that no application has that terminal.
 pub fn become_supervisor(name: &CStr) {
-    // SAFETY: takes nothing; a process that was just forked leads no group, so it cannot fail.
-    unsafe { libc::setsid() };
+    if has_terminal() {
+        // SAFETY: takes nothing; a process that was just forked leads no group, so it cannot fail.
+        unsafe { libc::setsid() };
+    } else {
+        lead_a_group();
+    }
     reset_dispositions();
     set_mask(&mask([]));
     for signal in IGNORED_BY_SUPERVISORS {
@@ -81,6 +90,19 @@ pub fn become_supervisor(name: &CStr) {
     }
     // SAFETY: the name is a C string that the kernel copies.
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) };
+}
+
+/// Whether the session has a controlling terminal (tty(4)).
+fn has_terminal() -> bool {
+    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
+    rustix::fs::open("/dev/tty", flags, Mode::empty()).is_ok()
+}
+
+/// Makes the calling process, just forked, the leader of a process group of its own: what is sent to the group that it was
+/// in does not reach it. Async-signal-safe.
+fn lead_a_group() {
+    // SAFETY: takes numbers; a process that was just forked leads no session, so it cannot fail.
+    unsafe { libc::setpgid(0, 0) };
 }
 
 /// All signals as a new program expects them. Async-signal-safe.
@@ -136,7 +158,7 @@ impl Program {
         }
     }
 
-    /// Starts it with these descriptors as 0 to 6 and no others, in a session of its own.
+    /// Starts it with these descriptors as 0 to 6 and no others, in a process group of its own.
     ///
     /// When the exec itself fails, the new process says so on descriptor 2 and ends with [`EXIT_HOPELESS`].
     ///
@@ -176,8 +198,7 @@ unsafe fn execute(
     environment: &[*const c_char],
     sources: &[RawFd],
 ) -> ! {
-    // SAFETY: takes nothing; async-signal-safe.
-    unsafe { libc::setsid() };
+    lead_a_group();
     reset_dispositions();
     for (number, &source) in sources.iter().enumerate() {
         // SAFETY: an open descriptor (caller), put on a number that no other source has; the copy is inherited.
@@ -285,4 +306,56 @@ fn time(value: libc::timeval) -> Duration {
             .unwrap_or(0)
             .saturating_mul(1000),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::{WaitOptions, getpgrp, getpid, getsid, waitpid};
+
+    use super::*;
+
+    /// What a process answers with its exit code.
+    fn answer_of(run: impl FnOnce() -> i32) -> Option<i32> {
+        let forked = fork(run).ok()?;
+        let (_, status) = waitpid(Some(forked), WaitOptions::empty()).ok()??;
+        status.exit_status()
+    }
+
+    /// Gives the calling process, which leads a session, a terminal; its other end stays open.
+    fn take_a_terminal() -> bool {
+        // SAFETY: takes a number and answers with a descriptor, or -1, which the calls refuse.
+        let controller = unsafe { libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY) };
+        let mut name = [0; 64];
+        // SAFETY: numbers, and a buffer that is as long as is said.
+        let has_name = unsafe {
+            libc::grantpt(controller) == 0
+                && libc::unlockpt(controller) == 0
+                && libc::ptsname_r(controller, name.as_mut_ptr(), name.len()) == 0
+        };
+        // SAFETY: a C string, as there is a name. The first terminal that a session's leader opens becomes its own.
+        has_name && unsafe { libc::open(name.as_ptr(), libc::O_RDWR) } >= 0
+    }
+
+    /// Whether a supervisor leads a session (1) and a process group (2), forked by one that leads a session of its own.
+    fn supervised(has_terminal: bool) -> Option<i32> {
+        answer_of(|| {
+            // SAFETY: takes nothing; this process was just forked.
+            unsafe { libc::setsid() };
+            if has_terminal && !take_a_terminal() {
+                return -1;
+            }
+            let answer = answer_of(|| {
+                become_supervisor(c"tested");
+                let leads_session = getsid(None).is_ok_and(|session| session == getpid());
+                i32::from(leads_session) + 2 * i32::from(getpgrp() == getpid())
+            });
+            answer.unwrap_or(-1)
+        })
+    }
+
+    #[test]
+    fn a_supervisor_leaves_a_session_only_for_its_terminal() {
+        assert_eq!(supervised(false), Some(2));
+        assert_eq!(supervised(true), Some(3));
+    }
 }
