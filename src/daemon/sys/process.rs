@@ -326,14 +326,17 @@ mod tests {
         // SAFETY: takes a number and answers with a descriptor, or -1, which the calls refuse.
         let controller = unsafe { libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY) };
         let mut name = [0; 64];
-        // SAFETY: numbers, and a buffer that is as long as is said.
-        let has_name = unsafe {
-            libc::grantpt(controller) == 0
-                && libc::unlockpt(controller) == 0
-                && libc::ptsname_r(controller, name.as_mut_ptr(), name.len()) == 0
-        };
-        // SAFETY: a C string, as there is a name. The first terminal that a session's leader opens becomes its own.
-        has_name && unsafe { libc::open(name.as_ptr(), libc::O_RDWR) } >= 0
+        // SAFETY: takes a number.
+        let is_granted = unsafe { libc::grantpt(controller) } == 0;
+        // SAFETY: takes a number.
+        let is_unlocked = unsafe { libc::unlockpt(controller) } == 0;
+        // SAFETY: a number, and a buffer that is as long as is said.
+        let failed = unsafe { libc::ptsname_r(controller, name.as_mut_ptr(), name.len()) };
+        // SAFETY: a C string where there is a name. The first terminal that a session's leader opens becomes its own.
+        is_granted
+            && is_unlocked
+            && failed == 0
+            && unsafe { libc::open(name.as_ptr(), libc::O_RDWR) } >= 0
     }
 
     /// Whether a supervisor leads a session (1) and a process group (2), forked by one that leads a session of its own.
