@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use pyo3::ffi::{PyInterpreterState, PyThreadState};
 use pyo3::prelude::*;
 
-use super::{At, Interp, TABLE, crash, has_gil, minor, private};
+use super::{At, Interp, TABLE, crash, has_gil, minor, private, slot};
 use crate::{capi, worker};
 
 const DUMP: &CStr = c"_Py_DumpTracebackThreads";
@@ -66,12 +66,16 @@ fn exported(fd: c_int, interp: &Interp) -> bool {
 pub(crate) fn write_stacks(at: At<'_>, fd: c_int) -> PyResult<()> {
     if !at.interp.has_own_gil {
         let faulthandler = at.py.import("faulthandler")?;
+        // From here on nothing gives the GIL up.
+        let _none = slot::make_none(PATIENCE);
         return faulthandler.call_method1("dump_traceback", (fd,)).map(drop);
     }
     // `faulthandler` cannot be imported there.
+    let none = slot::make_none(PATIENCE);
     if exported(fd, at.interp) {
         return Ok(());
     }
+    drop(none);
     let _aiming = AIMING.lock();
     if private::aim(fd) {
         private::tell_here();
@@ -92,6 +96,7 @@ pub(crate) fn dump_unsafe(fd: c_int) -> bool {
     let Some(table) = TABLE.try_read().map(|table| table.clone()) else {
         return false;
     };
+    let _none = slot::make_none(A_BIT);
     for interp in table.iter().copied() {
         look(deadline, move || exported(fd, interp));
     }
@@ -127,6 +132,8 @@ pub(super) fn dump_in_place(fd: c_int) -> bool {
         let Some(table) = TABLE.try_read() else {
             return false;
         };
+        // No handler of a signal waits for it.
+        let _none = slot::make_none(Duration::ZERO);
         for interp in table.iter() {
             exported(fd, interp);
         }

@@ -3,7 +3,9 @@
 use core::cell::{Cell, RefCell};
 use core::ptr;
 use std::rc::Rc;
+use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use pyo3::ffi::{self, PyThreadState};
 
 use super::{Interp, MAIN, StatePtr, SwapBack, attach_slot, minor};
@@ -26,6 +28,11 @@ struct Thread {
     is_pinned: Cell<bool>,
 }
 
+/// Held while a thread state is made, and by those who read the states of all threads: CPython 3.11 puts one into its list
+/// before there is anything in it that can be read (`new_threadstate` in pystate.c), and needs no GIL for that. Others fill
+/// it first. Nobody waits for a GIL while holding it.
+static MAKING: Mutex<()> = Mutex::new(());
+
 thread_local! {
     static THREAD: Thread = const {
         Thread {
@@ -33,6 +40,25 @@ thread_local! {
             is_pinned: Cell::new(false),
         }
     };
+}
+
+/// Makes a thread state for the calling thread, which needs no GIL for that; null where CPython has no memory for it.
+fn make_state(interp: &Interp) -> *mut PyThreadState {
+    let _alone = MAKING.lock();
+    // SAFETY: the interpreter is alive.
+    unsafe { ffi::PyThreadState_New(interp.state) }
+}
+
+/// As long as it lives, this layer makes no thread state where that would disturb who reads them; none where it does not, or
+/// where one was being made for all of `patience`.
+pub(super) fn make_none(patience: Duration) -> Option<MutexGuard<'static, ()>> {
+    if minor() != 11 {
+        return None;
+    }
+    // Without patience nothing is done that a handler of a signal may not do.
+    MAKING
+        .try_lock()
+        .or_else(|| (!patience.is_zero()).then(|| MAKING.try_lock_for(patience))?)
 }
 
 /// The calling thread has this state in an interpreter from now on.
@@ -78,8 +104,7 @@ pub(super) fn slot(interp: &'static Interp) -> Option<Rc<Slot>> {
     if !interp.is_main() {
         slot(MAIN.get()?)?;
     }
-    // SAFETY: the interpreter is alive; this needs no GIL.
-    let state = unsafe { ffi::PyThreadState_New(interp.state) };
+    let state = make_state(interp);
     if state.is_null() {
         return None;
     }
@@ -106,8 +131,7 @@ impl Drop for Thread {
             if slot.interp.first == StatePtr(slot.state) && minor() < 13 {
                 // They cannot make a first state again, so the interpreter must not be left without any. Others ask the
                 // system for the names of threads that have states: this one has ended then.
-                // SAFETY: the interpreter is alive; this needs no GIL.
-                let place = unsafe { ffi::PyThreadState_New(slot.interp.state) };
+                let place = make_state(slot.interp);
                 if place.is_null() {
                     continue;
                 }

@@ -80,6 +80,7 @@ pub(crate) fn run(home: &Path) {
         no_other(&bench, &script, group);
     }
     stacks(&bench, &script);
+    while_threads_come(&bench, &script);
     bench.layer.stop(Duration::from_millis(300));
     assert_eq!(bench.layer.interrupt(1, 0), Interrupted::Failed);
 }
@@ -233,6 +234,36 @@ fn stacks(bench: &Bench, script: &[u8]) {
         bench.layer.interrupt(3, 0) == Interrupted::Raised
     });
     reply.assert_status(504);
+}
+
+/// CPython's list of threads is read while threads that are new to Python put themselves into it.
+fn while_threads_come(bench: &Bench, script: &[u8]) {
+    const COMERS: usize = 8;
+    let end = Instant::now() + Duration::from_millis(1_500);
+    let ask_once = || {
+        Call::new(script, "hello").run(bench).assert_body("hello");
+    };
+    let come_and_go = || {
+        let mut count = 0;
+        while Instant::now() < end {
+            std::thread::scope(|scope| drop(scope.spawn(ask_once)));
+            count += 1;
+        }
+        count
+    };
+    let (came, looks) = std::thread::scope(|scope| {
+        let comers: Vec<_> = (0..COMERS).map(|_| scope.spawn(come_and_go)).collect();
+        let mut looks = 0;
+        while Instant::now() < end {
+            assert!(bench.layer.dump(level::DEBUG));
+            looks += 1;
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        let came = comers.into_iter().map(|comer| comer.join().unwrap());
+        (came.sum::<usize>(), looks)
+    });
+    assert!(came > COMERS && looks > 1, "{came} threads, {looks} looks");
+    bench.take_log();
 }
 
 /// Without the GIL, into a file.
