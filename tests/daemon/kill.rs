@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::truncated::{KNOWN, each_is_told_once, lines_of_requests};
-use super::{all_serve, answering, group, millis, sleeping};
+use super::{all_places_are_free, all_serve, answering, group, millis, sleeping};
 use crate::harness::{
     Ask, Builder, Connection, Failure, Load, Request, Server, comes_true, has_ended, only_rsgi,
     open_descriptors, say, signal, wait_until,
@@ -21,24 +21,6 @@ fn allow_deaths(server: &Server) {
     for text in ["WSGI0146", "WSGI0147", "WSGI0080", "exit signal", "died"] {
         server.allow_log_of_mod_wsgi(text);
     }
-}
-
-/// Fails unless so many requests run at the same time: none of the places is still taken by a dead one.
-#[track_caller]
-fn all_places_are_free(server: &Server, places: usize) {
-    let round = || {
-        let begun = Instant::now();
-        let report = Load::on(server.port())
-            .clients(places)
-            .most(1)
-            .run(|client, turn| sleeping(0.5, client, turn));
-        report.lost_nothing();
-        begun.elapsed()
-    };
-    // A machine that is busy makes one round slow, a place that is taken makes all slow.
-    let rounds: Vec<Duration> = (0..3).map(|_| round()).collect();
-    let quickest = rounds.iter().min().unwrap();
-    assert!(*quickest < millis(950), "{rounds:?} for {places} at once");
 }
 
 /// Kills so many Apache children and waits until there are others.

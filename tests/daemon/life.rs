@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::{APP, answering, group};
 use crate::harness::{
-    Builder, Mpm, Request, Server, comes_true, descendants, has_ended, id, leads_a_group,
-    only_rsgi, open_descriptors, session, signal, status_field, wait_until,
+    Builder, Mpm, Request, Server, comes_true, descendants, has_ended, id, only_rsgi,
+    open_descriptors, signal, status_field, wait_until,
 };
 
 /// Waits until the server has so many daemon processes, of one supervisor, all with Python in them.
@@ -300,26 +300,6 @@ fn httpd_signals_to_its_group_do_not_reach_the_processes() {
     std::thread::sleep(Duration::from_millis(200));
     assert_eq!(settles(&server, 1), before);
     assert_eq!(server.supervisors(), [supervisor]);
-    server.finish();
-}
-
-#[test]
-fn processes_are_in_httpds_session_and_lead_groups_of_their_own() {
-    only_rsgi!("its daemons are in httpd's process group");
-    let server = group("processes=2 threads=2").start();
-    let mut all = settles(&server, 2);
-    all.extend(server.supervisors());
-    assert_eq!(all.len(), 3);
-    // A session with a terminal is left: that of tests which somebody started by hand.
-    let has_terminal = std::fs::File::open("/dev/tty").is_ok();
-    for pid in all {
-        assert!(leads_a_group(pid), "{pid}");
-        assert_eq!(
-            session(pid) == session(server.pid()),
-            !has_terminal,
-            "{pid}"
-        );
-    }
     server.finish();
 }
 

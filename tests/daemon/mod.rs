@@ -24,9 +24,9 @@ mod stopped;
 mod timeouts;
 mod truncated;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::harness::{Ask, Builder, Request, Server, UnderTest, under_test};
+use crate::harness::{Ask, Builder, Load, Request, Server, UnderTest, under_test};
 
 /// Answers so that the client knows what has to come; `X-Pid` names the process.
 const APP: &str = r#"
@@ -126,6 +126,24 @@ fn all_serve(server: &Server, path: &str, processes: usize) {
             .collect();
         pids.len() == processes
     });
+}
+
+/// Fails unless so many requests run at the same time: none of the places is still taken by a dead one.
+#[track_caller]
+fn all_places_are_free(server: &Server, places: usize) {
+    let round = || {
+        let begun = Instant::now();
+        let report = Load::on(server.port())
+            .clients(places)
+            .most(1)
+            .run(|client, turn| sleeping(0.5, client, turn));
+        report.lost_nothing();
+        begun.elapsed()
+    };
+    // A machine that is busy makes one round slow, a place that is taken makes all slow.
+    let rounds: Vec<Duration> = (0..3).map(|_| round()).collect();
+    let quickest = rounds.iter().min().unwrap();
+    assert!(*quickest < millis(950), "{rounds:?} for {places} at once");
 }
 
 /// The process that answers now.

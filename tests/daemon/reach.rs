@@ -6,7 +6,8 @@ use std::process::Command;
 use super::identity::{EVALUATING, user_id, value};
 use super::{answering, group};
 use crate::harness::{
-    Server, UnderTest, is_root, needs, only_rsgi, say, under_test, wait_until, web_user,
+    Server, UnderTest, is_root, leads_a_group, needs, only_rsgi, say, session, under_test,
+    wait_until, web_user,
 };
 
 /// Runs a command as another user.
@@ -113,6 +114,24 @@ fn a_process_holds_nothing_of_apaches() {
             });
             assert_eq!(line, None, "{pid} has it mapped");
         }
+    }
+    server.finish();
+}
+
+#[test]
+fn processes_are_in_httpds_session_and_lead_groups_of_their_own() {
+    only_rsgi!("its daemons are in httpd's process group");
+    let server = group("processes=2 threads=2").start();
+    wait_until("both are there", || server.daemons().len() == 2);
+    let mut all = server.daemons();
+    all.extend(server.supervisors());
+    assert_eq!(all.len(), 3);
+    // A session with a terminal is left: that of tests which somebody started by hand.
+    let has_terminal = std::fs::File::open("/dev/tty").is_ok();
+    for pid in all {
+        assert!(leads_a_group(pid), "{pid}");
+        let is_httpds = session(pid) == session(server.pid());
+        assert_eq!(is_httpds, !has_terminal, "{pid}");
     }
     server.finish();
 }
