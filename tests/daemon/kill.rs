@@ -177,6 +177,7 @@ fn killed_apache_children_leave_no_place_taken() {
     allow_deaths(&server);
     server.allow_log("exit signal Killed");
     all_serve(&server, "/sleep", 2);
+    all_places_are_free(&server, 10);
     let daemons = server.daemons();
     let before = descriptors_without_children(&server, &daemons);
     let load = Load::on(server.port())

@@ -3,6 +3,7 @@
 //! Between fork and exec only async-signal-safe calls are made; everything they need is prepared before.
 
 use std::ffi::{CStr, CString, c_char, c_int};
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -10,7 +11,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
 /// Exit code of a process that says that trying at once does not help (`EX_CONFIG` of sysexits.h).
@@ -94,8 +94,7 @@ pub fn become_supervisor(name: &CStr) {
 
 /// Whether the session has a controlling terminal (tty(4)).
 fn has_terminal() -> bool {
-    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
-    rustix::fs::open("/dev/tty", flags, Mode::empty()).is_ok()
+    File::open("/dev/tty").is_ok()
 }
 
 /// Makes the calling process, just forked, the leader of a process group of its own: what is sent to the group that it was
@@ -309,13 +308,13 @@ fn time(value: libc::timeval) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use rustix::process::{WaitOptions, getpgrp, getpid, getsid, waitpid};
 
     use super::*;
 
-    /// What a process answers with its exit code.
-    fn answer_of(run: impl FnOnce() -> i32) -> Option<i32> {
+    /// What a forked process answers with its exit code.
+    pub(in crate::sys) fn answer_of(run: impl FnOnce() -> i32) -> Option<i32> {
         let forked = fork(run).ok()?;
         let (_, status) = waitpid(Some(forked), WaitOptions::empty()).ok()??;
         status.exit_status()

@@ -122,6 +122,7 @@ fn attributes() -> Option<Attributes> {
 
 #[cfg(test)]
 mod tests {
+    use super::process::tests::answer_of;
     use super::*;
 
     #[test]
@@ -174,13 +175,11 @@ mod tests {
 
     /// Runs [`probe`] in a process with a filter against a call.
     fn probed(call: libc::c_long) -> Option<i32> {
-        let forked = process::fork(|| {
+        answer_of(|| {
             forbid(call);
             let is_allowed = probe().is_ok();
             i32::from(is_allowed) + 2 * i32::from(is_permitted())
-        });
-        let (_, status) = waitpid(Some(forked.ok()?), WaitOptions::empty()).ok()??;
-        status.exit_status()
+        })
     }
 
     #[test]

@@ -71,11 +71,9 @@ pub(crate) fn write_stacks(at: At<'_>, fd: c_int) -> PyResult<()> {
         return faulthandler.call_method1("dump_traceback", (fd,)).map(drop);
     }
     // `faulthandler` cannot be imported there.
-    let none = slot::make_none(PATIENCE);
     if exported(fd, at.interp) {
         return Ok(());
     }
-    drop(none);
     let _aiming = AIMING.lock();
     if private::aim(fd) {
         private::tell_here();

@@ -55,10 +55,11 @@ pub(super) fn make_none(patience: Duration) -> Option<MutexGuard<'static, ()>> {
     if minor() != 11 {
         return None;
     }
-    // Without patience nothing is done that a handler of a signal may not do.
-    MAKING
-        .try_lock()
-        .or_else(|| (!patience.is_zero()).then(|| MAKING.try_lock_for(patience))?)
+    if patience.is_zero() {
+        // Nothing that a handler of a signal may not do.
+        return MAKING.try_lock();
+    }
+    MAKING.try_lock_for(patience)
 }
 
 /// The calling thread has this state in an interpreter from now on.
